@@ -1,0 +1,216 @@
+// Package access decides who may do what. Who the actor is and what they are to a
+// place comes in as facts; table.go holds the rules; the answer is a scope, a value
+// that only this package makes, and without which no service does anything.
+package access
+
+import (
+	"steward/internal/fault"
+)
+
+// Role is a person's role in a project.
+type Role string
+
+// The roles. A standard project has the first four, a project under governed change
+// management the last four.
+const (
+	Share             Role = "share"
+	Admin             Role = "admin"
+	Guest             Role = "guest"
+	ReadOnly          Role = "readOnly"
+	Developer         Role = "developer"
+	Reviewer          Role = "reviewer"
+	ProductionManager Role = "productionManager"
+)
+
+// Roles lists the roles that a kind of project has.
+func Roles(governed bool) []Role {
+	if governed {
+		return []Role{ReadOnly, Developer, Reviewer, ProductionManager}
+	}
+	return []Role{Share, Admin, Guest, ReadOnly}
+}
+
+// Label is the role's name for people.
+func (r Role) Label() string {
+	switch r {
+	case Share:
+		return "Share"
+	case Admin:
+		return "Admin"
+	case Guest:
+		return "Guest"
+	case ReadOnly:
+		return "Read only"
+	case Developer:
+		return "Developer"
+	case Reviewer:
+		return "Reviewer"
+	case ProductionManager:
+		return "Production manager"
+	}
+	return string(r)
+}
+
+func (r Role) column() int {
+	switch r {
+	case Share:
+		return 0
+	case Admin:
+		return 1
+	case Guest:
+		return 2
+	case ReadOnly:
+		return 3
+	case Developer:
+		return 4
+	case Reviewer:
+		return 5
+	case ProductionManager:
+		return 6
+	}
+	return 7 // no role: a member of the organization only
+}
+
+// Actor is who acts: a person who is signed in.
+type Actor struct {
+	UserID     int64
+	Email      string
+	Name       string
+	SuperAdmin bool
+	SessionID  int64
+}
+
+// Facts are what the actor is to a project.
+type Facts struct {
+	Role        Role // "" = no member
+	OrgMember   bool
+	Development bool  // the branch is a development branch of a governed project
+	TokenID     int64 // the member's master token
+}
+
+// Place is a branch of a project.
+type Place struct {
+	Project  int64
+	Branch   int64
+	Org      int64
+	Governed bool
+}
+
+// Project is the proof that an actor may act in a branch of a project. Its zero
+// value permits nothing.
+type Project struct {
+	actor Actor
+	place Place
+	facts Facts
+}
+
+// InProject gives the scope of an actor who holds a permission in a place. Forbidden
+// if they do not; the sentence says what they are and what is needed. own tells that
+// the object is the actor's.
+func InProject(a Actor, at Place, f Facts, p Permission, own bool) (Project, error) {
+	s := Project{a, at, f}
+	if err := s.Require(p, own); err != nil {
+		return Project{}, err
+	}
+	return s, nil
+}
+
+// Actor is who acts.
+func (s Project) Actor() Actor { return s.actor }
+
+// ID is the project's id.
+func (s Project) ID() int64 { return s.place.Project }
+
+// Branch is the branch's id.
+func (s Project) Branch() int64 { return s.place.Branch }
+
+// Organization is the id of the project's organization.
+func (s Project) Organization() int64 { return s.place.Org }
+
+// Governed reports whether the project is under governed change management.
+func (s Project) Governed() bool { return s.place.Governed }
+
+// Role is the actor's role in the project.
+func (s Project) Role() Role { return s.facts.Role }
+
+// TokenID is the actor's master token in the project.
+func (s Project) TokenID() int64 { return s.facts.TokenID }
+
+// May reports whether the actor holds a permission on objects of anyone.
+func (s Project) May(p Permission) bool { return s.MayOn(p, false) }
+
+// MayOn reports whether the actor holds a permission on an object, which is their own
+// or not.
+func (s Project) MayOn(p Permission, isOwn bool) bool {
+	row, ok := inProject[p]
+	if !ok || s.place.Project == 0 {
+		return false
+	}
+	switch row[s.facts.Role.column()] {
+	case yes, stateOnly:
+		return true
+	case own:
+		return isOwn
+	case branch:
+		return s.facts.Development
+	case branchOwn:
+		return s.facts.Development && isOwn
+	case ifOrgMember:
+		return s.facts.OrgMember
+	default:
+		return false
+	}
+}
+
+// StateOnly reports whether the actor's right reaches only to enabling, disabling,
+// moving and scheduling.
+func (s Project) StateOnly(p Permission) bool {
+	return inProject[p][s.facts.Role.column()] == stateOnly
+}
+
+// Require is Forbidden unless the actor holds the permission.
+func (s Project) Require(p Permission, isOwn bool) error {
+	if s.MayOn(p, isOwn) {
+		return nil
+	}
+	if s.facts.Role == "" {
+		return fault.New(fault.Forbidden, "access.join", "Join the project first. A member of its organization may do so, or may be invited.")
+	}
+	return fault.Newf(fault.Forbidden, "access.role", "Your role here is %s. It does not include: %s.", s.facts.Role.Label(), what[p])
+}
+
+// Above are what the actor is to an organization, a maintainer and the installation.
+type Above struct {
+	SignedIn         bool
+	Invitee          bool
+	ProjectMember    bool
+	OrgMember        bool
+	MaintainerMember bool
+	Support          bool
+	SuperAdmin       bool
+	AutoJoin         bool // the organization lets maintainers and support join by themselves
+}
+
+// MayAbove reports whether an actor holds a permission above projects: one of the
+// things they are is enough.
+func MayAbove(p Permission, f Above) bool {
+	row := above[p]
+	for i, is := range [...]bool{true, f.SignedIn, f.Invitee, f.ProjectMember, f.OrgMember, f.MaintainerMember, f.Support, f.SuperAdmin} {
+		if !is {
+			continue
+		}
+		switch row[i] {
+		case yes:
+			return true
+		case autoJoin:
+			if f.AutoJoin {
+				return true
+			}
+		case noAutoJoin:
+			if !f.AutoJoin {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,197 @@
+// Package audit is the event stream: what was done, by whom, to what. An event of a
+// change is recorded in the change's own transaction; reads and listings go through
+// Buffer. Events are never changed. Secrets must not enter them.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/db"
+)
+
+// Type is the tone of an event.
+type Type string
+
+// The types.
+const (
+	Info    Type = "info"
+	Success Type = "success"
+	Warn    Type = "warn"
+	Error   Type = "error"
+)
+
+// Event is one thing that happened. Message is a sentence that names the actor, the
+// object, and what changed from what to what.
+type Event struct {
+	ID           int64
+	At           time.Time
+	Type         Type
+	Name         string // such as storage.bucketCreated
+	ObjectType   string
+	ObjectID     string
+	ObjectName   string
+	Organization int64
+	Project      int64
+	Branch       int64
+	UserID       int64
+	TokenID      int64
+	ActorName    string
+	JobID        int64
+	RequestID    string
+	Address      string
+	UserAgent    string
+	Message      string
+	Params       map[string]any
+	Results      map[string]any
+}
+
+// Request is what events note of the HTTP request that caused them.
+type Request struct {
+	ID        string
+	Address   string
+	UserAgent string
+}
+
+type requestKey struct{}
+
+// WithRequest returns a context whose events note the request.
+func WithRequest(ctx context.Context, r Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestOf is the request of a context, the zero Request when there is none.
+func RequestOf(ctx context.Context) Request {
+	r, _ := ctx.Value(requestKey{}).(Request)
+	return r
+}
+
+// In starts an event of an actor in a project.
+func In(s access.Project, name, objectType, objectID, objectName string) Event {
+	return Event{
+		Type: Info, Name: name, ObjectType: objectType, ObjectID: objectID, ObjectName: objectName,
+		Organization: s.Organization(), Project: s.ID(), Branch: s.Branch(),
+		UserID: s.Actor().UserID, TokenID: s.TokenID(), ActorName: s.Actor().Name,
+	}
+}
+
+// By starts an event of an actor above projects.
+func By(a access.Actor, name, objectType, objectID, objectName string) Event {
+	return Event{
+		Type: Info, Name: name, ObjectType: objectType, ObjectID: objectID, ObjectName: objectName,
+		UserID: a.UserID, ActorName: a.Name,
+	}
+}
+
+// Says sets the sentence.
+func (e Event) Says(format string, args ...any) Event {
+	e.Message = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Record writes an event in the caller's transaction, so that it stands or falls with
+// the change. The request of the transaction's context is noted with it.
+func Record(tx *db.Tx, e Event) error {
+	return record(tx, e, tx.Now, RequestOf(tx.Context()))
+}
+
+func record(tx *db.Tx, e Event, at time.Time, r Request) error {
+	id, err := tx.NewID("events")
+	if err != nil {
+		return err
+	}
+	params, err := encode(e.Params)
+	if err != nil {
+		return err
+	}
+	results, err := encode(e.Results)
+	if err != nil {
+		return err
+	}
+	if e.Type == "" {
+		e.Type = Info
+	}
+	_, err = tx.Exec(`INSERT INTO events (id, created_at, type, name, object_type, object_id, object_name, organization_id,
+		project_id, branch_id, user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		id, at, string(e.Type), e.Name, e.ObjectType, e.ObjectID, e.ObjectName, db.ZeroNull(e.Organization),
+		db.ZeroNull(e.Project), db.ZeroNull(e.Branch), db.ZeroNull(e.UserID), db.ZeroNull(e.TokenID), e.ActorName,
+		db.ZeroNull(e.JobID), r.ID, r.Address, cut(r.UserAgent, 300), e.Message, params, results)
+	return err
+}
+
+func encode(m map[string]any) (string, error) {
+	if len(m) == 0 {
+		return "{}", nil
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("audit: %w", err)
+	}
+	return string(b), nil
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
+
+// Filter selects events of a project's branch. Zero fields select all.
+type Filter struct {
+	ObjectType string
+	ObjectID   string
+	Before     Cursor
+	Limit      int
+}
+
+// Cursor is a place in a list ordered by time and id; the zero value is its start.
+type Cursor struct {
+	At time.Time
+	ID int64
+}
+
+// List gives the events of the scope's branch, newest first. Forbidden without the
+// permission to read storage events.
+func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
+	if err := s.Require(access.StorageJobsRead, false); err != nil {
+		return nil, err
+	}
+	var w db.Where
+	w.And("project_id = ? AND branch_id = ?", s.ID(), s.Branch())
+	if f.ObjectType != "" {
+		w.And("object_type = ? AND object_id = ?", f.ObjectType, f.ObjectID)
+	}
+	if !f.Before.At.IsZero() {
+		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	w.And("name <> 'access.refused'")
+	return db.All(tx, scan, `SELECT id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
+		user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results
+		FROM events WHERE `+w.SQL()+fmt.Sprintf(` ORDER BY created_at DESC, id DESC LIMIT %d`, f.Limit), w.Args()...)
+}
+
+func scan(r db.Row) (Event, error) {
+	var e Event
+	var params, results string
+	err := r.Scan(&e.ID, db.Time(&e.At), &e.Type, &e.Name, &e.ObjectType, &e.ObjectID, &e.ObjectName, db.Null(&e.Organization),
+		db.Null(&e.Project), db.Null(&e.Branch), db.Null(&e.UserID), db.Null(&e.TokenID), &e.ActorName, db.Null(&e.JobID),
+		&e.RequestID, &e.Address, &e.UserAgent, &e.Message, &params, &results)
+	if err != nil {
+		return Event{}, err
+	}
+	if err := json.Unmarshal([]byte(params), &e.Params); err != nil {
+		return Event{}, fmt.Errorf("audit: event %d: %w", e.ID, err)
+	}
+	if err := json.Unmarshal([]byte(results), &e.Results); err != nil {
+		return Event{}, fmt.Errorf("audit: event %d: %w", e.ID, err)
+	}
+	return e, nil
+}

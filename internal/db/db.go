@@ -1,0 +1,262 @@
+// Package db opens the metadata database, SQLite or PostgreSQL, and runs
+// transactions on it. SQL is one text for both: $1 placeholders, RETURNING,
+// ON CONFLICT, and types that mean the same in each (BIGINT, TEXT, BOOLEAN,
+// DOUBLE PRECISION; times are UTC microseconds). What differs is in dialect.go.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"steward/internal/fault"
+)
+
+// DB is an open metadata database. It is safe for concurrent use.
+type DB struct {
+	dialect dialect
+	writer  *sql.DB // SQLite: one connection, so that writers queue instead of failing
+	reader  *sql.DB
+	ids     ids
+	now     func() time.Time
+	commit  func(time.Duration)
+}
+
+// Options are the parts of a DB that a caller may replace.
+type Options struct {
+	Now       func() time.Time    // the clock of every transaction; nil = time.Now
+	Committed func(time.Duration) // told the time each commit took; may be nil
+}
+
+// Open connects to a database named sqlite:PATH or postgres://… and checks that it
+// can be relied on: SQLite at least 3.51.3 (earlier versions may corrupt a WAL file),
+// PostgreSQL at least 15 and with C collation. It does not migrate.
+func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
+	d := &DB{now: o.Now, commit: o.Committed}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	var err error
+	switch {
+	case strings.HasPrefix(dsn, "sqlite:"):
+		d.dialect = sqlite
+		err = d.openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"))
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		d.dialect = postgres
+		err = d.openPostgres(ctx, dsn)
+	default:
+		err = fmt.Errorf("a database is named sqlite:PATH or postgres://…, not %q", dsn)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("db: %w", err), d.Close())
+	}
+	d.ids.db = d
+	return d, nil
+}
+
+// Close closes all connections.
+func (d *DB) Close() error {
+	var errs []error
+	for _, c := range []*sql.DB{d.writer, d.reader, d.ids.pool} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Shared reports whether other processes may write to this database.
+func (d *DB) Shared() bool { return d.dialect.shared }
+
+// Now is the time by the database's clock.
+func (d *DB) Now() time.Time { return d.now().UTC().Truncate(time.Microsecond) }
+
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error { return d.reader.PingContext(ctx) }
+
+// Tx is one transaction. It lives inside the function that View or Update calls.
+type Tx struct {
+	Now      time.Time // the same for the whole transaction
+	ctx      context.Context
+	tx       *sql.Tx
+	db       *DB
+	counter  *atomic.Int64
+	onCommit []func()
+	blocks   map[string]*block
+}
+
+// Context is the context that the transaction runs under.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// OnCommit calls fn after the transaction has committed, and not if it rolls back.
+func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
+
+// View runs fn in a read-only transaction that sees one state of the database.
+func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := d.begin(ctx, d.reader, d.dialect.viewOptions)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.tx.Rollback() }()
+	return fn(tx)
+}
+
+// Update runs fn in a read-write transaction and commits when fn returns nil. Where
+// the database reports that concurrent transactions collided, fn runs again, up to
+// four times, so it must have no effect outside the transaction (see Tx.OnCommit).
+func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	var err error
+	for attempt := range 4 {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(time.Duration(attempt*attempt) * 10 * time.Millisecond):
+			}
+		}
+		if err = d.update(ctx, fn); err == nil || !d.dialect.collided(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := d.begin(ctx, d.writer, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.tx.Rollback() }()
+	first, _ := ctx.Value(firstKey{}).(*first)
+	if first != nil && !first.done.Load() {
+		if err := first.fn(tx); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { first.done.Store(true) })
+	}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := tx.tx.Commit(); err != nil {
+		return d.dialect.translate(err)
+	}
+	if d.commit != nil {
+		d.commit(time.Since(start))
+	}
+	d.ids.keep(tx.blocks)
+	for _, fn := range tx.onCommit {
+		fn()
+	}
+	return nil
+}
+
+func (d *DB) begin(ctx context.Context, pool *sql.DB, o *sql.TxOptions) (*Tx, error) {
+	tx, err := pool.BeginTx(ctx, o)
+	if err != nil {
+		return nil, d.dialect.translate(err)
+	}
+	t := &Tx{Now: d.Now(), ctx: ctx, tx: tx, db: d}
+	t.counter, _ = ctx.Value(counterKey{}).(*atomic.Int64)
+	return t, nil
+}
+
+type firstKey struct{}
+
+type first struct {
+	fn   func(*Tx) error
+	done atomic.Bool
+}
+
+// WithFirst returns a context whose first committed Update also runs fn, before the
+// caller's function and in the same transaction. An error of fn ends that Update.
+func WithFirst(ctx context.Context, fn func(*Tx) error) context.Context {
+	return context.WithValue(ctx, firstKey{}, &first{fn: fn})
+}
+
+// WithoutFirst returns a context under which a pending WithFirst does not run: for
+// writes beside the request's own effect, such as the note of a refusal.
+func WithoutFirst(ctx context.Context) context.Context {
+	return context.WithValue(ctx, firstKey{}, (*first)(nil))
+}
+
+type counterKey struct{}
+
+// WithCounter returns a context that counts the queries run under it.
+func WithCounter(ctx context.Context) (context.Context, *atomic.Int64) {
+	n := new(atomic.Int64)
+	return context.WithValue(ctx, counterKey{}, n), n
+}
+
+// ids hands out row ids in blocks from the sequences table.
+type ids struct {
+	db   *DB
+	pool *sql.DB // PostgreSQL: apart from the main pool, so that a full pool cannot wait for itself
+	mu   sync.Mutex
+	free map[string]*block
+}
+
+type block struct{ next, end int64 }
+
+const blockSize = 64
+
+// NewID returns an id that no row of this kind has had. Ids grow, are safe integers
+// in JavaScript, and may leave gaps; across processes they do not follow commit order.
+func (tx *Tx) NewID(kind string) (int64, error) {
+	if b := tx.blocks[kind]; b != nil && b.next < b.end {
+		b.next++
+		return b.next - 1, nil
+	}
+	if n, ok := tx.db.ids.take(kind); ok {
+		return n, nil
+	}
+	b, err := tx.db.dialect.reserve(tx, kind)
+	if err != nil {
+		return 0, err
+	}
+	if tx.blocks == nil {
+		tx.blocks = map[string]*block{}
+	}
+	tx.blocks[kind] = b
+	b.next++
+	return b.next - 1, nil
+}
+
+const reserveSQL = `INSERT INTO sequences (kind, next) VALUES ($1, $2 + 1)
+ON CONFLICT (kind) DO UPDATE SET next = sequences.next + $2 RETURNING next`
+
+func (i *ids) take(kind string) (int64, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	b := i.free[kind]
+	if b == nil || b.next == b.end {
+		return 0, false
+	}
+	b.next++
+	return b.next - 1, true
+}
+
+// keep makes the rest of a committed transaction's blocks available to others. A
+// block whose transaction rolled back was never reserved, so it must not come here.
+func (i *ids) keep(blocks map[string]*block) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for kind, b := range blocks {
+		if i.free == nil {
+			i.free = map[string]*block{}
+		}
+		if old := i.free[kind]; old == nil || old.next == old.end {
+			i.free[kind] = b
+		}
+	}
+}
+
+// errNotFound is what a query for one row gives when there is none.
+func errNotFound() error {
+	return fault.Wrap(sql.ErrNoRows, fault.NotFound, "notFound", "Not found.")
+}

@@ -1,0 +1,304 @@
+// Package jobs is the one durable queue, and the history that people read: a job's
+// row is both. A job is enqueued in the transaction that asks for it and completed in
+// the transaction that holds its result, so neither exists without the other.
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// Class groups jobs by who looks at them.
+type Class string
+
+// The classes.
+const (
+	Storage   Class = "storage"
+	Component Class = "component"
+	System    Class = "system"
+)
+
+// State is where a job is in its life. Storage jobs go waiting, processing, then
+// success or error.
+type State string
+
+// The states.
+const (
+	Waiting    State = "waiting"
+	Processing State = "processing"
+	Success    State = "success"
+	Failed     State = "error"
+)
+
+// Cancelled is the error code of a storage job that somebody cancelled.
+const Cancelled = "storage.jobs.cancelled"
+
+// Job is one piece of work and its record.
+type Job struct {
+	ID              int64
+	Class           Class
+	Operation       string // such as tableImport
+	State           State
+	Project         int64
+	Branch          int64
+	Priority        int64
+	SerialKey       string
+	Params          json.RawMessage
+	Results         json.RawMessage
+	ErrorCode       string
+	ErrorMessage    string
+	Table           string // text id
+	FileID          int64
+	RunID           string
+	UserID          int64
+	TokenID         int64
+	ActorName       string
+	CreatedAt       time.Time
+	AvailableAt     time.Time
+	StartedAt       time.Time
+	FinishedAt      time.Time
+	Attempt         int64
+	MaxAttempts     int64
+	Fence           int64
+	CancelRequested bool
+	RowsDone        int64
+	BytesDone       int64
+	BytesTotal      int64
+	InBytes         int64
+	OutBytes        int64
+}
+
+// Finished reports whether the job's state will not change any more.
+func (j Job) Finished() bool { return j.State == Success || j.State == Failed }
+
+// IsCancelled reports whether the job ended because somebody cancelled it.
+func (j Job) IsCancelled() bool { return j.State == Failed && j.ErrorCode == Cancelled }
+
+// Duration is the time the job has run by now, or ran.
+func (j Job) Duration(now time.Time) time.Duration {
+	switch {
+	case j.StartedAt.IsZero():
+		return 0
+	case j.FinishedAt.IsZero():
+		return now.Sub(j.StartedAt)
+	}
+	return j.FinishedAt.Sub(j.StartedAt)
+}
+
+// Transfer is the job's data transfer: bytes in, or out.
+func (j Job) Transfer() int64 { return max(j.InBytes, j.OutBytes) }
+
+// Priorities. Work is claimed by priority, then by age.
+const (
+	Bulk   int64 = 0
+	Person int64 = 10 // small work that somebody waits for
+)
+
+// Spec describes a job to enqueue. Params must encode to a JSON object.
+type Spec struct {
+	Class       Class
+	Operation   string
+	Scope       access.Project // zero for system jobs
+	Priority    int64
+	SerialKey   string // jobs with the same key run one after the other; "" = any time
+	Params      any
+	Table       string
+	FileID      int64
+	BytesTotal  int64
+	MaxAttempts int64 // 0 = 10
+}
+
+// Enqueue writes a waiting job in the caller's transaction and wakes a worker when
+// that commits.
+func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
+	id, err := tx.NewID("jobs")
+	if err != nil {
+		return Job{}, err
+	}
+	params, err := json.Marshal(n.Params)
+	if err != nil {
+		return Job{}, fmt.Errorf("jobs: params of %s: %w", n.Operation, err)
+	}
+	if n.MaxAttempts == 0 {
+		n.MaxAttempts = 10
+	}
+	_, err = tx.Exec(`INSERT INTO jobs (id, class, operation, state, project_id, branch_id, priority, serial_key, params, results,
+		error_code, error_message, table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, attempt,
+		max_attempts, owner, fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes)
+		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $15, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
+		id, string(n.Class), n.Operation, db.ZeroNull(n.Scope.ID()), db.ZeroNull(n.Scope.Branch()), n.Priority, n.SerialKey, string(params),
+		n.Table, db.ZeroNull(n.FileID), fmt.Sprint(id), db.ZeroNull(n.Scope.Actor().UserID), db.ZeroNull(n.Scope.TokenID()),
+		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal)
+	if err != nil {
+		return Job{}, err
+	}
+	tx.OnCommit(func() {
+		s.hub.Signal(wakeTopic)
+		s.hub.Signal(ProjectTopic(n.Scope.ID()))
+	})
+	return get(tx, "id = $1", id)
+}
+
+// Get is a storage job of the scope's branch. NotFound if there is none; Forbidden
+// without the permission to read storage jobs.
+func (s *Service) Get(tx *db.Tx, scope access.Project, id int64) (Job, error) {
+	j, err := get(tx, "id = $1 AND project_id = $2 AND branch_id = $3 AND class = 'storage'", id, scope.ID(), scope.Branch())
+	if err != nil {
+		return Job{}, err
+	}
+	return j, scope.Require(access.StorageJobsRead, j.UserID == scope.Actor().UserID)
+}
+
+// Cursor is a place in the list of jobs; the zero value is its start.
+type Cursor struct {
+	At time.Time
+	ID int64
+}
+
+// Filter selects storage jobs. Zero fields select all; each field has an index.
+type Filter struct {
+	State     State
+	Cancelled bool // with State error: only cancelled ones
+	Operation string
+	Table     string
+	UserID    int64
+	Before    Cursor
+	Limit     int
+}
+
+// List gives storage jobs of the scope's branch, newest first. Forbidden without the
+// permission to read storage jobs.
+func (s *Service) List(tx *db.Tx, scope access.Project, f Filter) ([]Job, error) {
+	if err := scope.Require(access.StorageJobsRead, false); err != nil {
+		return nil, err
+	}
+	var w db.Where
+	w.And("project_id = ? AND branch_id = ? AND class = 'storage'", scope.ID(), scope.Branch())
+	if f.State != "" {
+		w.And("state = ?", string(f.State))
+	}
+	if f.Cancelled {
+		w.And("error_code = ?", Cancelled)
+	}
+	if f.Operation != "" {
+		w.And("operation = ?", f.Operation)
+	}
+	if f.Table != "" {
+		w.And("table_name = ?", f.Table)
+	}
+	if f.UserID != 0 {
+		w.And("user_id = ?", f.UserID)
+	}
+	if !f.Before.At.IsZero() {
+		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	return db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE "+w.SQL()+
+		fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
+}
+
+// Cancel asks a storage job to stop. A waiting job ends at once; a running one ends
+// when its worker notices, at most a second or two later, and leaves no trace in the
+// table. Conflict when the job has finished; Forbidden without the right to cancel.
+func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error) {
+	j, err := s.Get(tx, scope, id)
+	if err != nil {
+		return Job{}, err
+	}
+	if err := scope.Require(access.StorageJobsCancel, j.UserID == scope.Actor().UserID); err != nil {
+		return Job{}, err
+	}
+	if j.Finished() {
+		return Job{}, fault.Newf(fault.Conflict, "storage.jobs.finished", "Job %d has finished already.", id)
+	}
+	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, cancel_requested = $5, finished_at = $4
+		WHERE id = $1 AND state = 'waiting'`, id, Cancelled, "Cancelled by "+scope.Actor().Name+" before it started.", tx.Now, true)
+	if err != nil {
+		return Job{}, err
+	}
+	if n == 0 {
+		if err := tx.Must("UPDATE jobs SET cancel_requested = $2 WHERE id = $1 AND state = 'processing'", id, true); err != nil {
+			return Job{}, err
+		}
+	}
+	if err := addLog(tx, id, audit.Warn, scope.Actor().Name+" cancelled the job."); err != nil {
+		return Job{}, err
+	}
+	e := audit.In(scope, "storage.jobCancelled", "job", fmt.Sprint(id), j.Operation)
+	e.JobID = id
+	if err := audit.Record(tx, e.Says("%s cancelled job %d (%s %s).", scope.Actor().Name, id, j.Operation, j.Table)); err != nil {
+		return Job{}, err
+	}
+	tx.OnCommit(func() {
+		s.cancelRunning(id)
+		s.changed(j)
+	})
+	return get(tx, "id = $1", id)
+}
+
+// TableUse is a table that a job read or wrote.
+type TableUse struct {
+	TableID       int64
+	Write         bool
+	VersionBefore int64
+	VersionAfter  int64
+}
+
+// Uses notes a table that a job read or wrote, in the transaction of its result.
+func Uses(tx *db.Tx, job int64, u TableUse) error {
+	direction := "read"
+	if u.Write {
+		direction = "write"
+	}
+	_, err := tx.Exec("INSERT INTO job_tables (job_id, table_id, direction, version_before, version_after) VALUES ($1, $2, $3, $4, $5)",
+		job, u.TableID, direction, u.VersionBefore, u.VersionAfter)
+	return err
+}
+
+// Line is one line of a job's log.
+type Line struct {
+	Seq     int64
+	At      time.Time
+	Level   audit.Type
+	Message string
+}
+
+// Log gives the last lines of a job's log, oldest first. The caller has checked that
+// the job may be read, see Get.
+func Log(tx *db.Tx, job Job, limit int) ([]Line, error) {
+	return db.All(tx, func(r db.Row) (Line, error) {
+		var l Line
+		return l, r.Scan(&l.Seq, db.Time(&l.At), &l.Level, &l.Message)
+	}, fmt.Sprintf(`SELECT seq, created_at, level, message FROM (
+		SELECT seq, created_at, level, message FROM job_log WHERE job_id = $1 ORDER BY seq DESC LIMIT %d) last ORDER BY seq`, limit), job.ID)
+}
+
+func addLog(tx *db.Tx, job int64, level audit.Type, message string) error {
+	_, err := tx.Exec(`INSERT INTO job_log (job_id, seq, created_at, level, message)
+		SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4 FROM job_log WHERE job_id = $1`, job, tx.Now, string(level), message)
+	return err
+}
+
+const columns = `id, class, operation, state, project_id, branch_id, priority, serial_key, params, results, error_code, error_message,
+	table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, started_at, finished_at, attempt, max_attempts,
+	fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes`
+
+func get(tx *db.Tx, where string, args ...any) (Job, error) {
+	return db.One(tx, scan, "SELECT "+columns+" FROM jobs WHERE "+where, args...)
+}
+
+func scan(r db.Row) (Job, error) {
+	var j Job
+	var params, results string
+	err := r.Scan(&j.ID, &j.Class, &j.Operation, &j.State, db.Null(&j.Project), db.Null(&j.Branch), &j.Priority, &j.SerialKey, &params, &results,
+		&j.ErrorCode, &j.ErrorMessage, &j.Table, db.Null(&j.FileID), &j.RunID, db.Null(&j.UserID), db.Null(&j.TokenID), &j.ActorName,
+		db.Time(&j.CreatedAt), db.Time(&j.AvailableAt), db.Time(&j.StartedAt), db.Time(&j.FinishedAt), &j.Attempt, &j.MaxAttempts,
+		&j.Fence, &j.CancelRequested, &j.RowsDone, &j.BytesDone, &j.BytesTotal, &j.InBytes, &j.OutBytes)
+	j.Params, j.Results = json.RawMessage(params), json.RawMessage(results)
+	return j, err
+}

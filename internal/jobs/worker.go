@@ -1,0 +1,583 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/id"
+	"steward/internal/live"
+)
+
+// Times of a lease.
+const (
+	Lease     = 30 * time.Second
+	heartbeat = 5 * time.Second
+	poll      = time.Second
+)
+
+// ProjectParallelism is how many jobs of a class a project runs at once.
+const ProjectParallelism = 10
+
+const wakeTopic = "jobs"
+
+// ProjectTopic is signalled when a job of a project changes.
+func ProjectTopic(project int64) string { return fmt.Sprintf("project:%d:jobs", project) }
+
+// Why a run's context ended, see context.Cause.
+var (
+	errCancelled = errors.New("jobs: cancelled by a person")
+	errLost      = errors.New("jobs: the lease was lost")
+	errStopping  = errors.New("jobs: the worker stops")
+)
+
+// ErrFenced is what Complete returns when another worker has taken the job over.
+var ErrFenced = errors.New("jobs: another worker has taken this job over; its commit is refused")
+
+// Handler does the work of one kind of job. It returns after Run.Complete has
+// committed, or with an error; a fault's message is shown to people.
+type Handler func(ctx context.Context, r *Run) error
+
+// Guard decides whether a job may still run: is its project alive, may its creator
+// still do this? It is asked at claim, at heartbeats and in the commit.
+type Guard func(tx *db.Tx, j Job) error
+
+// Service is the queue. It is safe for concurrent use.
+type Service struct {
+	db       *db.DB
+	hub      *live.Hub
+	log      *slog.Logger
+	owner    string
+	guard    Guard
+	handlers map[string]Handler
+	slots    map[Class]int
+
+	mu      sync.Mutex
+	running map[int64]*Run
+
+	lost     atomic.Int64
+	finished [2]atomic.Int64 // success, error
+}
+
+// New makes a queue whose leases carry the owner's name. Work needs handlers, see Handle.
+func New(d *db.DB, hub *live.Hub, log *slog.Logger, owner string) *Service {
+	return &Service{
+		db: d, hub: hub, log: log, owner: owner,
+		guard:    func(*db.Tx, Job) error { return nil },
+		handlers: map[string]Handler{},
+		slots:    map[Class]int{Storage: runtime.GOMAXPROCS(0), Component: 10, System: 2},
+		running:  map[int64]*Run{},
+	}
+}
+
+// Handle sets what runs jobs and what guards them. Call it before Work.
+func (s *Service) Handle(handlers map[string]Handler, guard Guard) {
+	s.handlers, s.guard = handlers, guard
+}
+
+// LostLeases is how many runs of this process lost their lease.
+func (s *Service) LostLeases() int64 { return s.lost.Load() }
+
+// FinishedJobs is how many jobs this process finished, well and badly.
+func (s *Service) FinishedJobs() (success, failed int64) {
+	return s.finished[0].Load(), s.finished[1].Load()
+}
+
+// Backlog is how many jobs wait and run, and when the oldest waiting one was made.
+type Backlog struct {
+	Waiting, Processing int64
+	Oldest              time.Time
+}
+
+// Backlog counts unfinished jobs.
+func (s *Service) Backlog(ctx context.Context) (Backlog, error) {
+	var b Backlog
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		var err error
+		if b.Processing, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE state = 'processing'"); err != nil {
+			return err
+		}
+		b, err = db.One(tx, func(r db.Row) (Backlog, error) {
+			return b, r.Scan(&b.Waiting, db.Time(&b.Oldest))
+		}, "SELECT count(*), MIN(created_at) FROM jobs WHERE state = 'waiting'")
+		return err
+	})
+	return b, err
+}
+
+// Work claims and runs jobs until ctx ends. Then it lets running jobs finish for the
+// grace period, and gives the others back to the queue.
+func (s *Service) Work(ctx context.Context, grace time.Duration) {
+	stopping := make(chan struct{})
+	var wg sync.WaitGroup
+	for class, n := range s.slots {
+		// One slot more, for small work only, so that it never waits behind bulk work.
+		for i := range n + 1 {
+			atLeast := Bulk
+			if i == n {
+				atLeast = Person
+			}
+			wg.Go(func() { s.lane(ctx, stopping, class, atLeast) })
+		}
+	}
+	wg.Go(func() { s.reap(ctx) })
+	<-ctx.Done()
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(grace):
+		close(stopping)
+		s.cancelAll(errStopping)
+		<-done
+	}
+}
+
+// lane runs one job after the other.
+func (s *Service) lane(ctx context.Context, stopping <-chan struct{}, class Class, atLeast int64) {
+	wake, stop := s.hub.Watch(wakeTopic)
+	defer stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-stopping:
+			return
+		default:
+		}
+		j, ok, err := s.claim(ctx, class, atLeast)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("claiming a job failed", "error", err)
+		}
+		if ok {
+			s.run(j)
+			continue
+		}
+		timer.Reset(poll)
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// Drain runs waiting jobs of a class in the caller's goroutine until none is left.
+func (s *Service) Drain(ctx context.Context, class Class) error {
+	for {
+		j, ok, err := s.claim(ctx, class, Bulk)
+		if err != nil || !ok {
+			return err
+		}
+		s.run(j)
+	}
+}
+
+// claim takes the next job that may run: by priority and age, with no job of the same
+// serial key running and its project below its parallelism. One process claims at a
+// time, so that these rules hold over all of them.
+func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, bool, error) {
+	var empty bool
+	err := s.db.View(ctx, func(tx *db.Tx) error {
+		_, err := db.Value[int64](tx, "SELECT id FROM jobs WHERE state = 'waiting' AND class = $1 AND priority >= $2 LIMIT 1", string(class), atLeast)
+		empty = fault.Is(err, fault.NotFound)
+		if empty {
+			return nil
+		}
+		return err
+	})
+	if err != nil || empty {
+		return Job{}, false, err
+	}
+	var j Job
+	var refused error
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		refused = nil
+		if err := tx.Lock("jobs.claim"); err != nil {
+			return err
+		}
+		var err error
+		j, err = get(tx, `id = (
+			SELECT w.id FROM jobs w WHERE w.state = 'waiting' AND w.class = $1 AND w.priority >= $2 AND w.available_at <= $3
+			AND (w.serial_key = '' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state = 'processing' AND r.serial_key <> '' AND r.serial_key = w.serial_key))
+			AND (SELECT count(*) FROM jobs p WHERE p.state = 'processing' AND p.project_id = w.project_id AND p.class = w.class) < $4
+			ORDER BY w.priority DESC, w.created_at, w.id LIMIT 1)`, string(class), atLeast, tx.Now, ProjectParallelism)
+		if err != nil {
+			return err
+		}
+		if refused = s.guard(tx, j); refused == nil && j.CancelRequested {
+			refused = fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
+		}
+		if refused != nil {
+			return s.end(tx, j, refused)
+		}
+		j, err = db.One(tx, scan, `UPDATE jobs SET state = 'processing', owner = $2, fence = fence + 1, lease_until = $3,
+			started_at = COALESCE(started_at, $4), rows_done = 0, bytes_done = 0 WHERE id = $1 RETURNING `+columns, j.ID, s.owner, tx.Now.Add(Lease), tx.Now)
+		if err != nil {
+			return err
+		}
+		if j.Attempt == 0 {
+			return addLog(tx, j.ID, audit.Info, "Started.")
+		}
+		return addLog(tx, j.ID, audit.Info, fmt.Sprintf("Started again, attempt %d.", j.Attempt+1))
+	})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return Job{}, false, nil
+	case err != nil:
+		return Job{}, false, err
+	}
+	s.changed(j)
+	if refused != nil {
+		return s.claim(ctx, class, atLeast)
+	}
+	return j, true, nil
+}
+
+// Run is one attempt at a job.
+type Run struct {
+	Job    Job
+	s      *Service
+	cancel context.CancelCauseFunc
+	done   atomic.Bool
+	rows   atomic.Int64
+	bytes  atomic.Int64
+}
+
+// Progress notes how far the job is. It is cheap; what is noted is written about once
+// a second.
+func (r *Run) Progress(rows, bytes int64) {
+	r.rows.Store(rows)
+	r.bytes.Store(bytes)
+}
+
+// Log adds a line to the job's log.
+func (r *Run) Log(ctx context.Context, level audit.Type, format string, args ...any) error {
+	return r.s.db.Update(ctx, func(tx *db.Tx) error { return addLog(tx, r.Job.ID, level, fmt.Sprintf(format, args...)) })
+}
+
+// Result is what a job leaves behind.
+type Result struct {
+	Results  any // a JSON object
+	Table    string
+	Rows     int64
+	InBytes  int64
+	OutBytes int64
+	Says     string // the last line of the log
+}
+
+// Complete ends the job well, in the transaction that holds its result. ErrFenced if
+// another worker has taken the job over, and the guard's error if the job may not be
+// done any more: the transaction must then roll back.
+func (r *Run) Complete(tx *db.Tx, res Result) error {
+	if err := r.s.guard(tx, r.Job); err != nil {
+		return err
+	}
+	results, err := json.Marshal(res.Results)
+	if err != nil {
+		return fmt.Errorf("jobs: results: %w", err)
+	}
+	n, err := tx.Exec(`UPDATE jobs SET state = 'success', results = $3, table_name = CASE WHEN $4 = '' THEN table_name ELSE $4 END,
+		rows_done = $5, bytes_done = bytes_total, in_bytes = $6, out_bytes = $7, finished_at = $8, lease_until = NULL
+		WHERE id = $1 AND fence = $2 AND state = 'processing' AND owner = $9`,
+		r.Job.ID, r.Job.Fence, string(results), res.Table, res.Rows, res.InBytes, res.OutBytes, tx.Now, r.s.owner)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return ErrFenced
+	}
+	if err := addLog(tx, r.Job.ID, audit.Success, res.Says); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		r.done.Store(true)
+		r.s.finished[0].Add(1)
+		r.s.changed(r.Job)
+		r.s.hub.Signal(wakeTopic) // its serial key is free
+	})
+	return nil
+}
+
+// run does one attempt, and answers for its end.
+func (s *Service) run(j Job) {
+	ctx, cancel := context.WithCancelCause(audit.WithRequest(context.Background(), audit.Request{}))
+	defer cancel(nil)
+	r := &Run{Job: j, s: s, cancel: cancel}
+	s.mu.Lock()
+	s.running[j.ID] = r
+	s.mu.Unlock()
+	beating := make(chan struct{})
+	go func() { defer close(beating); r.beat(ctx) }()
+	err := s.handle(ctx, r)
+	cause := context.Cause(ctx)
+	cancel(nil)
+	<-beating
+	s.mu.Lock()
+	delete(s.running, j.ID)
+	s.mu.Unlock()
+	if r.done.Load() {
+		return
+	}
+	if errors.Is(err, ErrFenced) {
+		cause = errLost
+	}
+	switch {
+	case errors.Is(cause, errLost):
+		s.lost.Add(1)
+		s.log.Warn("a job's lease was lost; another worker has it", "job", j.ID)
+		return
+	case errors.Is(cause, errStopping):
+		err = s.release(j)
+	case errors.Is(cause, errCancelled):
+		err = s.fail(j, fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed."))
+	case err == nil:
+		err = s.fail(j, errors.New("the job's work ended without a result"))
+	case fault.Of(cause) != nil: // the guard's
+		err = s.fail(j, cause)
+	default:
+		err = s.fail(j, err)
+	}
+	if err != nil {
+		s.log.Error("a job's end was not written; it will run again when its lease ends", "job", j.ID, "error", err)
+	}
+}
+
+func (s *Service) handle(ctx context.Context, r *Run) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	h := s.handlers[r.Job.Operation]
+	if h == nil {
+		return fmt.Errorf("jobs: nothing here runs %q", r.Job.Operation)
+	}
+	return h(ctx, r)
+}
+
+// beat renews the lease, writes progress, and notices a cancel or a loss.
+func (r *Run) beat(ctx context.Context) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	last, rows, bytes := time.Now(), int64(0), int64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		nowRows, nowBytes := r.rows.Load(), r.bytes.Load()
+		due := time.Since(last) >= heartbeat
+		if !due && nowRows == rows && nowBytes == bytes {
+			continue
+		}
+		var cancelled bool
+		var refused error
+		err := r.s.db.Update(ctx, func(tx *db.Tx) error {
+			var err error
+			cancelled, err = db.Value[bool](tx, `UPDATE jobs SET lease_until = $4, rows_done = $5, bytes_done = $6
+				WHERE id = $1 AND fence = $2 AND owner = $3 AND state = 'processing' RETURNING cancel_requested`,
+				r.Job.ID, r.Job.Fence, r.s.owner, tx.Now.Add(Lease), nowRows, nowBytes)
+			if err != nil || !due {
+				return err
+			}
+			refused = r.s.guard(tx, r.Job)
+			return nil
+		})
+		switch {
+		case ctx.Err() != nil:
+			return
+		case fault.Is(err, fault.NotFound):
+			if !r.done.Load() {
+				r.cancel(errLost)
+			}
+			return
+		case err != nil: // the database may come back before the lease ends
+			r.s.log.Warn("a heartbeat failed", "job", r.Job.ID, "error", err)
+			continue
+		case cancelled:
+			r.cancel(errCancelled)
+			return
+		case refused != nil:
+			r.cancel(refused)
+			return
+		}
+		last, rows, bytes = time.Now(), nowRows, nowBytes
+		r.s.changed(r.Job)
+	}
+}
+
+// fail ends a job badly. System jobs are tried again, later each time.
+func (s *Service) fail(j Job, cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := s.hold(tx, j); err != nil {
+			return err
+		}
+		if j.Class == System && j.Attempt+1 < j.MaxAttempts {
+			delay := min(30*time.Second<<j.Attempt, 6*time.Hour)
+			if _, err := tx.Exec("UPDATE jobs SET state = 'waiting', attempt = attempt + 1, available_at = $2, lease_until = NULL WHERE id = $1", j.ID, tx.Now.Add(delay)); err != nil {
+				return err
+			}
+			return addLog(tx, j.ID, audit.Warn, fmt.Sprintf("Failed; the next attempt is in %s.", delay))
+		}
+		return s.end(tx, j, cause)
+	})
+	if errors.Is(err, ErrFenced) {
+		s.lost.Add(1)
+		return nil
+	}
+	s.changed(j)
+	s.hub.Signal(wakeTopic)
+	return err
+}
+
+// end writes a job's bad end and its event.
+func (s *Service) end(tx *db.Tx, j Job, cause error) error {
+	code, message := "storage.jobs.internal", ""
+	if f := fault.Of(cause); f != nil && f.Kind != fault.Internal {
+		code, message = f.Code, f.Message
+	} else {
+		reference := id.Short()
+		message = "The job failed for a reason of ours, not of the data. The log of the server names it under " + reference + "."
+		s.log.Error("a job failed", "job", j.ID, "operation", j.Operation, "reference", reference, "error", cause)
+	}
+	if _, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL WHERE id = $1`,
+		j.ID, code, message, tx.Now); err != nil {
+		return err
+	}
+	level := audit.Error
+	if code == Cancelled {
+		level = audit.Warn
+	}
+	if err := addLog(tx, j.ID, level, message); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.finished[1].Add(1) })
+	return audit.Record(tx, audit.Event{
+		Type: level, Name: "storage." + j.Operation + "Failed", ObjectType: "job", ObjectID: fmt.Sprint(j.ID), ObjectName: j.Table,
+		Project: j.Project, Branch: j.Branch, UserID: j.UserID, TokenID: j.TokenID, ActorName: j.ActorName, JobID: j.ID,
+		Message: fmt.Sprintf("Job %d of %s (%s %s) did not succeed: %s", j.ID, j.ActorName, j.Operation, j.Table, message),
+	})
+}
+
+// release gives a job back because the worker stops.
+func (s *Service) release(j Job) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := s.hold(tx, j); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE jobs SET state = 'waiting', owner = '', lease_until = NULL WHERE id = $1", j.ID); err != nil {
+			return err
+		}
+		return addLog(tx, j.ID, audit.Warn, "Interrupted because the server stops; it goes on after the start.")
+	})
+}
+
+// hold is ErrFenced unless this process still has the job at this fence.
+func (s *Service) hold(tx *db.Tx, j Job) error {
+	n, err := tx.Exec("UPDATE jobs SET owner = owner WHERE id = $1 AND fence = $2 AND owner = $3 AND state = 'processing'", j.ID, j.Fence, s.owner)
+	if err == nil && n != 1 {
+		err = ErrFenced
+	}
+	return err
+}
+
+// Free gives back the jobs of a process that is known to be dead.
+func (s *Service) Free(ctx context.Context, owner string) error {
+	return s.interrupt(ctx, "owner = $2", owner)
+}
+
+// FreeAll gives back every running job: for a start on a database that only this
+// process uses.
+func (s *Service) FreeAll(ctx context.Context) error {
+	return s.interrupt(ctx, "owner <> $2", s.owner)
+}
+
+func (s *Service) reap(ctx context.Context) {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		if err := s.interrupt(ctx, "lease_until < $2", s.db.Now()); err != nil && ctx.Err() == nil {
+			s.log.Error("looking for ended leases failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// interrupt gives running jobs back to the queue, or ends those that were interrupted
+// too often.
+func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
+	var freed []Job
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		var err error
+		freed, err = db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE state = $1 AND "+where, string(Processing), arg)
+		if err != nil {
+			return err
+		}
+		for _, j := range freed {
+			if j.Attempt+1 >= j.MaxAttempts {
+				f := fault.Newf(fault.Unavailable, "storage.jobs.interrupted", "The job was interrupted %d times and is not tried again. The table was not changed.", j.Attempt+1)
+				if err := s.end(tx, j, f); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := tx.Exec(`UPDATE jobs SET state = 'waiting', attempt = attempt + 1, owner = '', lease_until = NULL
+				WHERE id = $1 AND fence = $2 AND state = 'processing'`, j.ID, j.Fence); err != nil {
+				return err
+			}
+			if err := addLog(tx, j.ID, audit.Warn, "Interrupted: its worker stopped without a word. The table is as it was; the job goes on."); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, j := range freed {
+		s.log.Warn("an interrupted job goes back to the queue", "job", j.ID, "attempt", j.Attempt+1)
+		s.changed(j)
+	}
+	if len(freed) > 0 {
+		s.hub.Signal(wakeTopic)
+	}
+	return nil
+}
+
+func (s *Service) cancelRunning(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.running[id]; r != nil {
+		r.cancel(errCancelled)
+	}
+}
+
+func (s *Service) cancelAll(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.running {
+		r.cancel(cause)
+	}
+}
+
+func (s *Service) changed(j Job) { s.hub.Signal(ProjectTopic(j.Project)) }

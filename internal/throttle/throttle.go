@@ -1,0 +1,105 @@
+// Package throttle counts attempts in the database, so that a restart or another
+// process does not forgive them.
+package throttle
+
+import (
+	"time"
+
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// Limit allows a number of attempts in a window.
+type Limit struct {
+	Count  int64
+	Window time.Duration
+}
+
+// Take counts an attempt under a key. TooMany, with the time to wait, when the
+// window's attempts are used up; such an attempt is not counted.
+func Take(tx *db.Tx, key string, l Limit) error {
+	type state struct {
+		count int64
+		end   time.Time
+	}
+	s, err := db.One(tx, func(r db.Row) (state, error) {
+		var s state
+		return s, r.Scan(&s.count, db.Time(&s.end))
+	}, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
+		ON CONFLICT (key) DO UPDATE SET
+			count = CASE WHEN throttles.window_end <= $3 THEN 1 ELSE throttles.count + 1 END,
+			window_end = CASE WHEN throttles.window_end <= $3 THEN $2 ELSE throttles.window_end END
+		RETURNING count, window_end`, key, tx.Now.Add(l.Window), tx.Now)
+	if err != nil {
+		return err
+	}
+	if s.count > l.Count {
+		return tooMany(s.end.Sub(tx.Now))
+	}
+	return nil
+}
+
+// Growing is a delay that doubles with each failure past some free ones.
+type Growing struct {
+	Free   int64
+	First  time.Duration
+	Most   time.Duration
+	Memory time.Duration // failures older than this are forgotten
+}
+
+// Check is TooMany while the key's delay lasts.
+func Check(tx *db.Tx, key string) error {
+	until, err := db.One(tx, func(r db.Row) (time.Time, error) {
+		var t time.Time
+		return t, r.Scan(db.Time(&t))
+	}, "SELECT blocked_until FROM throttles WHERE key = $1", key)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if wait := until.Sub(tx.Now); wait > 0 {
+		return tooMany(wait)
+	}
+	return nil
+}
+
+// Fail counts a failure and sets the delay that follows from the count.
+func Fail(tx *db.Tx, key string, g Growing) error {
+	n, err := db.Value[int64](tx, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
+		ON CONFLICT (key) DO UPDATE SET
+			count = CASE WHEN throttles.window_end <= $3 THEN 1 ELSE throttles.count + 1 END, window_end = $2
+		RETURNING count`, key, tx.Now.Add(g.Memory), tx.Now)
+	if err != nil || n <= g.Free {
+		return err
+	}
+	delay := g.Most
+	if over := n - g.Free - 1; over < 30 {
+		delay = min(g.First<<over, g.Most)
+	}
+	_, err = tx.Exec("UPDATE throttles SET blocked_until = $1 WHERE key = $2", tx.Now.Add(delay), key)
+	return err
+}
+
+// Clear forgets the failures of a key.
+func Clear(tx *db.Tx, key string) error {
+	_, err := tx.Exec("DELETE FROM throttles WHERE key = $1", key)
+	return err
+}
+
+// Sweep forgets windows that ended before a time.
+func Sweep(tx *db.Tx, before time.Time) error {
+	_, err := tx.Exec("DELETE FROM throttles WHERE window_end < $1 AND (blocked_until IS NULL OR blocked_until < $1)", before)
+	return err
+}
+
+func tooMany(wait time.Duration) error {
+	wait = max(wait.Round(time.Second), time.Second)
+	e := fault.Newf(fault.TooMany, "throttle", "Too many attempts. Try again in %d seconds.", int(wait/time.Second))
+	if wait == time.Second {
+		e.Message = "Too many attempts. Try again in 1 second."
+	}
+	e.RetryAfter = wait
+	return e
+}
