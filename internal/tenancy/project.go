@@ -1,0 +1,220 @@
+package tenancy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tokens"
+)
+
+// Project is where data and the people who work with it are.
+type Project struct {
+	ID               int64
+	Organization     int64
+	OrganizationName string
+	Name             string
+	Description      string
+	Governed         bool
+	State            string
+	ExpiresAt        time.Time // zero = never
+	CreatedAt        time.Time
+	ChangedAt        time.Time   // last change of its data
+	Role             access.Role // of the asking person
+	JoinedAt         time.Time
+	Members          int64 // only from Describe
+}
+
+// NewProject is what a project is made from.
+type NewProject struct {
+	Organization int64
+	Name         string
+	Description  string
+	Governed     bool
+	Member       accounts.User // becomes its first administrator
+}
+
+// CreateProject makes a project with its default branch and its first member: an
+// administrator, in a governed project a production manager. The caller has decided
+// that the actor may.
+func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
+	if err := accounts.CheckName("project", "a name for the project", n.Name); err != nil {
+		return Project{}, err
+	}
+	id, err := tx.NewID("projects")
+	if err != nil {
+		return Project{}, err
+	}
+	name := strings.TrimSpace(n.Name)
+	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID)
+	if err != nil {
+		return Project{}, err
+	}
+	branch, err := tx.NewID("branches")
+	if err != nil {
+		return Project{}, err
+	}
+	if _, err := tx.Exec("INSERT INTO branches (id, project_id, name, is_default, created_at) VALUES ($1, $2, 'Main', $3, $4)", branch, id, true, tx.Now); err != nil {
+		return Project{}, err
+	}
+	e := audit.By(a, "project.created", "project", fmt.Sprint(id), name)
+	e.Organization, e.Project, e.Branch = n.Organization, id, branch
+	if err := audit.Record(tx, e.Says("%s created the project %s.", a.Name, name)); err != nil {
+		return Project{}, err
+	}
+	role := access.Admin
+	if n.Governed {
+		role = access.ProductionManager
+	}
+	p := Project{ID: id, Organization: n.Organization, Name: name, Governed: n.Governed, State: "active", CreatedAt: tx.Now, Role: role}
+	return p, Join(tx, a, p, n.Member, role)
+}
+
+// Join makes a person a member of a project with a role, and gives them their master
+// token. Invalid for a role that this kind of project does not have; Conflict for who
+// is a member already. The caller has decided that the actor may.
+func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Role) error {
+	valid := false
+	for _, r := range access.Roles(p.Governed) {
+		valid = valid || r == role
+	}
+	if !valid {
+		return fault.Newf(fault.Invalid, "tenancy.role", "A project of this kind has no role %q.", role)
+	}
+	id, err := tx.NewID("memberships")
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, role, joined_at, reason) VALUES ($1, $2, $3, $4, $5, '')", id, p.ID, u.ID, string(role), tx.Now)
+	if fault.HasCode(err, "db.unique") {
+		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member of %s already.", u.Email, p.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := tokens.Master(tx, p.ID, u.ID, u.Email); err != nil {
+		return err
+	}
+	branch, err := db.Value[int64](tx, "SELECT id FROM branches WHERE project_id = $1 AND is_default", p.ID)
+	if err != nil {
+		return err
+	}
+	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
+	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
+	return audit.Record(tx, e.Says("%s made %s (%s) a member of %s as %s.", a.Name, u.Name, u.Email, p.Name, role.Label()))
+}
+
+// Enter decides whether an actor may use a permission in a project's default branch,
+// and gives the scope that proves it. NotFound for a project that the actor has no tie
+// to, as for one that does not exist; Forbidden for what the actor's role does not
+// include, and when the project is not active.
+func Enter(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Project, error) {
+	return enter(tx, a, project, "b.is_default", p)
+}
+
+// EnterBranch is Enter for the branch with an id.
+func EnterBranch(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission) (access.Project, error) {
+	return enter(tx, a, project, fmt.Sprintf("b.id = %d", branch), p)
+}
+
+func enter(tx *db.Tx, a access.Actor, project int64, branch string, p access.Permission) (access.Project, error) {
+	type row struct {
+		place     access.Place
+		facts     access.Facts
+		state     string
+		projectTo time.Time
+		memberTo  time.Time
+		isDefault bool
+	}
+	r, err := db.One(tx, func(r db.Row) (row, error) {
+		var x row
+		x.place.Project = project
+		return x, r.Scan(&x.place.Branch, &x.isDefault, &x.place.Org, &x.place.Governed, &x.state, db.Time(&x.projectTo),
+			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember)
+	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
+			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2)
+		FROM projects p JOIN branches b ON b.project_id = p.id AND `+branch+`
+		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
+		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
+		WHERE p.id = $1`, project, a.UserID)
+	if err != nil {
+		return access.Project{}, err
+	}
+	if !r.memberTo.IsZero() && !tx.Now.Before(r.memberTo) {
+		r.facts.Role, r.facts.TokenID = "", 0
+	}
+	if r.facts.Role == "" && !r.facts.OrgMember {
+		return access.Project{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	switch {
+	case r.state == "disabled":
+		return access.Project{}, fault.New(fault.Forbidden, "tenancy.disabled", "This project is disabled. Its data is kept.")
+	case r.state != "active":
+		return access.Project{}, fault.New(fault.Forbidden, "tenancy.deleted", "This project is deleted.")
+	case !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo):
+		return access.Project{}, fault.New(fault.Forbidden, "tenancy.expired", "This project has expired.")
+	}
+	r.facts.Development = r.place.Governed && !r.isDefault
+	return access.InProject(a, r.place, r.facts, p, false)
+}
+
+// Find is a project by its number, for operators. NotFound if there is none.
+func Find(tx *db.Tx, project int64) (Project, error) {
+	return db.One(tx, func(r db.Row) (Project, error) {
+		var p Project
+		return p, r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, &p.State)
+	}, "SELECT id, organization_id, name, governed, state FROM projects WHERE id = $1", project)
+}
+
+// Describe gives the scope's project.
+func Describe(tx *db.Tx, s access.Project) (Project, error) {
+	return db.One(tx, func(r db.Row) (Project, error) {
+		p := Project{Role: s.Role()}
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members)
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id)
+		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1`, s.ID())
+}
+
+// Changed notes that the data of the scope's project changed.
+func Changed(tx *db.Tx, s access.Project) error {
+	return tx.Must("UPDATE projects SET changed_at = $2 WHERE id = $1", s.ID(), tx.Now)
+}
+
+// Filter selects among a person's projects.
+type Filter struct {
+	Search string // part of the name
+	After  After
+	Limit  int
+}
+
+// After is a place in the list of projects, which is ordered by name.
+type After struct {
+	Name string
+	ID   int64
+}
+
+// Mine lists the active projects that a person is a member of, by name.
+func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
+	var w db.Where
+	w.And("m.user_id = ? AND p.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
+	if f.Search != "" {
+		w.And(`p.name_search LIKE ? ESCAPE '\'`, db.Like(f.Search))
+	}
+	if f.After.ID != 0 {
+		w.And("(p.name_search, p.id) > (?, ?)", f.After.Name, f.After.ID)
+	}
+	return db.All(tx, func(r db.Row) (Project, error) {
+		var p Project
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State,
+			db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Time(&p.ChangedAt), &p.Role, db.Time(&p.JoinedAt))
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at
+		FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE `+w.SQL()+
+		fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", f.Limit), w.Args()...)
+}
