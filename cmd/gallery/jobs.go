@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"steward/views/storage"
+	"steward/views/ui"
+)
+
+func jobList() storage.Jobs {
+	customers := ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}
+	orders := ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}
+	return storage.Jobs{
+		Shell: inside(),
+		Tabs:  storageTabs(),
+		Status: storage.Choice{Options: []ui.Option{{Value: "", Label: "Any state"}, {Value: "waiting", Label: "Waiting"}, {Value: "processing", Label: "Processing"}, {Value: "success", Label: "Success"},
+			{Value: "error", Label: "Error"}, {Value: "cancelled", Label: "Cancelled"}}},
+		Operation: storage.Choice{Options: []ui.Option{{Value: "", Label: "Any operation"}, {Value: "tableImport", Label: "Table import"}, {Value: "tableCreate", Label: "Table create"}}},
+		List: storage.JobList{
+			Jobs: []storage.JobRow{
+				{ID: "84216", URL: "/job-waiting", Operation: "Table import", Table: orders, Created: ago(10 * time.Second), Creator: loader, State: ui.Waiting},
+				{ID: "84213", URL: "/job-running", Operation: "Table import", Table: customers, Transfer: "61.4 MB", Created: ago(4 * time.Minute), Duration: "3 min 53 s", Creator: marcus, State: ui.Processing},
+				{ID: "84211", URL: "/job-error", Operation: "Table import", Table: ui.Link{Label: longID + ".customer_segments", URL: "/table-columns"}, Transfer: "18 KB", Created: ago(75 * time.Minute), Duration: "4 s", Creator: partner, State: ui.Error},
+				{ID: "84209", URL: "/job-success", Operation: "Table create", Table: ui.Link{Label: "in.c-shop." + long}, Transfer: "1.2 GB", Created: ago(90 * time.Minute), Duration: "41 s", Creator: hana, State: ui.Success},
+				{ID: "84207", URL: "/job-cancelled", Operation: "Table import", Table: customers, Transfer: "2.1 MB", Created: ago(26 * time.Hour), Duration: "9 s", Creator: hana, State: ui.Cancelled},
+				{ID: "84205", URL: "/job-success", Operation: "Bucket delete", Created: ago(3 * day), Duration: "0.2 s", Creator: system, State: ui.Success},
+			},
+			Pager:    ui.Pager{Text: "Jobs 84205 to 84216, newest first", Next: ui.Link{Label: "Older", URL: "/storage-jobs-many?before=84205"}},
+			Download: ui.Download{CSV: "/storage-jobs?format=csv", JSON: "/storage-jobs?format=json"},
+		},
+		SelfURL: "/storage-jobs",
+	}
+}
+
+func jobScreens() []Screen {
+	many := jobList()
+	many.Status.Value, many.Table = "success", "in.c-shop"
+	many.List.Jobs = nil
+	for i := range 100 {
+		many.List.Jobs = append(many.List.Jobs, storage.JobRow{ID: fmt.Sprint(84204 - i), URL: "/job-success", Operation: "Table import", Table: ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}, Transfer: ui.Bytes(int64(i) * 1_204_000), Created: ago(time.Duration(i) * 7 * time.Hour), Duration: ui.Duration(time.Duration(i) * 731 * time.Millisecond), Creator: loader, State: ui.Success})
+	}
+	many.List.Pager = ui.Pager{Text: "Jobs 84105 to 84204, newest first", Prev: ui.Link{Label: "Newer", URL: "/storage-jobs"}, Next: ui.Link{Label: "Older", URL: "/storage-jobs-many?before=84105"}}
+	empty := jobList()
+	empty.List = storage.JobList{LoadURL: "/load"}
+	none := jobList()
+	none.Status.Value = "error"
+	none.List = storage.JobList{Filtered: true, ClearURL: "/storage-jobs"}
+
+	card, log := runningJob(64)
+	running := storage.Job{Shell: inside(), JobsURL: "/storage-jobs", SelfURL: "/job-running", LiveURL: "/live?part=" + storage.JobPart(card.ID), Card: card, Log: log,
+		Cancel: ui.Confirm{Question: "Cancel job 84213?", Consequence: "Rows loaded so far are left out. The table stays as it was before the job.", Action: "/projects/1042/storage/jobs/84213/cancel", Verb: "Cancel job", Keep: "Keep running", Key: "k8"}}
+
+	waiting := running
+	waiting.LiveURL = ""
+	waiting.Card.State, waiting.Card.Progress, waiting.Card.Started, waiting.Card.Duration, waiting.Card.Transfer = ui.Waiting, nil, ui.Time{}, "", ""
+	waiting.Log = storage.JobLog{}
+
+	done := waiting
+	done.Card = card
+	done.Card.State, done.Card.Progress, done.Card.CanCancel = ui.Success, nil, false
+	done.Card.Ended, done.Card.Duration, done.Card.Transfer, done.Card.Attempt = exact(0), "3 min 53 s", "96 MB", "2"
+	done.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,907"}, {Label: "Rows in the table", Figure: "1,284,907"}, {Label: "Version", Figure: "214"}}
+	done.Card.Results = "{\n  \"rows\": 1284907,\n  \"version\": 214,\n  \"newColumns\": []\n}"
+	done.Log = log
+
+	failed := done
+	failed.Card.State, failed.Card.Rows, failed.Card.Results, failed.Card.Attempt = ui.Error, nil, "", ""
+	failed.Card.Title = "Load into " + long
+	failed.Card.Table = ui.Link{Label: longID + "." + long}
+	failed.Card.Creator = partner
+	failed.Card.Error = storage.JobError{Where: "Line 18,204, column lifetime_value.", Message: "The row has 9 cells instead of 8. The table stays as it was.", Code: "storage.import.raggedRow", Retry: ui.Button{Label: "Load again", URL: "/load-check", Small: true, Icon: "upload"}}
+	failed.Log.Lines = append([]ui.Line{{Time: clock(0), Tone: "bad", Level: "error", Text: "Line 18,204: the row has 9 cells instead of 8."}}, log.Lines...)
+
+	cancelled := done
+	cancelled.Card.State, cancelled.Card.Rows, cancelled.Card.Results = ui.Cancelled, nil, ""
+	cancelled.Card.Error = storage.JobError{Message: "Hana Dvořáková cancelled this job. The table stays as it was.", Code: "storage.jobs.cancelled"}
+
+	return []Screen{
+		ok("storage-jobs", "Storage jobs", storage.JobsPage(jobList())),
+		ok("storage-jobs-many", "Storage jobs, many, filtered", storage.JobsPage(many)),
+		ok("storage-jobs-empty", "Storage jobs, none yet", storage.JobsPage(empty)),
+		ok("storage-jobs-none-found", "Storage jobs, none found", storage.JobsPage(none)),
+		ok("job-running", "Storage job, running and live", storage.JobPage(running)),
+		ok("job-waiting", "Storage job, waiting", storage.JobPage(waiting)),
+		ok("job-success", "Storage job, done", storage.JobPage(done)),
+		ok("job-error", "Storage job, failed, long names", storage.JobPage(failed)),
+		ok("job-cancelled", "Storage job, cancelled", storage.JobPage(cancelled)),
+	}
+}
+
+func clock(d time.Duration) ui.Time { return ui.Clock(now().Add(-d), prague()) }
+
+// runningJob is a load that is so far done; at 100 it has ended.
+func runningJob(percent int) (storage.JobCard, storage.JobLog) {
+	card := storage.JobCard{
+		ID: "84213", Title: "Load into customers", State: ui.Processing, Operation: "Table import",
+		Progress: &ui.Progress{ID: "job-progress", Label: fmt.Sprintf("%d%% loaded", percent), Note: ui.Number(int64(percent)*12849) + " rows, " + ui.Bytes(int64(percent)*960_000) + " of 96 MB", Percent: fmt.Sprint(percent)},
+		Table:    ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"},
+		File:     storage.JobFile{Name: "customers-2026-11-21.csv.gz", Size: "96 MB", SHA256: "9f2c41d07be3a8c5b60ad2f41c7e58930d1b6a2f8e4c97d35a01c8f26be7d4a4"},
+		Transfer: ui.Bytes(int64(percent) * 960_000), Created: exact(4 * time.Minute), Started: exact(4*time.Minute - 2*time.Second), Duration: "3 min 53 s",
+		Creator: marcus, RunID: "84213", CanCancel: true,
+		Params: "{\n  \"mode\": \"full\",\n  \"delimiter\": \",\",\n  \"enclosure\": \"\\\"\",\n  \"header\": true,\n  \"emptyIsNull\": true\n}",
+	}
+	log := storage.JobLog{Lines: []ui.Line{
+		{Time: clock(30 * time.Second), Level: "info", Text: ui.Number(int64(percent)*12849) + " rows read"},
+		{Time: clock(3*time.Minute + 40*time.Second), Tone: "ok", Level: "ok", Text: "Columns match: 8 of 8"},
+		{Time: clock(3*time.Minute + 58*time.Second), Level: "info", Text: "Job started"},
+	}}
+	if percent >= 100 {
+		card.State, card.Progress, card.CanCancel, card.Ended = ui.Success, nil, false, exact(0)
+		card.Results = "{\n  \"rows\": 1284907,\n  \"version\": 214\n}"
+		log.Lines = append([]ui.Line{{Time: clock(0), Tone: "ok", Level: "ok", Text: "Version 214 made"}}, log.Lines...)
+	}
+	return card, log
+}

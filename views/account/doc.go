@@ -1,0 +1,2 @@
+// Package account holds the screens of signing in and of the first run.
+package account

@@ -1,0 +1,2 @@
+// Package errors holds the page that answers when something else could not be shown.
+package errors

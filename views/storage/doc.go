@@ -1,0 +1,2 @@
+// Package storage holds the screens of buckets, tables, loads and storage jobs.
+package storage

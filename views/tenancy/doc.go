@@ -1,0 +1,2 @@
+// Package tenancy holds the screens of projects.
+package tenancy
