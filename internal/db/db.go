@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,7 @@ type Tx struct {
 	ctx      context.Context
 	tx       *sql.Tx
 	db       *DB
-	counter  *atomic.Int64
+	trace    *Trace
 	onCommit []func()
 	blocks   map[string]*block
 }
@@ -162,7 +163,7 @@ func (d *DB) begin(ctx context.Context, pool *sql.DB, o *sql.TxOptions) (*Tx, er
 		return nil, d.dialect.translate(err)
 	}
 	t := &Tx{Now: d.Now(), ctx: ctx, tx: tx, db: d}
-	t.counter, _ = ctx.Value(counterKey{}).(*atomic.Int64)
+	t.trace, _ = ctx.Value(traceKey{}).(*Trace)
 	return t, nil
 }
 
@@ -185,12 +186,37 @@ func WithoutFirst(ctx context.Context) context.Context {
 	return context.WithValue(ctx, firstKey{}, (*first)(nil))
 }
 
-type counterKey struct{}
+type traceKey struct{}
 
-// WithCounter returns a context that counts the queries run under it.
-func WithCounter(ctx context.Context) (context.Context, *atomic.Int64) {
-	n := new(atomic.Int64)
-	return context.WithValue(ctx, counterKey{}, n), n
+// Trace notes the queries that run under a context. It is safe for concurrent use.
+type Trace struct {
+	mu      sync.Mutex
+	queries []Query
+}
+
+// Query is one statement with its arguments.
+type Query struct {
+	SQL  string
+	Args []any
+}
+
+// WithTrace returns a context whose queries are noted.
+func WithTrace(ctx context.Context) (context.Context, *Trace) {
+	t := new(Trace)
+	return context.WithValue(ctx, traceKey{}, t), t
+}
+
+// Queries are those that ran so far.
+func (t *Trace) Queries() []Query {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.queries)
+}
+
+func (t *Trace) note(query string, args []any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.queries = append(t.queries, Query{query, args})
 }
 
 // ids hands out row ids in blocks from the sequences table.

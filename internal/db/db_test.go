@@ -170,16 +170,16 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 	}
 }
 
-func TestCounter(t *testing.T) {
+func TestTrace(t *testing.T) {
 	t.Parallel()
-	ctx, n := db.WithCounter(context.Background())
+	ctx, trace := db.WithTrace(context.Background())
 	d := dbtest.Open(t, db.Options{})
 	_ = d.View(ctx, func(tx *db.Tx) error {
 		_, _ = db.Value[int64](tx, "SELECT 1")
 		_, err := db.Value[int64](tx, "SELECT 2")
 		return err
 	})
-	if n.Load() != 2 {
-		t.Fatalf("counted %d", n.Load())
+	if q := trace.Queries(); len(q) != 2 || q[1].SQL != "SELECT 2" {
+		t.Fatalf("noted %v", q)
 	}
 }

@@ -35,7 +35,6 @@ type dialect struct {
 	classify    func(error) cause
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
-	explain     string
 }
 
 // cause is what a driver's error means to us.
@@ -56,7 +55,6 @@ var sqlite = dialect{
 	name:     "sqlite",
 	goose:    goose.DialectSQLite3,
 	classify: classifySQLite,
-	explain:  "EXPLAIN QUERY PLAN ",
 	lock:     func(*Tx, string) error { return nil },
 	reserve: func(tx *Tx, kind string) (*block, error) {
 		return reserveBlock(func(n *int64) error {
@@ -71,7 +69,6 @@ var postgres = dialect{
 	viewOptions: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	goose:       goose.DialectPostgres,
 	classify:    classifyPostgres,
-	explain:     "EXPLAIN ",
 	lock: func(tx *Tx, name string) error {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(name))

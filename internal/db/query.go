@@ -12,8 +12,7 @@ type Row interface{ Scan(dest ...any) error }
 
 // One returns the single row of a query. NotFound if there is none.
 func One[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) (T, error) {
-	tx.count()
-	v, err := scan(tx.tx.QueryRowContext(tx.ctx, query, values(args)...))
+	v, err := scan(tx.tx.QueryRowContext(tx.ctx, query, tx.values(query, args)...))
 	if err != nil {
 		var zero T
 		return zero, tx.db.dialect.translate(err)
@@ -23,8 +22,7 @@ func One[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) (T
 
 // All returns every row of a query, so the query must bound them.
 func All[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
-	tx.count()
-	rows, err := tx.tx.QueryContext(tx.ctx, query, values(args)...)
+	rows, err := tx.tx.QueryContext(tx.ctx, query, tx.values(query, args)...)
 	if err != nil {
 		return nil, tx.db.dialect.translate(err)
 	}
@@ -58,8 +56,7 @@ func Scalar[T any](r Row) (T, error) {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
-	tx.count()
-	res, err := tx.tx.ExecContext(tx.ctx, query, values(args)...)
+	res, err := tx.tx.ExecContext(tx.ctx, query, tx.values(query, args)...)
 	if err != nil {
 		return 0, tx.db.dialect.translate(err)
 	}
@@ -83,21 +80,18 @@ func (tx *Tx) Must(query string, args ...any) error {
 // they end. On SQLite every writer does so anyway.
 func (tx *Tx) Lock(name string) error { return tx.db.dialect.lock(tx, name) }
 
-func (tx *Tx) count() {
-	if tx.counter != nil {
-		tx.counter.Add(1)
-	}
-}
-
 // values turns Go values into those that both databases store alike: a time becomes
 // UTC microseconds, the zero time NULL.
-func values(args []any) []any {
+func (tx *Tx) values(query string, args []any) []any {
 	for i, a := range args {
 		if t, ok := a.(time.Time); ok {
 			if args[i] = any(nil); !t.IsZero() {
 				args[i] = t.UnixMicro()
 			}
 		}
+	}
+	if tx.trace != nil {
+		tx.trace.note(query, args)
 	}
 	return args
 }

@@ -6,6 +6,7 @@ package jobs
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"steward/internal/access"
@@ -271,11 +272,12 @@ type Line struct {
 // Log gives the last lines of a job's log, oldest first. The caller has checked that
 // the job may be read, see Get.
 func Log(tx *db.Tx, job Job, limit int) ([]Line, error) {
-	return db.All(tx, func(r db.Row) (Line, error) {
+	lines, err := db.All(tx, func(r db.Row) (Line, error) {
 		var l Line
 		return l, r.Scan(&l.Seq, db.Time(&l.At), &l.Level, &l.Message)
-	}, fmt.Sprintf(`SELECT seq, created_at, level, message FROM (
-		SELECT seq, created_at, level, message FROM job_log WHERE job_id = $1 ORDER BY seq DESC LIMIT %d) last ORDER BY seq`, limit), job.ID)
+	}, fmt.Sprintf("SELECT seq, created_at, level, message FROM job_log WHERE job_id = $1 ORDER BY seq DESC LIMIT %d", limit), job.ID)
+	slices.Reverse(lines)
+	return lines, err
 }
 
 func addLog(tx *db.Tx, job int64, level audit.Type, message string) error {

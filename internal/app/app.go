@@ -1,0 +1,116 @@
+// Package app builds the program's services, each once, and knows which of them runs
+// which kind of job.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/config"
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/internal/keys"
+	"steward/internal/live"
+	"steward/internal/storage"
+	"steward/internal/storage/blob"
+	"steward/internal/storage/engine"
+)
+
+// App is an open installation. Close it.
+type App struct {
+	Config   config.Config
+	Log      *slog.Logger
+	DB       *db.DB
+	Hub      *live.Hub
+	Reads    *audit.Buffer
+	Accounts *accounts.Service
+	Jobs     *jobs.Service
+	Blobs    *blob.Local
+	Storage  *storage.Service
+	Metrics  *Metrics
+
+	closers []func() error
+	once    sync.Once
+}
+
+// Options are the parts that tests and the demo replace.
+type Options struct {
+	Now   func() time.Time // nil = time.Now
+	Serve bool             // this process serves or works: it takes the lock of a SQLite file
+}
+
+// Open checks the configuration, opens the database and the stores, and migrates.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (*App, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	a := &App{Config: cfg, Log: log, Hub: live.NewHub()}
+	if err := a.open(ctx, o); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context, o Options) error {
+	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	if path := a.Config.SQLite(); path != "" && o.Serve {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("--db: %w", err)
+		}
+		l, err := takeLock(path + ".lock")
+		if err != nil {
+			return fmt.Errorf("another steward serves %s already: %w", path, err)
+		}
+		a.closers = append(a.closers, l.Close)
+	}
+	ring, err := keys.Open(a.Config.KeysFile)
+	if err != nil {
+		return err
+	}
+	a.Metrics = newMetrics(a)
+	if a.DB, err = db.Open(ctx, a.Config.DB, db.Options{Now: o.Now, Committed: a.Metrics.committed}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.DB.Close)
+	if err := a.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	if a.Blobs, err = blob.OpenLocal(a.Config.StoreDir()); err != nil {
+		return err
+	}
+	owner, dead, err := a.register(o)
+	if err != nil {
+		return err
+	}
+	a.Reads = audit.NewBuffer(a.DB, a.Log)
+	a.closers = append(a.closers, func() error { a.Reads.Close(); return nil })
+	a.Accounts = accounts.New(a.DB, ring)
+	a.Jobs = jobs.New(a.DB, a.Hub, a.Log, owner)
+	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, engine.New(a.Blobs, engine.Options{}), a.Reads, a.Log)
+	a.Jobs.Handle(a.handlers(), a.guard)
+	if o.Serve {
+		return a.free(ctx, dead)
+	}
+	return nil
+}
+
+// Close ends everything in the reverse order of its opening.
+func (a *App) Close() error {
+	var errs []error
+	a.once.Do(func() {
+		for i := len(a.closers) - 1; i >= 0; i-- {
+			errs = append(errs, a.closers[i]())
+		}
+	})
+	return errors.Join(errs...)
+}

@@ -1,0 +1,127 @@
+package dbtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "modernc.org/sqlite" // the driver that reads a test's file
+)
+
+// connect opens a second, plain connection to a database of DSN.
+func connect(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	driver, source := "pgx", dsn
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)"
+	}
+	c, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Watcher takes checksums of a database's content.
+type Watcher struct {
+	t      testing.TB
+	db     *sql.DB
+	tables []string
+}
+
+// Watch looks at every table of a database but those left out.
+func Watch(t testing.TB, dsn string, except ...string) *Watcher {
+	t.Helper()
+	w := &Watcher{t: t, db: connect(t, dsn)}
+	query := "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+	if !strings.HasPrefix(dsn, "sqlite:") {
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+	}
+	rows, err := w.db.QueryContext(context.Background(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(except, name) && !strings.HasPrefix(name, "sqlite_") {
+			w.tables = append(w.tables, name)
+		}
+	}
+	if len(w.tables) < 5 {
+		t.Fatalf("only the tables %v were found", w.tables)
+	}
+	return w
+}
+
+// Sum is a checksum of the rows.
+func (w *Watcher) Sum() string {
+	w.t.Helper()
+	h := sha256.New()
+	for _, table := range w.tables {
+		for _, line := range w.rows(table) {
+			fmt.Fprintln(h, table, line)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (w *Watcher) rows(table string) []string {
+	w.t.Helper()
+	rows, err := w.db.QueryContext(context.Background(), "SELECT * FROM "+table)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for rows.Next() {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			cells[i] = new(any)
+		}
+		if err := rows.Scan(cells...); err != nil {
+			w.t.Fatal(err)
+		}
+		var b strings.Builder
+		for i, c := range cells {
+			if columns[i] != "last_seen_at" {
+				fmt.Fprintf(&b, "%s=%v|", columns[i], *c.(*any))
+			}
+		}
+		out = append(out, b.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Plan gives the steps of SQLite's plan for a query.
+func Plan(t testing.TB, dsn, query string, args []any) (steps []string) {
+	t.Helper()
+	rows, err := connect(t, dsn).QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}

@@ -1,0 +1,194 @@
+// Package console is the pages that people use. routes.go is the site map; each
+// handler reads the request, calls one service, and fills a view model.
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/alexedwards/scs/v2"
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/app"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/id"
+	"steward/internal/tenancy"
+	"steward/views/layout"
+	"steward/views/paths"
+	"steward/views/ui"
+	"steward/web/gate"
+)
+
+// pageSize is how many rows of a list stand on a page.
+const pageSize = 50
+
+// Console is the handlers.
+type Console struct {
+	app      *app.App
+	gate     *gate.Gate
+	sessions *scs.SessionManager
+	stopping context.Context // ends when the server stops, and streams with it
+}
+
+// New makes the console. Streams end when stopping does.
+func New(a *app.App, g *gate.Gate, sessions *scs.SessionManager, stopping context.Context) *Console {
+	return &Console{a, g, sessions, stopping}
+}
+
+// Mount adds every route.
+func (c *Console) Mount(e *echo.Echo) {
+	e.Use(noteRoute)
+	c.gate.Mount(e, c.routes())
+}
+
+// Routes are the site map, for those who walk it.
+func (c *Console) Routes() []gate.Route { return c.routes() }
+
+type routeKey struct{}
+
+// WithRoute returns a context in which the pattern of the matched route is noted.
+func WithRoute(ctx context.Context, route *string) context.Context {
+	return context.WithValue(ctx, routeKey{}, route)
+}
+
+func noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if p, ok := c.Request().Context().Value(routeKey{}).(*string); ok {
+			*p = c.Path()
+		}
+		return next(c)
+	}
+}
+
+// Uploads reports whether a request streams a file, so that its body is not bounded as
+// a form is.
+func Uploads(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/storage/load")
+}
+
+// page answers with a component.
+func page(c echo.Context, status int, t templ.Component) error {
+	c.Response().Header().Set(echo.HeaderContentType, "text/html; charset=utf-8")
+	c.Response().WriteHeader(status)
+	return t.Render(c.Request().Context(), c.Response())
+}
+
+// view runs a read-only transaction of a request.
+func (c *Console) view(ec echo.Context, fn func(*db.Tx) error) error {
+	return c.app.DB.View(ec.Request().Context(), fn)
+}
+
+// update runs a read-write transaction of a request.
+func (c *Console) update(ec echo.Context, fn func(*db.Tx) error) error {
+	return c.app.DB.Update(ec.Request().Context(), fn)
+}
+
+// done tells on the next page what was done, and goes there.
+func (c *Console) done(ec echo.Context, text, url string) error {
+	c.sessions.Put(ec.Request().Context(), "flash", text)
+	return ec.Redirect(http.StatusSeeOther, url)
+}
+
+// shell is what surrounds a page of a person who is signed in.
+func (c *Console) shell(ec echo.Context, a access.Actor) layout.Shell {
+	ctx := ec.Request().Context()
+	v := accounts.VisitOf(ctx)
+	return layout.Shell{
+		Person: layout.Person{Name: a.Name, Email: a.Email}, Nav: layout.AccountNav(), Theme: v.User.Theme,
+		Flash: c.sessions.PopString(ctx, "flash"), Path: ec.Request().URL.RequestURI(), ThemeKey: id.Short(), SignOutKey: id.Short(),
+	}
+}
+
+// projectShell is the shell inside a project.
+func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (layout.Shell, tenancy.Project, error) {
+	shell := c.shell(ec, s.Actor())
+	p, err := tenancy.Describe(tx, s)
+	if err != nil {
+		return shell, p, err
+	}
+	others, err := tenancy.Mine(tx, s.Actor(), tenancy.Filter{Limit: 8})
+	if err != nil {
+		return shell, p, err
+	}
+	link := func(p tenancy.Project) layout.Project {
+		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
+	}
+	shell.Project, shell.Nav = link(p), layout.ProjectNav(p.ID)
+	for _, o := range others {
+		shell.Projects = append(shell.Projects, link(o))
+	}
+	return shell, p, nil
+}
+
+// key is a fresh idempotency key for a form.
+func key() string { return id.Short() }
+
+// when writes a time as lists do.
+func (c *Console) when(t time.Time) ui.Time { return ui.When(t, time.UTC, c.app.DB.Now()) }
+
+// fieldErrors gives the messages of an Invalid or Conflict fault by field; ok is false
+// for other errors, which the handler returns.
+func fieldErrors(err error) (out ui.Errors, ok bool) {
+	f := fault.Of(err)
+	if f == nil || (f.Kind != fault.Invalid && f.Kind != fault.Conflict) {
+		return nil, false
+	}
+	out = ui.Errors{}
+	for _, x := range f.Fields {
+		if _, seen := out[x.Name]; !seen {
+			out[x.Name] = x.Message
+		}
+	}
+	if len(out) == 0 {
+		out[""] = f.Message
+	}
+	return out, true
+}
+
+// number reads a positive number of the address. NotFound when it is none.
+func number(ec echo.Context, name string) (int64, error) {
+	text := ec.Param(name)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != text {
+		return 0, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return n, nil
+}
+
+// form reads the fields of a posted form, of which each may come once. Invalid for
+// fields that the form does not have.
+func form(ec echo.Context, known ...string) (map[string]string, error) {
+	r := ec.Request()
+	if err := r.ParseForm(); err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, err
+		}
+		return nil, fault.Wrap(err, fault.Invalid, "form.unreadable", "The form could not be read.")
+	}
+	out := map[string]string{}
+	for _, k := range known {
+		out[k] = ""
+	}
+	for k, v := range r.PostForm {
+		if k == gate.KeyField {
+			continue
+		}
+		if _, ok := out[k]; !ok {
+			return nil, fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %q.", k)
+		}
+		if len(v) != 1 {
+			return nil, fault.Newf(fault.Invalid, "form.repeatedField", "The field %q came %d times.", k, len(v))
+		}
+		out[k] = v[0]
+	}
+	return out, nil
+}

@@ -1,0 +1,5 @@
+package console_test
+
+import "github.com/PuerkitoBio/goquery"
+
+type gq = goquery.Selection

@@ -1,0 +1,370 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/views/paths"
+	view "steward/views/storage"
+	"steward/views/ui"
+)
+
+var utc = time.UTC
+
+// logLines is how many lines of a job's log a page shows.
+const logLines = 200
+
+var jobFields = []field[jobs.Job]{
+	{"id", func(j jobs.Job) any { return j.ID }},
+	{"status", func(j jobs.Job) any { return string(j.State) }},
+	{"operationName", func(j jobs.Job) any { return j.Operation }},
+	{"tableId", func(j jobs.Job) any { return j.Table }},
+	{"creator", func(j jobs.Job) any { return j.ActorName }},
+	{"createdTime", func(j jobs.Job) any { return j.CreatedAt }},
+	{"startTime", func(j jobs.Job) any { return j.StartedAt }},
+	{"endTime", func(j jobs.Job) any { return j.FinishedAt }},
+	{"inBytes", func(j jobs.Job) any { return j.InBytes }},
+	{"outBytes", func(j jobs.Job) any { return j.OutBytes }},
+	{"rows", func(j jobs.Job) any { return j.RowsDone }},
+	{"fileId", func(j jobs.Job) any { return orNil(j.FileID) }},
+	{"runId", func(j jobs.Job) any { return j.RunID }},
+	{"errorCode", func(j jobs.Job) any { return j.ErrorCode }},
+	{"errorMessage", func(j jobs.Job) any { return j.ErrorMessage }},
+}
+
+// jobFilter reads the filters of the address.
+func jobFilter(ec echo.Context) (jobs.Filter, error) {
+	f := jobs.Filter{State: jobs.State(query(ec, "status")), Operation: query(ec, "operation"), Table: query(ec, "table")}
+	if f.State == "cancelled" {
+		f.State, f.Cancelled = jobs.Failed, true
+	}
+	var err error
+	f.Before.At, f.Before.ID, err = parseCursor(ec.QueryParam("before"))
+	return f, err
+}
+
+func (c *Console) storageJobs(ec echo.Context, s access.Project) error {
+	f, err := jobFilter(ec)
+	if err != nil {
+		return err
+	}
+	done, err := exported(ec, "storage-jobs", jobFields, func(last *jobs.Job) (out []jobs.Job, err error) {
+		f := f
+		f.Limit = 1000
+		if last != nil {
+			f.Before = jobs.Cursor{At: last.CreatedAt, ID: last.ID}
+		}
+		err = c.view(ec, func(tx *db.Tx) error { out, err = c.app.Jobs.List(tx, s, f); return err })
+		return out, err
+	})
+	if done || err != nil {
+		return err
+	}
+	m := view.Jobs{Tabs: tabs(s), Table: f.Table, SelfURL: ec.Request().URL.RequestURI(),
+		Status: view.Choice{Value: query(ec, "status"), Options: []ui.Option{{Value: "", Label: "Any state"}, {Value: "waiting", Label: "Waiting"},
+			{Value: "processing", Label: "Processing"}, {Value: "success", Label: "Success"}, {Value: "error", Label: "Error"}, {Value: "cancelled", Label: "Cancelled"}}},
+		Operation: view.Choice{Value: f.Operation, Options: []ui.Option{{Value: "", Label: "Any operation"}}}}
+	for _, o := range storage.Operations() {
+		m.Operation.Options = append(m.Operation.Options, ui.Option{Value: o, Label: o})
+	}
+	err = c.view(ec, func(tx *db.Tx) (err error) {
+		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+			return err
+		}
+		m.List, err = c.jobList(ec, tx, s, f)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if f.Before.ID == 0 {
+		q := ec.Request().URL.Query()
+		q.Set("part", view.JobsPart)
+		m.LiveURL = paths.Project(s.ID()) + "/live?" + q.Encode()
+	}
+	return page(ec, http.StatusOK, view.JobsPage(m))
+}
+
+// jobList is the live part of the list of jobs.
+func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.Filter) (view.JobList, error) {
+	f.Limit = pageSize + 1
+	list, err := c.app.Jobs.List(tx, s, f)
+	if err != nil {
+		return view.JobList{}, err
+	}
+	cursor := ""
+	if len(list) > pageSize {
+		list = list[:pageSize]
+		cursor = cursorOf(list[pageSize-1].CreatedAt, list[pageSize-1].ID)
+	}
+	m := view.JobList{Filtered: f.State != "" || f.Operation != "" || f.Table != "", ClearURL: paths.StorageJobs(s.ID()),
+		Pager: ui.Pager{Text: ui.Count(int64(len(list)), "job", "jobs") + " on this page"}}
+	q := ec.Request().URL.Query()
+	q.Del("part")
+	m.Download = downloadsAt(paths.StorageJobs(s.ID()), q)
+	at := func(cursor string) string {
+		if q.Del("before"); cursor != "" {
+			q.Set("before", cursor)
+		}
+		if len(q) == 0 {
+			return paths.StorageJobs(s.ID())
+		}
+		return paths.StorageJobs(s.ID()) + "?" + q.Encode()
+	}
+	if f.Before.ID != 0 {
+		m.Pager.Prev = ui.Link{Label: "Newest jobs", URL: at("")}
+	}
+	if cursor != "" {
+		m.Pager.Next = ui.Link{Label: "Older jobs", URL: at(cursor)}
+	}
+	if s.May(access.TablesWrite) {
+		m.LoadURL = paths.Load(s.ID())
+	}
+	for _, j := range list {
+		m.Jobs = append(m.Jobs, view.JobRow{ID: itoa(j.ID), URL: paths.StorageJob(s.ID(), j.ID), Operation: j.Operation, Table: tableLink(s, j),
+			Transfer: transfer(j), Created: c.when(j.CreatedAt), Duration: c.duration(j), Creator: ui.Who{Name: j.ActorName}, State: stateOf(j)})
+	}
+	return m, nil
+}
+
+func (c *Console) storageJob(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "job")
+	if err != nil {
+		return err
+	}
+	m := view.Job{JobsURL: paths.StorageJobs(s.ID()), SelfURL: paths.StorageJob(s.ID(), id)}
+	var j jobs.Job
+	var lines []jobs.Line
+	err = c.view(ec, func(tx *db.Tx) (err error) {
+		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+			return err
+		}
+		if j, err = c.app.Jobs.Get(tx, s, id); err != nil {
+			return err
+		}
+		if lines, err = jobs.Log(tx, j, 1000); err != nil {
+			return err
+		}
+		m.Card, err = c.jobCard(tx, s, j)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if done, err := exported(ec, fmt.Sprintf("job-%d-log", id), lineFields, once(lines)); done || err != nil {
+		return err
+	}
+	m.Log = c.jobLog(lines)
+	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: "The load stops and the table stays as it is. The uploaded file is kept.",
+		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
+	if !j.Finished() {
+		m.LiveURL = paths.Live(s.ID(), view.JobPart(itoa(id)))
+	}
+	return page(ec, http.StatusOK, view.JobPage(m))
+}
+
+var lineFields = []field[jobs.Line]{
+	{"seq", func(l jobs.Line) any { return l.Seq }},
+	{"created", func(l jobs.Line) any { return l.At }},
+	{"type", func(l jobs.Line) any { return string(l.Level) }},
+	{"message", func(l jobs.Line) any { return l.Message }},
+}
+
+// jobCard is the live part of a job's page.
+func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard, error) {
+	m := view.JobCard{ID: itoa(j.ID), Title: jobTitle(j), State: stateOf(j), Created: c.exact(j.CreatedAt), Started: c.exact(j.StartedAt), Ended: c.exact(j.FinishedAt),
+		Duration: c.duration(j), Operation: j.Operation, Table: tableLink(s, j), RunID: j.RunID, Transfer: transfer(j), Creator: ui.Who{Name: j.ActorName},
+		Params: pretty(j.Params), Results: pretty(j.Results)}
+	if j.Attempt > 0 {
+		m.Attempt = itoa(j.Attempt + 1)
+	}
+	if j.FileID != 0 {
+		f, err := c.app.Storage.File(tx, s, j.FileID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return m, err
+		}
+		m.File = view.JobFile{Name: f.Name, Size: ui.Bytes(f.Bytes), SHA256: f.SHA256}
+	}
+	switch {
+	case !j.Finished():
+		m.CanCancel = s.MayOn(access.StorageJobsCancel, j.UserID == s.Actor().UserID)
+		m.Progress = progress(j)
+	case j.State == jobs.Failed:
+		m.Error = view.JobError{Message: j.ErrorMessage, Code: j.ErrorCode}
+		if j.FileID != 0 && s.May(access.TablesWrite) {
+			bucket, table, _ := cutTable(j.Table)
+			m.Error.Retry = ui.Button{Label: "Check the file again", URL: paths.With(paths.LoadFile(s.ID(), j.FileID), "bucket", bucket, "table", table), Icon: "refresh-cw", Small: true}
+		}
+	default:
+		m.Rows = jobRows(j)
+	}
+	return m, nil
+}
+
+func cutTable(id string) (bucket, table string, ok bool) {
+	i := strings.LastIndexByte(id, '.')
+	if i < 0 {
+		return "", id, false
+	}
+	return id[:i], id[i+1:], true
+}
+
+func jobRows(j jobs.Job) []ui.Stat {
+	var r struct {
+		Added   int64 `json:"rowsAdded"`
+		Removed int64 `json:"rowsRemoved"`
+		Table   int64 `json:"rowsInTable"`
+		Version int64 `json:"version"`
+	}
+	if err := json.Unmarshal(j.Results, &r); err != nil {
+		return nil
+	}
+	return []ui.Stat{{Label: "Rows added", Figure: ui.Number(r.Added)}, {Label: "Rows removed", Figure: ui.Number(r.Removed)},
+		{Label: "Rows in the table", Figure: ui.Number(r.Table)}, {Label: "Version", Figure: ui.Number(r.Version)}}
+}
+
+func progress(j jobs.Job) *ui.Progress {
+	p := &ui.Progress{ID: "job-progress", Label: "Waiting for its turn"}
+	if j.State != jobs.Processing {
+		return p
+	}
+	p.Label = "Starting"
+	if j.BytesTotal > 0 && j.BytesDone > 0 {
+		percent := itoa(min(100, j.BytesDone*100/j.BytesTotal))
+		p.Label, p.Percent = percent+"% loaded", percent
+		p.Note = ui.Count(j.RowsDone, "row", "rows") + ", " + ui.Bytes(j.BytesDone) + " of " + ui.Bytes(j.BytesTotal)
+	}
+	if j.CancelRequested {
+		p.Label = "Stopping"
+	}
+	return p
+}
+
+func (c *Console) jobLog(lines []jobs.Line) view.JobLog {
+	var m view.JobLog
+	if len(lines) > logLines {
+		lines = lines[len(lines)-logLines:]
+		m.Note = "The last " + itoa(logLines) + " lines"
+	}
+	for _, l := range slices.Backward(lines) {
+		tone := map[audit.Type]string{audit.Success: "ok", audit.Warn: "warn", audit.Error: "bad"}[l.Level]
+		m.Lines = append(m.Lines, ui.Line{Time: ui.Clock(l.At, utc), Tone: tone, Level: string(l.Level), Text: l.Message})
+	}
+	return m
+}
+
+func (c *Console) storageJobCancel(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "job")
+	if err != nil {
+		return err
+	}
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	err = c.update(ec, func(tx *db.Tx) error { _, err := c.app.Jobs.Cancel(tx, s, id); return err })
+	if fault.HasCode(err, "storage.jobs.finished") {
+		return c.done(ec, fault.Of(err).Message, paths.StorageJob(s.ID(), id))
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, fmt.Sprintf("Job %d is being cancelled.", id), paths.StorageJob(s.ID(), id))
+}
+
+// Words of a job
+
+func jobTitle(j jobs.Job) string {
+	_, table, _ := cutTable(j.Table)
+	switch j.Operation {
+	case storage.TableCreate:
+		return "Create " + table
+	case storage.TableImport:
+		return "Load into " + table
+	}
+	return j.Operation
+}
+
+func stateOf(j jobs.Job) ui.State {
+	switch {
+	case j.IsCancelled():
+		return ui.Cancelled
+	case j.State == jobs.Waiting:
+		return ui.Waiting
+	case j.State == jobs.Processing:
+		return ui.Processing
+	case j.State == jobs.Success:
+		return ui.Success
+	}
+	return ui.Error
+}
+
+func tableLink(s access.Project, j jobs.Job) ui.Link {
+	if j.Table == "" {
+		return ui.Link{}
+	}
+	l := ui.Link{Label: j.Table}
+	if j.Operation == storage.TableImport || j.State == jobs.Success {
+		l.URL = paths.Table(s.ID(), j.Table)
+	}
+	return l
+}
+
+func transfer(j jobs.Job) string {
+	if n := j.Transfer(); n > 0 {
+		return ui.Bytes(n)
+	}
+	return ""
+}
+
+func (c *Console) duration(j jobs.Job) string {
+	if j.StartedAt.IsZero() {
+		return ""
+	}
+	return ui.Duration(j.Duration(c.app.DB.Now()))
+}
+
+func (c *Console) exact(t time.Time) ui.Time { return ui.Exact(t, utc) }
+
+func pretty(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil || string(raw) == "{}" {
+		return ""
+	}
+	return b.String()
+}
+
+func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+
+// plain writes a value of an event for people.
+func plain(v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case float64:
+		return ui.Number(int64(x))
+	case []any:
+		var parts []string
+		for _, y := range x {
+			parts = append(parts, plain(y))
+		}
+		if len(parts) == 0 {
+			return "none"
+		}
+		return strings.Join(parts, ", ")
+	}
+	return fmt.Sprint(v)
+}

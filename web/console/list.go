@@ -1,0 +1,220 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/fault"
+	"steward/internal/storage/csv"
+	"steward/views/ui"
+)
+
+// field is one column of a list as programs get it. Values are strings, integers,
+// booleans, times, or nil.
+type field[T any] struct {
+	name  string
+	value func(T) any
+}
+
+// exported answers ?format=csv and ?format=json with a whole list, streamed page by
+// page, and reports whether it did. next gives the rows after the last of those it gave
+// before (nil at first), and none at the end.
+func exported[T any](ec echo.Context, name string, fields []field[T], next func(last *T) ([]T, error)) (bool, error) {
+	format := ec.QueryParam("format")
+	switch format {
+	case "":
+		return false, nil
+	case "csv", "json":
+	default:
+		return true, fault.Newf(fault.Invalid, "list.format", "A list comes as csv or json, not as %q.", format)
+	}
+	rows, err := next(nil)
+	if err != nil {
+		return true, err
+	}
+	w := ec.Response()
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+"."+format+`"`)
+	var out sink
+	if format == "csv" {
+		w.Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
+		cw := csv.NewWriter(w, csv.WriterOptions{Formulas: true})
+		out = sink{row: cw.Row, close: cw.Flush}
+		names := make([]string, len(fields))
+		for i, f := range fields {
+			names[i] = f.name
+		}
+		if err := cw.Header(names); err != nil {
+			return true, err
+		}
+	} else {
+		w.Header().Set(echo.HeaderContentType, "application/json")
+	}
+	w.WriteHeader(http.StatusOK)
+	if format == "json" {
+		return true, writeJSON(ec, fields, rows, next)
+	}
+	for len(rows) > 0 {
+		for _, r := range rows {
+			cells := make([]csv.Cell, len(fields))
+			for i, f := range fields {
+				cells[i] = cellOf(f.value(r))
+			}
+			if err := out.row(cells); err != nil {
+				return true, err
+			}
+		}
+		extend(ec)
+		if rows, err = next(&rows[len(rows)-1]); err != nil {
+			return true, err
+		}
+	}
+	return true, out.close()
+}
+
+type sink struct {
+	row   func([]csv.Cell) error
+	close func() error
+}
+
+func writeJSON[T any](ec echo.Context, fields []field[T], rows []T, next func(*T) ([]T, error)) error {
+	w := ec.Response()
+	begin := "["
+	for len(rows) > 0 {
+		for _, r := range rows {
+			var b strings.Builder
+			b.WriteString(begin)
+			begin = ",\n"
+			for i, f := range fields {
+				v, err := json.Marshal(jsonOf(f.value(r)))
+				if err != nil {
+					return err
+				}
+				b.WriteString(map[bool]string{true: "{", false: ","}[i == 0])
+				fmt.Fprintf(&b, "%q:%s", f.name, v)
+			}
+			b.WriteString("}")
+			if _, err := w.Write([]byte(b.String())); err != nil {
+				return err
+			}
+		}
+		extend(ec)
+		var err error
+		if rows, err = next(&rows[len(rows)-1]); err != nil {
+			return err
+		}
+	}
+	if begin == "[" {
+		_, err := w.Write([]byte("[]\n"))
+		return err
+	}
+	_, err := w.Write([]byte("]\n"))
+	return err
+}
+
+func jsonOf(v any) any {
+	if t, ok := v.(time.Time); ok {
+		if t.IsZero() {
+			return nil
+		}
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	return v
+}
+
+func cellOf(v any) csv.Cell {
+	switch x := jsonOf(v).(type) {
+	case nil:
+		return csv.Cell{Null: true}
+	case string:
+		return csv.Cell{Value: x, Quoted: x == ""}
+	default:
+		return csv.Cell{Value: fmt.Sprint(x)}
+	}
+}
+
+// extend gives a long answer more time, as long as it goes on.
+func extend(ec echo.Context) {
+	_ = http.NewResponseController(ec.Response()).SetWriteDeadline(time.Now().Add(time.Minute))
+}
+
+// downloads are the links to a list in other formats, with the filters of the page.
+func downloads(ec echo.Context) ui.Download {
+	return downloadsAt(ec.Request().URL.Path, ec.Request().URL.Query())
+}
+
+func downloadsAt(path string, filters url.Values) ui.Download {
+	q := cloneQuery(filters)
+	for _, k := range []string{"after", "before", "open"} {
+		q.Del(k)
+	}
+	with := func(format string) string {
+		q.Set("format", format)
+		return path + "?" + q.Encode()
+	}
+	return ui.Download{CSV: with("csv"), JSON: with("json")}
+}
+
+// more is the pager of a list by keyset: a link past the last row when there are more.
+func more(ec echo.Context, text, param, cursor string, label string) ui.Pager {
+	p := ui.Pager{Text: text}
+	q := ec.Request().URL.Query()
+	if q.Get(param) != "" {
+		first := cloneQuery(q)
+		first.Del(param)
+		p.Prev = ui.Link{Label: "First page", URL: address(ec, first)}
+	}
+	if cursor != "" {
+		q.Set(param, cursor)
+		p.Next = ui.Link{Label: label, URL: address(ec, q)}
+	}
+	return p
+}
+
+func cloneQuery(q url.Values) url.Values {
+	out := url.Values{}
+	for k, v := range q {
+		out[k] = append([]string(nil), v...)
+	}
+	return out
+}
+
+func address(ec echo.Context, q url.Values) string {
+	if len(q) == 0 {
+		return ec.Request().URL.Path
+	}
+	return ec.Request().URL.Path + "?" + q.Encode()
+}
+
+// cursorOf and parseCursor write and read a place in a list by time.
+func cursorOf(at time.Time, id int64) string {
+	return strconv.FormatInt(at.UnixMicro(), 36) + "-" + strconv.FormatInt(id, 36)
+}
+
+func parseCursor(text string) (at time.Time, id int64, err error) {
+	if text == "" {
+		return time.Time{}, 0, nil
+	}
+	a, b, ok := strings.Cut(text, "-")
+	micros, err1 := strconv.ParseInt(a, 36, 64)
+	id, err2 := strconv.ParseInt(b, 36, 64)
+	if !ok || err1 != nil || err2 != nil || micros <= 0 {
+		return time.Time{}, 0, fault.New(fault.Invalid, "list.cursor", "This page of the list cannot be found. Start at its first page.")
+	}
+	return time.UnixMicro(micros).UTC(), id, nil
+}
+
+// query reads a filter of the address, cut to a sane length.
+func query(ec echo.Context, name string) string {
+	q := strings.TrimSpace(ec.QueryParam(name))
+	if len(q) > 500 {
+		q = strings.ToValidUTF8(q[:500], "")
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(q, "�"), "\x00", "")
+}

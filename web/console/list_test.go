@@ -1,0 +1,157 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"steward/internal/db"
+	"steward/internal/db/dbtest"
+	"steward/internal/storage"
+	"steward/web/console"
+	"steward/web/gate"
+	"steward/web/webtest"
+)
+
+// lists are the routes that show a list; the others are forms, details or streams.
+// A new GET route must be named in one of the two.
+var lists = map[string]bool{
+	"/": true, "/projects/:project": false, "/projects/:project/live": false,
+	"/login": false, "/setup": false,
+	"/projects/:project/storage": true, "/projects/:project/storage/buckets/new": false,
+	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
+	"/projects/:project/storage/tables/:table": true, "/projects/:project/storage/tables/:table/preview": true,
+	"/projects/:project/storage/tables/:table/events": true,
+	"/projects/:project/storage/load":                 false, "/projects/:project/storage/load/:file": false,
+	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
+}
+
+// TestListsAreAlsoCSVAndJSON asks every list for both.
+func TestListsAreAlsoCSVAndJSON(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Lists", false)
+	in := furnish(t, s, p, admin)
+	in.job = "1" // the one that ran, and so has a log
+	c := s.SignIn(admin)
+	for _, r := range console.New(s.App, nil, nil, t.Context()).Routes() {
+		if r.Method != http.MethodGet {
+			continue
+		}
+		list, known := lists[r.Path]
+		if !known {
+			t.Errorf("%s is in no list of lists", r.Path)
+		}
+		if !list {
+			continue
+		}
+		path := in.path(r.Path)
+		var rows []map[string]any
+		c.Get(path + "?format=json").Want(http.StatusOK).JSON(&rows)
+		if len(rows) == 0 {
+			t.Errorf("%s: the JSON is empty", path)
+		}
+		res := c.Get(path + "?format=csv").Want(http.StatusOK)
+		if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/csv") || !strings.HasPrefix(res.Header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("%s: headers of the CSV: %v", path, res.Header)
+		}
+		if n := strings.Count(res.Body, "\n"); n < len(rows)+1 {
+			t.Errorf("%s: %d lines of CSV for %d rows", path, n, len(rows))
+		}
+		c.Get(path + "?format=xml").Want(http.StatusUnprocessableEntity)
+		html := c.Get(path).Want(http.StatusOK).Page()
+		if html.Find(`a[href*="format=csv"]`).Length() == 0 && !strings.Contains(r.Path, ":job") && !strings.HasSuffix(r.Path, "/preview") {
+			t.Errorf("%s: the page offers no CSV", path)
+		}
+	}
+}
+
+// TestListsPage: a list of many rows is walked by its links, each row once.
+func TestListsPage(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Many", false)
+	scope := s.Scope(admin, p)
+	const buckets = 123
+	s.Update(func(tx *db.Tx) error {
+		for i := range buckets {
+			if _, err := s.App.Storage.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: "b" + num(int64(1000+i)), DisplayName: "=HYPERLINK(1)"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c := s.SignIn(admin)
+	seen := map[string]int{}
+	pages := 0
+	for path := "/projects/" + num(p.ID) + "/storage"; path != "" && pages < 10; pages++ {
+		page := c.Get(path).Want(http.StatusOK).Page()
+		page.Find(`a[href*="/storage/buckets/in.c-b"]`).Each(func(_ int, a *gq) {
+			seen[a.AttrOr("href", "")]++
+		})
+		path = page.Find(`a[rel="next"]`).AttrOr("href", "")
+	}
+	if len(seen) != buckets || pages != 3 {
+		t.Errorf("%d buckets on %d pages", len(seen), pages)
+	}
+	var rows []json.RawMessage
+	c.Get("/projects/" + num(p.ID) + "/storage?format=json").JSON(&rows)
+	if len(rows) != buckets {
+		t.Errorf("%d rows of JSON", len(rows))
+	}
+	if csv := c.Get("/projects/" + num(p.ID) + "/storage?format=csv").Body; !strings.Contains(csv, `'=HYPERLINK`) {
+		t.Error("a cell that a spreadsheet would run is not guarded")
+	}
+}
+
+// fullScan is what SQLite says of a query that reads a whole table, or sorts.
+var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
+
+// TestQueries: no page runs more than eight queries, however much it shows, and each of
+// them has an index.
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	var trace *db.Trace
+	// Always SQLite: the planner of an almost empty PostgreSQL scans on purpose.
+	dsn := "sqlite:" + t.TempDir() + "/plans.db"
+	s := webtest.Open(t, webtest.Options{DSN: dsn, Idle: true, Handler: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var ctx context.Context
+			ctx, trace = db.WithTrace(r.Context())
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}})
+	p, admin := s.Project("Counted", false)
+	in := furnish(t, s, p, admin)
+	c := s.SignIn(admin)
+	jobsPath := in.path("/projects/:project/storage/jobs")
+	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
+	for _, r := range console.New(s.App, nil, nil, t.Context()).Routes() {
+		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
+			paths = append(paths, in.path(r.Path))
+		}
+	}
+	plans := 0
+	for _, path := range paths {
+		c.Get(path).Want(http.StatusOK)
+		queries := trace.Queries()
+		if len(queries) > 8 || len(queries) == 0 {
+			t.Errorf("%s runs %d queries", path, len(queries))
+		}
+		for _, q := range queries {
+			for _, step := range dbtest.Plan(t, dsn, q.SQL, q.Args) {
+				plans++
+				// A person's own projects are sorted: there are as many as they have roles.
+				if fullScan.MatchString(step) && !strings.Contains(q.SQL, "FROM memberships m JOIN") {
+					t.Errorf("%s: %s\n%s", path, step, q.SQL)
+				}
+			}
+		}
+	}
+	if plans < 50 {
+		t.Errorf("only %d steps of plans were read", plans)
+	}
+}

@@ -1,0 +1,468 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/internal/storage/csv"
+	"steward/views/paths"
+	view "steward/views/storage"
+	"steward/views/ui"
+	"steward/web/gate"
+)
+
+// sampleRows is how many rows of a file are shown before it is loaded.
+const sampleRows = 20
+
+// load is the first step: choosing a file. A project without a bucket needs one first.
+func (c *Console) load(ec echo.Context, s access.Project) error {
+	var any []storage.Bucket
+	err := c.view(ec, func(tx *db.Tx) (err error) {
+		any, err = c.app.Storage.Buckets(tx, s, storage.BucketFilter{Limit: 1})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(any) == 0 && s.May(access.BucketsWrite) {
+		return c.done(ec, "Make a bucket first: it will hold the table.", paths.BucketNew(s.ID()))
+	}
+	return c.loadForm(ec, s, http.StatusOK, query(ec, "bucket"), query(ec, "table"), nil)
+}
+
+func (c *Console) loadForm(ec echo.Context, s access.Project, status int, bucket, table string, errs ui.Errors) error {
+	m := view.Load{StorageURL: paths.Storage(s.ID()), CancelURL: paths.Storage(s.ID()), Action: paths.With(paths.Load(s.ID()), gate.KeyField, key()),
+		Bucket: bucket, Table: table, Accept: ".csv,.tsv,.txt,.gz", Hint: "CSV or TSV in UTF-8, plain or compressed with gzip, up to 5 GB.", Errors: errs}
+	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.LoadPage(m))
+}
+
+// loadUpload streams the file of a multipart form into storage. The fields bucket and
+// table come before it.
+func (c *Console) loadUpload(ec echo.Context, s access.Project) error {
+	r := ec.Request()
+	mr, err := r.MultipartReader()
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "form.multipart", "A file is sent as multipart/form-data.")
+	}
+	fields := map[string]string{}
+	for parts := 0; ; parts++ {
+		p, err := mr.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return c.loadForm(ec, s, http.StatusUnprocessableEntity, fields["bucket"], fields["table"], ui.Errors{"file": "Choose a file."})
+		case err != nil || parts > 10:
+			return fault.Wrap(err, fault.Invalid, "form.broken", "The upload broke off. Nothing was changed; send the file again.")
+		}
+		name := p.FormName()
+		if name != "file" {
+			if name != "bucket" && name != "table" {
+				return fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %q.", name)
+			}
+			b, err := io.ReadAll(io.LimitReader(p, 500))
+			if err != nil {
+				return fault.Wrap(err, fault.Invalid, "form.broken", "The upload broke off. Nothing was changed; send the file again.")
+			}
+			fields[name] = string(b)
+			continue
+		}
+		if p.FileName() == "" {
+			return c.loadForm(ec, s, http.StatusUnprocessableEntity, fields["bucket"], fields["table"], ui.Errors{"file": "Choose a file."})
+		}
+		f, err := c.app.Storage.Upload(r.Context(), s, p.FileName(), c.patient(ec, s, p))
+		if fault.HasCode(err, "storage.files.empty") {
+			return c.loadForm(ec, s, http.StatusUnprocessableEntity, fields["bucket"], fields["table"], ui.Errors{"file": "The file is empty. Choose another one."})
+		}
+		if err != nil {
+			return err
+		}
+		return ec.Redirect(http.StatusSeeOther, paths.With(paths.LoadFile(s.ID(), f.ID), "bucket", fields["bucket"], "table", fields["table"]))
+	}
+}
+
+// patient reads an upload for as long as it goes on: the connection's deadline moves
+// with it, and every few seconds it is asked again whether the sender may still do this.
+// A running upload counts as the person's activity.
+func (c *Console) patient(ec echo.Context, s access.Project, r io.Reader) io.Reader {
+	rc := http.NewResponseController(ec.Response())
+	checked := time.Now()
+	return readerFunc(func(p []byte) (int, error) {
+		now := time.Now()
+		_ = rc.SetReadDeadline(now.Add(30 * time.Second))
+		_ = rc.SetWriteDeadline(now.Add(2 * time.Minute))
+		if now.Sub(checked) > 5*time.Second {
+			checked = now
+			if err := c.stillIn(ec, s, access.TablesWrite, true); err != nil {
+				return 0, err
+			}
+		}
+		n, err := r.Read(p)
+		if err != nil && !errors.Is(err, io.EOF) {
+			err = fault.Wrap(err, fault.Invalid, "form.broken", "The upload broke off. Nothing was changed; send the file again.")
+		}
+		return n, err
+	})
+}
+
+// stillIn decides again whether the request's actor may do something.
+func (c *Console) stillIn(ec echo.Context, s access.Project, p access.Permission, active bool) error {
+	ctx := ec.Request().Context()
+	v := accounts.VisitOf(ctx)
+	if err := c.app.Accounts.Alive(ctx, v); err != nil {
+		return err
+	}
+	if _, err := c.gate.Enter(ctx, s.Actor(), s.ID(), p); err != nil {
+		return err
+	}
+	if !active {
+		return nil
+	}
+	return c.app.Accounts.Touch(ctx, v)
+}
+
+type readerFunc func([]byte) (int, error)
+
+// Read implements io.Reader.
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// loadCheck is the second step: how the file is read, its first rows, and where they
+// will go. Its options are in the address.
+func (c *Console) loadCheck(ec echo.Context, s access.Project) error {
+	in := map[string]string{}
+	for _, k := range checkFields {
+		in[k] = query(ec, k)
+	}
+	m, err := c.loadModel(ec, s, in)
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, view.LoadCheckPage(m.LoadCheck))
+}
+
+// check is the page of the second step, with what the load itself needs of it.
+type check struct {
+	view.LoadCheck
+	dropped []string
+}
+
+var checkFields = []string{"delimiter", "quotes", "header", "empty", "bucket", "table", "mode", "drop", "add"}
+
+// loadStart enqueues the load.
+func (c *Console) loadStart(ec echo.Context, s access.Project) error {
+	in, err := form(ec, checkFields...)
+	if err != nil {
+		return err
+	}
+	m, err := c.loadModel(ec, s, in)
+	if err != nil {
+		return err
+	}
+	file, err := number(ec, "file")
+	if err != nil {
+		return err
+	}
+	l := storage.Load{File: file, Bucket: m.Bucket, Table: in["table"], Append: in["mode"] == "append", Dialect: dialectOf(m.Options)}
+	if m.Errors == nil {
+		m.Errors = ui.Errors{}
+	}
+	if m.Problem.Message != "" {
+		m.Errors[""] = "The file cannot be read with these options. The banner below says where."
+	}
+	for _, ch := range m.Changes {
+		if in[ch.Field] != ch.Value {
+			m.Errors[ch.Field] = "Tick this to go on, or choose a file with the columns of the table."
+		}
+	}
+	l.DropColumns = m.dropped
+	var j jobs.Job
+	if len(m.Errors) == 0 {
+		err = c.update(ec, func(tx *db.Tx) (err error) { j, err = c.app.Storage.StartLoad(tx, s, l); return err })
+		if errs, ok := fieldErrors(err); ok {
+			m.Errors = errs
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(m.Errors) > 0 {
+		return page(ec, http.StatusUnprocessableEntity, view.LoadCheckPage(m.LoadCheck))
+	}
+	return ec.Redirect(http.StatusSeeOther, paths.StorageJob(s.ID(), j.ID))
+}
+
+// loadModel reads the file's beginning with the options given, or finds them out, and
+// compares its header with the target.
+func (c *Console) loadModel(ec echo.Context, s access.Project, in map[string]string) (check, error) {
+	var m check
+	id, err := number(ec, "file")
+	if err != nil {
+		return m, err
+	}
+	var f storage.File
+	err = c.view(ec, func(tx *db.Tx) (err error) { f, err = c.app.Storage.File(tx, s, id); return err })
+	if err != nil {
+		return m, err
+	}
+	d, problem, err := c.sample(ec, f, in)
+	if err != nil {
+		return m, err
+	}
+	m.LoadCheck = view.LoadCheck{StorageURL: paths.Storage(s.ID()), URL: paths.LoadFile(s.ID(), id), AgainURL: paths.LoadInto(s.ID(), in["bucket"], in["table"]), Key: key(),
+		File: view.LoadFile{Name: f.Name, Size: ui.Bytes(f.Bytes)}, Options: optionsOf(d.Dialect), Problem: problem,
+		Bucket: in["bucket"], Table: in["table"], Mode: in["mode"], Note: ui.Count(int64(len(d.Columns)), "column", "columns")}
+	if m.Table == "" {
+		m.Table = tableName(f.Name)
+	}
+	if m.Mode != "append" {
+		m.Mode = "full"
+	}
+	for _, r := range d.Rows {
+		row := make([]ui.Value, len(r))
+		for i, cell := range r {
+			row[i] = cut(cell)
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	err = c.view(ec, func(tx *db.Tx) error {
+		var err error
+		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+			return err
+		}
+		return c.loadTarget(tx, s, &m, d.Columns, in)
+	})
+	return m, err
+}
+
+func (c *Console) sample(ec echo.Context, f storage.File, in map[string]string) (csv.Detection, view.ReadProblem, error) {
+	var with *csv.Dialect
+	if in["delimiter"] != "" {
+		d := dialectOf(view.ReadOptions{Delimiter: view.Choice{Value: in["delimiter"]}, Quotes: view.Choice{Value: in["quotes"]},
+			Header: view.Choice{Value: in["header"]}, Empty: view.Choice{Value: in["empty"]}})
+		with = &d
+	}
+	d, err := c.app.Storage.Sample(ec.Request().Context(), f, with, sampleRows)
+	var bad *csv.Error
+	if errors.As(err, &bad) {
+		d.Problem = bad
+		if with != nil {
+			d.Dialect = *with
+		} else if d.Dialect.Delimiter == 0 {
+			d.Dialect = csv.DefaultDialect()
+		}
+	} else if err != nil {
+		if fault.Is(err, fault.Invalid) || fault.Is(err, fault.TooLarge) {
+			return csv.Detection{Dialect: csv.DefaultDialect()}, view.ReadProblem{Message: fault.Of(err).Message}, nil
+		}
+		return d, view.ReadProblem{}, err
+	}
+	var p view.ReadProblem
+	if d.Problem != nil {
+		p = view.ReadProblem{Message: d.Problem.Message, Found: d.Problem.Found, Column: d.Problem.Name}
+		if d.Problem.Line > 0 {
+			p.Line = ui.Number(d.Problem.Line)
+		}
+		if p.Column == "" && d.Problem.Column > 0 {
+			p.Column = itoa(int64(d.Problem.Column))
+		}
+	}
+	return d, p, nil
+}
+
+// loadTarget fills what depends on the bucket and table that the rows would go into.
+func (c *Console) loadTarget(tx *db.Tx, s access.Project, m *check, header []string, in map[string]string) error {
+	buckets, err := c.app.Storage.Buckets(tx, s, storage.BucketFilter{Limit: 500})
+	if err != nil {
+		return err
+	}
+	for _, b := range buckets {
+		m.Buckets = append(m.Buckets, ui.Option{Value: b.TextID, Label: b.TextID})
+	}
+	if len(buckets) == 0 {
+		m.Errors = ui.Errors{"bucket": "There is no bucket yet. Make one first."}
+		return nil
+	}
+	if m.Bucket == "" {
+		m.Bucket = buckets[0].TextID
+	}
+	if !slices.ContainsFunc(buckets, func(b storage.Bucket) bool { return b.TextID == m.Bucket }) {
+		if _, err := c.app.Storage.Bucket(tx, s, m.Bucket); fault.Is(err, fault.NotFound) {
+			m.Errors = ui.Errors{"bucket": "There is no such bucket. Choose another one."}
+			return nil
+		} else if err != nil {
+			return err
+		}
+		m.Buckets = append(m.Buckets, ui.Option{Value: m.Bucket, Label: m.Bucket})
+	}
+	plan, err := c.app.Storage.PlanLoad(tx, s, m.Bucket, m.Table, header)
+	if err != nil {
+		return err
+	}
+	if !plan.Exists {
+		tables, err := c.app.Storage.Tables(tx, s, m.Bucket, storage.TableFilter{Limit: 200})
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			m.Tables = append(m.Tables, t.Name)
+		}
+	}
+	m.Modes = loadModes(plan, m.Table)
+	for _, name := range header {
+		col := view.LoadColumn{Name: name}
+		if plan.Exists {
+			col.Note, col.New = "matches", slices.Contains(plan.New, name)
+			if col.New {
+				col.Note = "new column"
+			}
+		}
+		m.Columns = append(m.Columns, col)
+	}
+	return columnChanges(m, plan, in)
+}
+
+func loadModes(p storage.Plan, table string) []ui.Choice {
+	if !p.Exists {
+		return []ui.Choice{{Value: "full", Label: "Make a new table", Text: table + " does not exist yet. The rows of the file become its first version."}}
+	}
+	return []ui.Choice{
+		{Value: "full", Label: "Replace all rows", Text: fmt.Sprintf("The %s of %s go, the rows of the file come.", ui.Count(p.Table.Rows, "row", "rows"), p.Table.TextID)},
+		{Value: "append", Label: "Add the rows", Text: "The rows of the file come after those that are there."},
+	}
+}
+
+// columnChanges says which columns a load would drop or add. Replacing the rows asks for
+// a tick that names them; adding rows refuses to lose a column and takes new ones.
+func columnChanges(m *check, p storage.Plan, in map[string]string) error {
+	if !p.Exists || len(m.Columns) == 0 {
+		return nil
+	}
+	if m.Mode == "append" {
+		if len(p.Missing) > 0 {
+			m.Errors = ui.Errors{"mode": "Rows can be added only with every column of the table. The file lacks: " + strings.Join(p.Missing, ", ") + "."}
+		}
+		return nil
+	}
+	for _, ch := range []struct {
+		field, says, does string
+		names             []string
+	}{{"drop", "The file lacks %s of the table.", "Drop these columns and their values: ", p.Missing}, {"add", "The file has %s that the table does not.", "Add these columns: ", p.New}} {
+		if len(ch.names) == 0 {
+			continue
+		}
+		value, err := json.Marshal(ch.names)
+		if err != nil {
+			return err
+		}
+		m.Changes = append(m.Changes, view.ColumnChange{Field: ch.field, Value: string(value), Required: true, Checked: in[ch.field] == string(value),
+			Message: fmt.Sprintf(ch.says, ui.Count(int64(len(ch.names)), "column", "columns")), Label: ch.does + strings.Join(ch.names, ", ")})
+	}
+	m.dropped = p.Missing
+	return nil
+}
+
+// tableName makes a table's name of a file's.
+func tableName(file string) string {
+	for _, ext := range []string{".gz", ".csv", ".tsv", ".txt"} {
+		if len(file) > len(ext) && strings.EqualFold(file[len(file)-len(ext):], ext) {
+			file = file[:len(file)-len(ext)]
+		}
+	}
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, file), "_-")
+	if len(name) > 96 {
+		name = name[:96]
+	}
+	if name == "" {
+		return "table"
+	}
+	return name
+}
+
+// cut is a cell of the sample, cut to what a page can show.
+func cut(cell csv.Cell) ui.Value {
+	v := ui.Value{Text: cell.Value, Null: cell.Null}
+	if len(v.Text) > 16_000 {
+		v.Cut = "Only the first 16 kB are shown."
+		v.Text = strings.ToValidUTF8(v.Text[:16_000], "")
+	}
+	return v
+}
+
+var delimiters = []ui.Option{{Value: "comma", Label: "Comma ( , )"}, {Value: "semicolon", Label: "Semicolon ( ; )"}, {Value: "tab", Label: "Tab"}, {Value: "pipe", Label: "Pipe ( | )"}}
+
+const delimiterBytes = ",;\t|"
+
+var quoteOptions = []ui.Option{{Value: "double", Label: `Double quote ( " )`}, {Value: "single", Label: "Single quote ( ' )"}, {Value: "backslash", Label: `None, escape with \`}, {Value: "none", Label: "None"}}
+
+var headerOptions = []ui.Option{{Value: "yes", Label: "Column names"}, {Value: "no", Label: "Data"}}
+
+var emptyOptions = []ui.Option{{Value: "distinct", Label: `Null, quoted "" is empty text`}, {Value: "null", Label: "Null, always"}, {Value: "text", Label: "Empty text, always"}}
+
+var empties = map[string]csv.Empty{"distinct": csv.EmptyDistinct, "null": csv.EmptyNull, "text": csv.EmptyText}
+
+// dialectOf reads the options of the form; unknown values fall back to the usual ones.
+func dialectOf(o view.ReadOptions) csv.Dialect {
+	d := csv.DefaultDialect()
+	if i := slices.IndexFunc(delimiters, func(x ui.Option) bool { return x.Value == o.Delimiter.Value }); i >= 0 {
+		d.Delimiter = delimiterBytes[i]
+	}
+	switch o.Quotes.Value {
+	case "single":
+		d.Enclosure = '\''
+	case "backslash":
+		d.Enclosure, d.Escape = 0, '\\'
+	case "none":
+		d.Enclosure = 0
+	}
+	d.Header = o.Header.Value != "no"
+	d.Empty = empties[o.Empty.Value]
+	return d
+}
+
+func optionsOf(d csv.Dialect) view.ReadOptions {
+	o := view.ReadOptions{
+		Delimiter: view.Choice{Value: "comma", Options: delimiters}, Quotes: view.Choice{Value: "double", Options: quoteOptions},
+		Header: view.Choice{Value: "yes", Options: headerOptions}, Empty: view.Choice{Value: "distinct", Options: emptyOptions},
+	}
+	if i := strings.IndexByte(delimiterBytes, d.Delimiter); i >= 0 {
+		o.Delimiter.Value = delimiters[i].Value
+	}
+	switch {
+	case d.Escape != 0:
+		o.Quotes.Value = "backslash"
+	case d.Enclosure == 0:
+		o.Quotes.Value = "none"
+	case d.Enclosure == '\'':
+		o.Quotes.Value = "single"
+	}
+	if !d.Header {
+		o.Header.Value = "no"
+	}
+	for name, e := range empties {
+		if e == d.Empty {
+			o.Empty.Value = name
+		}
+	}
+	return o
+}

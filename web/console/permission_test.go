@@ -1,0 +1,303 @@
+package console_test
+
+import (
+	stdcsv "encoding/csv"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/db/dbtest"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/internal/storage/csv"
+	"steward/internal/tenancy"
+	"steward/web/console"
+	"steward/web/gate"
+	"steward/web/webtest"
+)
+
+// project is a project with one of everything that an address can name.
+type project struct {
+	tenancy.Project
+	table, bucket, file, job string
+}
+
+// furnish gives a project a bucket, a table, a file and jobs, made by somebody who may.
+func furnish(t *testing.T, s *webtest.Site, p tenancy.Project, by accounts.User) project {
+	t.Helper()
+	scope := s.Scope(by, p)
+	out := project{Project: p, bucket: "in.c-walk", table: "in.c-walk.things"}
+	f, err := s.App.Storage.Upload(t.Context(), scope, "things.csv", strings.NewReader("id,name\n1,one\n2,two\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := storage.Load{File: f.ID, Bucket: out.bucket, Table: "things", Dialect: csv.DefaultDialect()}
+	s.Update(func(tx *db.Tx) error {
+		if _, err := s.App.Storage.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: "walk"}); err != nil {
+			return err
+		}
+		_, err := s.App.Storage.StartLoad(tx, scope, load)
+		return err
+	})
+	if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	var j jobs.Job
+	s.Update(func(tx *db.Tx) (err error) {
+		j, err = s.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: storage.TableImport, Scope: scope, Table: out.table, Params: load})
+		return err
+	})
+	out.file, out.job = num(f.ID), num(j.ID)
+	return out
+}
+
+func num(n int64) string { return strconv.FormatInt(n, 10) }
+
+func (p project) path(route string) string {
+	return strings.NewReplacer(":project", num(p.ID), ":bucket", p.bucket, ":table", p.table, ":file", p.file, ":job", p.job).Replace(route)
+}
+
+// forms are what each mutating route takes.
+func forms(path string) url.Values {
+	switch {
+	case strings.HasSuffix(path, "/storage/buckets"):
+		return url.Values{"stage": {"in"}, "name": {"made-by-walk"}}
+	case strings.Contains(path, "/storage/buckets/"):
+		return url.Values{"displayName": {"Walked"}, "description": {"By the walk"}}
+	case strings.Contains(path, "/storage/load/"):
+		return url.Values{"bucket": {"in.c-walk"}, "table": {"things"}, "mode": {"full"}}
+	}
+	return url.Values{}
+}
+
+func permissions(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	f, err := os.Open("../../internal/access/testdata/permissions.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	all, err := stdcsv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]map[string]string{}
+	for _, r := range all[1:] {
+		out[r[1]] = map[string]string{}
+		for i, h := range all[0] {
+			out[r[1]][h] = r[i]
+		}
+	}
+	return out
+}
+
+var requestID = regexp.MustCompile(`[0-9a-f]{20}`)
+
+// untouched are the tables that a refusal may change: it is an event, it counts.
+var untouched = []string{"events", "throttles", "idempotency", "sequences"}
+
+// TestASVS_8_2_2 walks every route × every kind of actor, and compares the database
+// around every refusal.
+func TestASVS_8_2_2(t *testing.T) {
+	t.Parallel()
+	dsn := dbtest.DSN(t)
+	s := webtest.Open(t, webtest.Options{DSN: dsn, Idle: true})
+	standard, admin := s.Project("Standard", false)
+	other, stranger := s.Project("Other tenant", false)
+	ours := furnish(t, s, standard, admin)
+	furnish(t, s, other, stranger)
+	governed, manager := s.Project("Governed", true)
+	watch := dbtest.Watch(t, dsn, untouched...)
+	table := permissions(t)
+
+	type actor struct {
+		name   string
+		role   string // column of the table; "" = no tie to the project, "-" = not signed in
+		client *webtest.Client
+		in     project
+	}
+	var actors []actor
+	for _, role := range access.Roles(false) {
+		actors = append(actors, actor{"standard " + string(role), string(role), s.SignIn(s.Member(standard, role)), ours})
+	}
+	theirs := project{Project: governed, bucket: "in.c-walk", table: "in.c-walk.things", file: "1", job: "1"}
+	for _, role := range access.Roles(true) {
+		actors = append(actors, actor{"governed " + string(role), string(role), s.SignIn(s.Member(governed, role)), theirs})
+	}
+	actors = append(actors, actor{"governed manager", "productionManager", s.SignIn(manager), theirs})
+	outsider := s.User("Outsider")
+	orgMember, maintainer, removed, left := s.User("Organization member"), s.User("Maintainer member"), s.Member(standard, access.Admin), s.Member(standard, access.Admin)
+	ended, disabled := s.Member(standard, access.Admin), s.Member(standard, access.Admin)
+	s.Update(func(tx *db.Tx) error {
+		if err := tenancy.JoinOrganization(tx, admin.Actor(), standard.Organization, orgMember.ID); err != nil {
+			return err
+		}
+		owner, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", standard.Organization)
+		if err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, admin.Actor(), owner, maintainer.ID)
+	})
+	removedClient, leftClient, endedClient, disabledClient := s.SignIn(removed), s.SignIn(left), s.SignIn(ended), s.SignIn(disabled)
+	s.Update(func(tx *db.Tx) error {
+		if err := tx.Must("DELETE FROM memberships WHERE user_id = $1", removed.ID); err != nil {
+			return err
+		}
+		if err := tx.Must("UPDATE memberships SET expires_at = $2 WHERE user_id = $1", left.ID, tx.Now); err != nil {
+			return err
+		}
+		if err := s.App.Accounts.End(tx, ended.ID); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", disabled.ID)
+	})
+	actors = append(actors,
+		actor{"nobody", "-", s.Anonymous(), ours}, actor{"session ended", "-", endedClient, ours}, actor{"account disabled", "-", disabledClient, ours},
+		actor{"organization member", "orgMember", s.SignIn(orgMember), ours}, actor{"maintainer member", "", s.SignIn(maintainer), ours},
+		actor{"super admin", "", s.SignIn(s.SuperAdmin("Super")), ours}, actor{"other tenant", "", s.SignIn(stranger), ours},
+		actor{"removed member", "", removedClient, ours}, actor{"expired member", "", leftClient, ours}, actor{"outsider", "", s.SignIn(outsider), ours},
+	)
+
+	routes := console.New(s.App, nil, nil, t.Context()).Routes()
+	if len(routes) < 20 {
+		t.Fatalf("only %d routes", len(routes))
+	}
+	refusals := 0
+	for _, a := range actors {
+		for _, r := range routes {
+			if r.Rule.Kind != gate.ForProject || strings.HasSuffix(r.Path, "/live") {
+				continue
+			}
+			path := a.in.path(r.Path)
+			rule, known := table[string(r.Rule.Permission)]
+			if !known {
+				t.Fatalf("%s %s demands %q, which is in no table", r.Method, r.Path, r.Rule.Permission)
+			}
+			before := watch.Sum()
+			res := send(a.client, r.Method, path)
+			where := a.name + ": " + r.Method + " " + path
+			allowed := a.role != "" && a.role != "-" && (rule[a.role] == "yes" || rule[a.role] == "stateOnly")
+			switch {
+			case allowed:
+				if slices.Contains([]int{401, 403, 500}, res.Status) || strings.HasPrefix(res.Location, "/login") || (res.Status == 404 && a.in.ID == ours.ID) {
+					t.Errorf("%s: refused with %d though the role has %s", where, res.Status, r.Rule.Permission)
+				}
+				continue
+			case a.role == "-":
+				if res.Status != http.StatusSeeOther || !strings.HasPrefix(res.Location, "/login") {
+					t.Errorf("%s: %d %s, want the sign-in page", where, res.Status, res.Location)
+				}
+			case a.role == "":
+				unknown := send(a.client, r.Method, strings.Replace(path, "/projects/"+num(a.in.ID), "/projects/999999", 1))
+				if res.Status != http.StatusNotFound || requestID.ReplaceAllString(res.Body, "") != requestID.ReplaceAllString(unknown.Body, "") {
+					t.Errorf("%s: %d, want what an unknown project answers (%d)", where, res.Status, unknown.Status)
+				}
+			default:
+				if res.Status != http.StatusForbidden {
+					t.Errorf("%s: %d, want 403", where, res.Status)
+				}
+			}
+			refusals++
+			if after := watch.Sum(); after != before {
+				t.Errorf("%s: refused, and yet the database changed", where)
+			}
+		}
+	}
+	if refusals < 150 {
+		t.Errorf("only %d refusals were walked", refusals)
+	}
+	s.App.Reads.Flush()
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE name = 'access.refused'")
+		if n == 0 {
+			t.Error("no refusal became an event")
+		}
+		return err
+	})
+}
+
+func send(c *webtest.Client, method, path string) webtest.Response {
+	if method == http.MethodGet {
+		return c.Get(path)
+	}
+	if strings.HasSuffix(path, "/storage/load") {
+		return c.Upload(path, "walk.csv", "id,name\n3,three\n")
+	}
+	return c.Post(path, forms(path))
+}
+
+// TestProjectStates: an expired, disabled or deleted project lets nobody in.
+func TestProjectStates(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Ends", false)
+	c := s.SignIn(admin)
+	path := "/projects/" + num(p.ID)
+	c.Get(path).Want(http.StatusOK)
+	for _, state := range []string{"disabled", "deleted", "purged"} {
+		s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = $2 WHERE id = $1", p.ID, state) })
+		c.Get(path).Want(http.StatusForbidden)
+		c.Post(path+"/storage/buckets", url.Values{"stage": {"in"}, "name": {"x"}}).Want(http.StatusForbidden)
+	}
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET state = 'active', expires_at = $2 WHERE id = $1", p.ID, tx.Now.Add(time.Hour))
+	})
+	c.Get(path).Want(http.StatusOK)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET expires_at = $2 WHERE id = $1", p.ID, tx.Now)
+	})
+	c.Get(path).Want(http.StatusForbidden)
+}
+
+// TestBranches: what is in another branch of a project does not leak into the default
+// one.
+func TestBranches(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Branched", false)
+	ours := furnish(t, s, p, admin)
+	var branch int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if branch, err = tx.NewID("branches"); err != nil {
+			return err
+		}
+		_, err = tx.Exec("INSERT INTO branches (id, project_id, name, is_default, created_at) VALUES ($1, $2, 'dev', $3, $4)", branch, p.ID, false, tx.Now)
+		return err
+	})
+	var dev access.Project
+	s.View(func(tx *db.Tx) (err error) {
+		dev, err = tenancy.EnterBranch(tx, admin.Actor(), p.ID, branch, access.ProjectRead)
+		return err
+	})
+	s.Update(func(tx *db.Tx) error {
+		if _, err := s.App.Storage.CreateBucket(tx, dev, storage.NewBucket{Stage: storage.In, Name: "only-in-dev"}); err != nil {
+			return err
+		}
+		_, err := s.App.Storage.CreateBucket(tx, dev, storage.NewBucket{Stage: storage.In, Name: "walk"})
+		return err
+	})
+	c := s.SignIn(admin)
+	base := "/projects/" + num(p.ID) + "/storage"
+	for _, path := range []string{base, base + "?q=only", base + "?format=json", base + "/jobs", "/projects/" + num(p.ID), base + "/buckets/" + ours.bucket} {
+		if r := c.Get(path).Want(http.StatusOK); strings.Contains(r.Body, "only-in-dev") {
+			t.Errorf("%s shows a bucket of another branch", path)
+		}
+	}
+	c.Get(base + "/buckets/in.c-only-in-dev").Want(http.StatusNotFound)
+	s.View(func(tx *db.Tx) error {
+		if _, err := s.App.Storage.Table(tx, dev, ours.table); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a table of the default branch is seen from another one: %v", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,335 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/storage"
+	"steward/internal/storage/engine"
+	"steward/views/paths"
+	view "steward/views/storage"
+	"steward/views/ui"
+)
+
+// previewRows is how many rows a preview shows.
+const previewRows = 100
+
+// tableHead fills what stands atop every page of a table.
+func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, []storage.Column, error) {
+	id := ec.Param("table")
+	var m view.Table
+	t, err := c.app.Storage.Table(tx, s, id)
+	if err != nil {
+		return m, t, nil, err
+	}
+	columns, err := c.app.Storage.Columns(tx, t)
+	if err != nil {
+		return m, t, nil, err
+	}
+	shell, _, err := c.projectShell(ec, tx, s)
+	if err != nil {
+		return m, t, nil, err
+	}
+	m = view.Table{Shell: shell, StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
+		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes), Columns: itoa(int64(len(columns))),
+		Created: c.when(t.CreatedAt), Changed: c.when(t.ChangedAt),
+		ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id)}
+	if s.May(access.TablesWrite) {
+		m.LoadURL = paths.LoadInto(s.ID(), t.Bucket, t.Name)
+	}
+	return m, t, columns, nil
+}
+
+// columnFact is a column with what is known of its values.
+type columnFact struct {
+	position int
+	name     string
+	nulls    any // int64, or nil when it is not known
+}
+
+var columnFields = []field[columnFact]{
+	{"position", func(c columnFact) any { return c.position }},
+	{"name", func(c columnFact) any { return c.name }},
+	{"nullsCount", func(c columnFact) any { return c.nulls }},
+}
+
+func (c *Console) table(ec echo.Context, s access.Project) error {
+	var m view.Columns
+	var t storage.Table
+	var columns []storage.Column
+	err := c.view(ec, func(tx *db.Tx) (err error) { m.Table, t, columns, err = c.tableHead(ec, tx, s); return err })
+	if err != nil {
+		return err
+	}
+	v, err := c.app.Storage.View(ec.Request().Context(), s, t)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = v.Close() }()
+	nulls := v.Nulls()
+	var facts []columnFact
+	for i, col := range columns {
+		f := columnFact{position: i + 1, name: col.Name}
+		if n, ok := nulls[col.Name]; ok {
+			f.nulls = n
+		}
+		facts = append(facts, f)
+	}
+	if done, err := exported(ec, t.TextID+"-columns", columnFields, once(facts)); done || err != nil {
+		return err
+	}
+	for _, f := range facts {
+		row := view.ColumnRow{Number: strconv.Itoa(f.position), Name: f.name}
+		if n, ok := f.nulls.(int64); ok {
+			row.Nulls = ui.Number(n)
+		}
+		m.List = append(m.List, row)
+	}
+	m.ChangedBy = ui.Who{Name: t.ChangedBy}
+	m.ChangedJob = ui.Link{Label: "Job " + itoa(t.ChangedJobID), URL: paths.StorageJob(s.ID(), t.ChangedJobID)}
+	m.Download = downloads(ec)
+	return page(ec, http.StatusOK, view.ColumnsPage(m))
+}
+
+// once gives a list that is there as a whole.
+func once[T any](rows []T) func(*T) ([]T, error) {
+	return func(last *T) ([]T, error) {
+		if last != nil {
+			return nil, nil
+		}
+		return rows, nil
+	}
+}
+
+func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
+	m := view.Preview{URL: ec.Request().URL.Path, Operators: operators()}
+	var t storage.Table
+	var columns []storage.Column
+	err := c.view(ec, func(tx *db.Tx) (err error) { m.Table, t, columns, err = c.tableHead(ec, tx, s); return err })
+	if err != nil {
+		return err
+	}
+	for _, col := range columns {
+		m.Names = append(m.Names, col.Name)
+	}
+	q, errs := previewQuery(ec, &m)
+	if len(errs) > 0 {
+		m.Errors = errs
+		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
+	}
+	res, err := c.app.Storage.Preview(ec.Request().Context(), s, t, q)
+	if err != nil {
+		return err
+	}
+	if done, err := exportRows(ec, t, res); done || err != nil {
+		return err
+	}
+	for _, name := range res.Columns {
+		m.Columns = append(m.Columns, previewColumn(ec, name, m.Order))
+	}
+	for _, r := range res.Rows {
+		row := make([]ui.Value, len(r.Cells))
+		for i, cell := range r.Cells {
+			row[i] = ui.Value{Text: cell.Value, Null: cell.Null}
+			if cell.Cut {
+				row[i].Cut = "Only the first 16 kB are shown."
+			}
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	m.Note = previewNote(t, q, len(res.Rows))
+	return page(ec, http.StatusOK, view.PreviewPage(m))
+}
+
+func previewNote(t storage.Table, q engine.Query, shown int) string {
+	switch {
+	case len(q.Where) > 0 && shown == q.Limit:
+		return "First " + strconv.Itoa(shown) + " rows that fit, of " + ui.Count(t.Rows, "row", "rows")
+	case len(q.Where) > 0:
+		return ui.Count(int64(shown), "row fits", "rows fit") + ", of " + ui.Number(t.Rows)
+	case int64(shown) < t.Rows:
+		return "First " + strconv.Itoa(shown) + " of " + ui.Count(t.Rows, "row", "rows")
+	}
+	return ui.Count(t.Rows, "row", "rows")
+}
+
+func exportRows(ec echo.Context, t storage.Table, res *engine.Result) (bool, error) {
+	var fields []field[engine.Row]
+	for i, name := range res.Columns {
+		fields = append(fields, field[engine.Row]{name, func(r engine.Row) any {
+			if r.Cells[i].Null {
+				return nil
+			}
+			return r.Cells[i].Value
+		}})
+	}
+	return exported(ec, t.TextID+"-preview", fields, once(res.Rows))
+}
+
+func operators() []ui.Option {
+	return []ui.Option{
+		{Value: string(engine.Equal), Label: "is"}, {Value: string(engine.NotEqual), Label: "is not"},
+		{Value: string(engine.Contains), Label: "contains"}, {Value: string(engine.StartsWith), Label: "starts with"},
+		{Value: string(engine.Less), Label: "is less than"}, {Value: string(engine.LessOrEqual), Label: "is at most"},
+		{Value: string(engine.Greater), Label: "is more than"}, {Value: string(engine.GreaterOrEqual), Label: "is at least"},
+		{Value: string(engine.IsNull), Label: "has no value"}, {Value: string(engine.IsNotNull), Label: "has a value"},
+	}
+}
+
+// previewQuery reads the query of the address into the model and the engine's terms.
+func previewQuery(ec echo.Context, m *view.Preview) (engine.Query, ui.Errors) {
+	p, errs := ec.QueryParams(), ui.Errors{}
+	q := engine.Query{Limit: previewRows}
+	at := func(name string, i int) string {
+		if v := p[name]; i < len(v) {
+			return v[i]
+		}
+		return ""
+	}
+	known := func(field, name string) bool {
+		ok := slices.Contains(m.Names, name)
+		if !ok {
+			errs[field] = "The table has no column " + strconv.Quote(name) + "."
+		}
+		return ok
+	}
+	for i, column := range p["column"] {
+		cond := view.Condition{Column: column, Op: at("op", i), Value: at("value", i), As: at("as", i)}
+		if column == "" {
+			continue
+		}
+		m.Conditions = append(m.Conditions, cond)
+		op, ok := engine.ParseOp(cond.Op)
+		if !ok {
+			errs["op"] = "Choose how " + column + " is compared."
+			continue
+		}
+		number := cond.As == "number" && op != engine.IsNull && op != engine.IsNotNull
+		if _, err := strconv.ParseFloat(strings.TrimSpace(cond.Value), 64); number && err != nil {
+			errs["value"] = "Enter a number to compare " + column + " as a number."
+			continue
+		}
+		if known("column", column) {
+			q.Where = append(q.Where, engine.Condition{Column: column, Op: op, Value: cond.Value, Number: number})
+		}
+	}
+	if o := ec.QueryParam("order"); o != "" && known("order", o) {
+		m.Order = view.Order{Column: o, Direction: ec.QueryParam("direction"), As: ec.QueryParam("orderAs")}
+		q.Order = []engine.Order{{Column: o, Descending: m.Order.Direction == "desc", Number: m.Order.As == "number"}}
+	}
+	for _, name := range p["columns"] {
+		if name != "" && !slices.Contains(q.Columns, name) && known("columns", name) {
+			q.Columns, m.Chosen = append(q.Columns, name), append(m.Chosen, name)
+		}
+	}
+	return q, errs
+}
+
+// previewColumn is a column's head: choosing it orders by it, and turns the order round.
+func previewColumn(ec echo.Context, name string, o view.Order) view.GridColumn {
+	col := view.GridColumn{Name: name}
+	q := ec.Request().URL.Query()
+	q.Set("order", name)
+	q.Set("direction", "asc")
+	if o.Column == name {
+		col.Sort = "ascending"
+		if o.Direction == "desc" {
+			col.Sort = "descending"
+		} else {
+			q.Set("direction", "desc")
+		}
+	}
+	col.SortURL = address(ec, q)
+	return col
+}
+
+var eventFields = []field[audit.Event]{
+	{"id", func(e audit.Event) any { return e.ID }},
+	{"created", func(e audit.Event) any { return e.At }},
+	{"type", func(e audit.Event) any { return string(e.Type) }},
+	{"event", func(e audit.Event) any { return e.Name }},
+	{"message", func(e audit.Event) any { return e.Message }},
+	{"actor", func(e audit.Event) any { return e.ActorName }},
+	{"objectType", func(e audit.Event) any { return e.ObjectType }},
+	{"objectId", func(e audit.Event) any { return e.ObjectID }},
+	{"jobId", func(e audit.Event) any { return orNil(e.JobID) }},
+	{"requestId", func(e audit.Event) any { return e.RequestID }},
+	{"address", func(e audit.Event) any { return e.Address }},
+}
+
+func orNil(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+func (c *Console) tableEvents(ec echo.Context, s access.Project) error {
+	m := view.Events{Download: downloads(ec)}
+	var list []audit.Event
+	f := audit.Filter{ObjectType: "table", ObjectID: ec.Param("table"), Limit: pageSize + 1}
+	done, err := exported(ec, "events", eventFields, func(last *audit.Event) (out []audit.Event, err error) {
+		f := f
+		f.Limit = 1000
+		if last != nil {
+			f.Before = audit.Cursor{At: last.At, ID: last.ID}
+		}
+		err = c.view(ec, func(tx *db.Tx) error {
+			if _, err := c.app.Storage.Table(tx, s, f.ObjectID); err != nil {
+				return err
+			}
+			out, err = audit.List(tx, s, f)
+			return err
+		})
+		return out, err
+	})
+	if done || err != nil {
+		return err
+	}
+	if f.Before.At, f.Before.ID, err = parseCursor(ec.QueryParam("before")); err != nil {
+		return err
+	}
+	err = c.view(ec, func(tx *db.Tx) (err error) {
+		if m.Table, _, _, err = c.tableHead(ec, tx, s); err != nil {
+			return err
+		}
+		list, err = audit.List(tx, s, f)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	cursor := ""
+	if len(list) > pageSize {
+		list = list[:pageSize]
+		cursor = cursorOf(list[pageSize-1].At, list[pageSize-1].ID)
+	}
+	m.Pager = more(ec, ui.Count(int64(len(list)), "event", "events")+" on this page", "before", cursor, "Older events")
+	for _, e := range list {
+		m.Events = append(m.Events, c.eventRow(s, e))
+	}
+	return page(ec, http.StatusOK, view.EventsPage(m))
+}
+
+func (c *Console) eventRow(s access.Project, e audit.Event) view.EventRow {
+	row := view.EventRow{Time: c.when(e.At), Who: ui.Who{Name: e.ActorName}, Text: e.Message, Name: e.Name, From: e.Address}
+	if rest, ok := strings.CutPrefix(e.Message, e.ActorName+" "); ok {
+		row.Text = strings.ToUpper(rest[:1]) + rest[1:]
+	}
+	if e.JobID != 0 {
+		row.Job = ui.Link{Label: "Job " + itoa(e.JobID), URL: paths.StorageJob(s.ID(), e.JobID)}
+	}
+	for _, set := range []map[string]any{e.Params, e.Results} {
+		for _, k := range sorted(set) {
+			row.Facts = append(row.Facts, view.Fact{Term: k, Value: plain(set[k])})
+		}
+	}
+	return row
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/fault"
+	viewerrors "steward/views/errors"
+	"steward/views/paths"
+)
+
+// statuses is the mapping of faults to HTTP.
+var statuses = map[fault.Kind]int{
+	fault.Internal:        http.StatusInternalServerError,
+	fault.Invalid:         http.StatusUnprocessableEntity,
+	fault.NotFound:        http.StatusNotFound,
+	fault.Unauthenticated: http.StatusUnauthorized,
+	fault.Forbidden:       http.StatusForbidden,
+	fault.Conflict:        http.StatusUnprocessableEntity, // no 409: clients retry it
+	fault.TooMany:         http.StatusTooManyRequests,
+	fault.TooLarge:        http.StatusRequestEntityTooLarge,
+	fault.Unavailable:     http.StatusServiceUnavailable,
+	fault.Full:            http.StatusInsufficientStorage,
+}
+
+// fail answers every error of every handler, as a page or as JSON, and is the only
+// place that logs one. What people see is the fault's message; the cause is only in
+// the log, under the request's id.
+func fail(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		r := c.Request()
+		if c.Response().Committed {
+			if !errors.Is(err, context.Canceled) {
+				log.Warn("a request broke off after its answer began", "request", audit.RequestOf(r.Context()).ID, "path", r.URL.Path, "error", err)
+			}
+			return
+		}
+		f := asFault(err)
+		status := statuses[f.Kind]
+		if f.Code == "http.method" {
+			status = http.StatusMethodNotAllowed
+		}
+		if status >= 500 && r.Context().Err() == nil {
+			log.Error("a request failed", "request", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		if f.RetryAfter > 0 {
+			c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+		}
+		c.Response().Header().Set("Cache-Control", "no-store")
+		if werr := answer(c, f, status); werr != nil && r.Context().Err() == nil {
+			log.Warn("an error could not be answered", "request", audit.RequestOf(r.Context()).ID, "error", werr)
+		}
+	}
+}
+
+func asFault(err error) *fault.Error {
+	var h *echo.HTTPError
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return fault.Wrap(err, fault.TooLarge, "http.tooLarge", "")
+	case errors.As(err, &h):
+		switch h.Code {
+		case http.StatusNotFound:
+			return fault.Wrap(err, fault.NotFound, "notFound", "Not found.")
+		case http.StatusMethodNotAllowed:
+			return fault.Wrap(err, fault.NotFound, "http.method", "")
+		}
+		return fault.Wrap(err, fault.Invalid, "http.request", "")
+	}
+	if f := fault.Of(err); f != nil && f.Kind != fault.Internal {
+		return f
+	}
+	return fault.Wrap(err, fault.Internal, "internal", "")
+}
+
+func answer(c echo.Context, f *fault.Error, status int) error {
+	r := c.Request()
+	if WantsJSON(r) {
+		body := map[string]any{"status": "error", "error": f.Message, "code": f.Code, "requestId": audit.RequestOf(r.Context()).ID}
+		if f.Message == "" {
+			_, body["error"] = viewerrors.Words(status)
+		}
+		if len(f.Fields) > 0 {
+			fields := map[string]string{}
+			for _, x := range f.Fields {
+				fields[x.Name] = x.Message
+			}
+			body["fields"] = fields
+		}
+		c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		c.Response().WriteHeader(status)
+		return json.NewEncoder(c.Response()).Encode(body)
+	}
+	if status == http.StatusUnauthorized && r.Header.Get("HX-Request") == "" {
+		next := ""
+		if r.Method == http.MethodGet {
+			next = r.URL.RequestURI()
+		}
+		return c.Redirect(http.StatusSeeOther, paths.Login(next))
+	}
+	page := viewerrors.Error{Status: status, RequestID: audit.RequestOf(r.Context()).ID}
+	if status != http.StatusNotFound { // one answer for all that is not there, whatever the reason
+		page.Message = f.Message
+	}
+	if v := accounts.VisitOf(r.Context()); v.SignedIn() {
+		page.Theme = v.User.Theme
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "text/html; charset=utf-8")
+	c.Response().WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	return viewerrors.Page(page).Render(r.Context(), c.Response())
+}
+
+// WantsJSON reports whether a request asks for JSON rather than a page.
+func WantsJSON(r *http.Request) bool {
+	return r.URL.Query().Get("format") == "json" || strings.HasPrefix(r.Header.Get("Accept"), "application/json")
+}

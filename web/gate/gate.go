@@ -1,0 +1,144 @@
+// Package gate stands before every handler. A route says who may come in; the gate
+// finds out who asks, lets access decide, and hands the handler the proof. It also sees
+// to it that what is sent twice is done once.
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tenancy"
+)
+
+// Gate decides requests. It is safe for concurrent use.
+type Gate struct {
+	db    *db.DB
+	reads *audit.Buffer
+	log   *slog.Logger
+}
+
+// New makes a gate.
+func New(d *db.DB, reads *audit.Buffer, log *slog.Logger) *Gate { return &Gate{d, reads, log} }
+
+// Kind is what a route demands of who asks.
+type Kind string
+
+// The kinds.
+const (
+	ForAnyone   Kind = "public"
+	ForSignedIn Kind = "signedIn"
+	ForProject  Kind = "project"
+)
+
+// Rule is a route's demand and its handler. Only this package makes one.
+type Rule struct {
+	Kind       Kind
+	Permission access.Permission // of ForProject and ForSignedIn
+	public     echo.HandlerFunc
+	signedIn   func(echo.Context, access.Actor) error
+	project    func(echo.Context, access.Project) error
+}
+
+// Public lets everyone in.
+func Public(h echo.HandlerFunc) Rule {
+	return Rule{Kind: ForAnyone, Permission: access.PublicPages, public: h}
+}
+
+// SignedIn lets in who is signed in.
+func SignedIn(p access.Permission, h func(echo.Context, access.Actor) error) Rule {
+	return Rule{Kind: ForSignedIn, Permission: p, signedIn: h}
+}
+
+// InProject lets in who holds a permission in the project of the address (:project).
+func InProject(p access.Permission, h func(echo.Context, access.Project) error) Rule {
+	return Rule{Kind: ForProject, Permission: p, project: h}
+}
+
+// Route is one address with its rule.
+type Route struct {
+	Method string
+	Path   string
+	Rule   Rule
+}
+
+// Mount adds routes to an echo, each behind its rule.
+func (g *Gate) Mount(e *echo.Echo, routes []Route) {
+	for _, r := range routes {
+		e.Add(r.Method, r.Path, g.handler(r.Rule))
+	}
+}
+
+func (g *Gate) handler(r Rule) echo.HandlerFunc {
+	switch r.Kind {
+	case ForAnyone:
+		return r.public
+	case ForSignedIn:
+		return func(c echo.Context) error {
+			a, err := g.actor(c)
+			if err != nil {
+				return err
+			}
+			if !access.MayAbove(r.Permission, access.Above{SignedIn: true, SuperAdmin: a.SuperAdmin}) {
+				return fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
+			}
+			return g.once(c, actorKey(a), func() error { return r.signedIn(c, a) })
+		}
+	default:
+		return func(c echo.Context) error {
+			scope, err := g.Project(c, r.Permission)
+			if err != nil {
+				return err
+			}
+			return g.once(c, actorKey(scope.Actor()), func() error { return r.project(c, scope) })
+		}
+	}
+}
+
+func actorKey(a access.Actor) string { return "user:" + strconv.FormatInt(a.UserID, 10) }
+
+func (g *Gate) actor(c echo.Context) (access.Actor, error) {
+	v := accounts.VisitOf(c.Request().Context())
+	if !v.SignedIn() {
+		return access.Actor{}, fault.New(fault.Unauthenticated, "access.signIn", "Sign in first.")
+	}
+	return v.Actor(), nil
+}
+
+// Project gives the scope of who asks in the project of the address. Unauthenticated
+// when nobody is signed in, NotFound or Forbidden as tenancy.Enter says. A member's
+// refusal is an event.
+func (g *Gate) Project(c echo.Context, p access.Permission) (access.Project, error) {
+	a, err := g.actor(c)
+	if err != nil {
+		return access.Project{}, err
+	}
+	project, err := strconv.ParseInt(c.Param("project"), 10, 64)
+	if err != nil || project <= 0 || strconv.FormatInt(project, 10) != c.Param("project") {
+		return access.Project{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return g.Enter(c.Request().Context(), a, project, p)
+}
+
+// Enter decides again for an actor, for streams that outlive the request's decision.
+func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p access.Permission) (access.Project, error) {
+	var scope access.Project
+	err := g.db.View(ctx, func(tx *db.Tx) error {
+		var err error
+		scope, err = tenancy.Enter(tx, a, project, p)
+		return err
+	})
+	if fault.Is(err, fault.Forbidden) {
+		e := audit.By(a, "access.refused", "project", strconv.FormatInt(project, 10), "")
+		e.Project, e.Type = project, audit.Warn
+		g.reads.Note(ctx, e.Says("%s was refused %s in project %d.", a.Name, p, project))
+	}
+	return scope, err
+}

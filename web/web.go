@@ -1,0 +1,293 @@
+// Package web answers HTTP: it puts the middleware in order and mounts the console,
+// the static files and the health checks.
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/accounts"
+	"steward/internal/app"
+	"steward/internal/audit"
+	"steward/internal/fault"
+	"steward/internal/id"
+	"steward/static"
+	"steward/web/console"
+	"steward/web/gate"
+)
+
+// formMax bounds the body of every request but uploads, which stream.
+const formMax = 10 << 20
+
+// Server is the program's HTTP side.
+type Server struct {
+	app      *app.App
+	handler  http.Handler
+	stopping atomic.Bool
+	stop     context.CancelFunc
+}
+
+// New builds the handler of everything.
+func New(a *app.App) (*Server, error) {
+	s := &Server{app: a}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	sessions := sessionManager(a)
+	con := console.New(a, gate.New(a.DB, a.Reads, a.Log), sessions, ctx)
+	e := echo.New()
+	e.HideBanner, e.HidePort, e.Debug = true, true, false
+	e.HTTPErrorHandler = fail(a.Log)
+	con.Mount(e)
+	sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { e.HTTPErrorHandler(err, e.NewContext(r, w)) }
+
+	gz, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ExceptContentTypes([]string{"text/event-stream"}))
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	origin := http.NewCrossOriginProtection()
+	if err := origin.AddTrustedOrigin(a.Config.PublicURL); err != nil {
+		stop()
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	deny := func(w http.ResponseWriter, r *http.Request) {
+		e.HTTPErrorHandler(fault.New(fault.Forbidden, "http.origin", "This request came from another site and was not done."), e.NewContext(r, w))
+	}
+	origin.SetDenyHandler(http.HandlerFunc(deny))
+
+	var pages http.Handler = e
+	pages = sessions.LoadAndSave(pages)
+	pages = visit(pages)
+	pages = s.failing(e, pages)
+	pages = origin.Handler(pages)
+	pages = bodies(pages)
+	pages = gz(pages)
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("/static/", static.Handler())
+	mux.Handle("/", pages)
+
+	addresses, err := addressOf(a.Config.BehindProxy, a.Config.TrustedProxies)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	s.handler = s.observe(addresses, headers(a.Config.Secure(), mux), e)
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Stop makes /readyz fail and ends the streams, so that the rest can drain.
+func (s *Server) Stop() {
+	s.stopping.Store(true)
+	s.stop()
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.stopping.Load() {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
+	}
+	if err := s.app.DB.Ping(r.Context()); err != nil {
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func sessionManager(a *app.App) *scs.SessionManager {
+	m := scs.New()
+	m.Store = a.Accounts.Store()
+	m.Codec = accounts.Codec{}
+	m.HashTokenInStore = true
+	m.Lifetime = accounts.SessionAbsolute
+	m.IdleTimeout = 0 // ours, see accounts.Store
+	m.Cookie = scs.SessionCookie{Name: "session", HttpOnly: true, Path: "/", SameSite: http.SameSiteLaxMode, Secure: a.Config.Secure(), Persist: false}
+	if a.Config.Secure() {
+		m.Cookie.Name = "__Host-session"
+	}
+	return m
+}
+
+// visit gives each request the place where the session store says who comes.
+func visit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(accounts.WithVisit(r.Context(), strings.HasSuffix(r.URL.Path, "/live"))))
+	})
+}
+
+// failing answers panics and the session store's errors as pages.
+func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			s.app.Log.Error("a handler panicked", "request", audit.RequestOf(r.Context()).ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.HTTPErrorHandler(fmt.Errorf("panic: %v", p), e.NewContext(r, w))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bodies bounds what a request may send. An upload's own limit is in its handler.
+func bodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !console.Uploads(r) {
+			r.Body = http.MaxBytesReader(w, r.Body, formMax)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// headers are on every answer, also on errors and static files.
+func headers(secure bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var nonce [16]byte
+		_, _ = rand.Read(nonce[:])
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'nonce-"+base64.RawURLEncoding.EncodeToString(nonce[:])+
+			"'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("X-Robots-Tag", "noindex")
+		if secure {
+			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		}
+		if !strings.HasPrefix(r.URL.Path, "/static/") {
+			h.Set("Cache-Control", "no-store")
+			h.Add("Vary", "HX-Request")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// observe gives each request an id and its sender's address, and notes how it ended.
+func (s *Server) observe(address func(*http.Request) string, next http.Handler, routes *echo.Echo) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		req := audit.Request{ID: id.Short(), Address: address(r), UserAgent: r.UserAgent()}
+		w.Header().Set("X-Request-Id", req.ID)
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		route := new(string)
+		ctx := console.WithRoute(audit.WithRequest(r.Context(), req), route)
+		next.ServeHTTP(rec, r.WithContext(ctx))
+		if *route == "" {
+			*route = "other"
+		}
+		took := time.Since(start)
+		s.app.Metrics.Request(r.Method, *route, rec.status, took)
+		level := slog.LevelInfo
+		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			level = slog.LevelDebug
+		}
+		s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", *route, "path", r.URL.Path,
+			"status", rec.status, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address)
+	})
+}
+
+// recorder notes an answer's status and size.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	wrote  bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(p []byte) (int, error) {
+	r.wrote = true
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Flush implements http.Flusher.
+func (r *recorder) Flush() { _ = http.NewResponseController(r.ResponseWriter).Flush() }
+
+// addressOf finds a request's sender: the connection's other end, or, behind a proxy,
+// the last address of X-Forwarded-For that no trusted proxy has. A header is believed
+// only when the connection comes from a trusted network.
+func addressOf(behind bool, trusted []string) (func(*http.Request) string, error) {
+	var nets []netip.Prefix
+	for _, t := range trusted {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		nets = append(nets, p)
+	}
+	if behind && len(nets) == 0 {
+		nets = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	known := func(host string) bool {
+		a, err := netip.ParseAddr(host)
+		if err != nil {
+			return false
+		}
+		for _, n := range nets {
+			if n.Contains(a.Unmap()) {
+				return true
+			}
+		}
+		return false
+	}
+	return func(r *http.Request) string {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		if !behind || !known(host) {
+			return host
+		}
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0; i-- {
+			hop := strings.TrimSpace(hops[i])
+			if _, err := netip.ParseAddr(hop); err != nil {
+				break
+			}
+			if host = hop; !known(hop) {
+				break
+			}
+		}
+		return host
+	}, nil
+}
