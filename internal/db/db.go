@@ -127,6 +127,12 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	return err
 }
 
+var errUncertain = errors.New("db: the commit was not acknowledged")
+
+// Uncertain reports whether an Update failed in its commit, so that its effect may
+// stand nevertheless: when the connection broke, nobody can tell.
+func Uncertain(err error) bool { return errors.Is(err, errUncertain) }
+
 func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
 	tx, err := d.begin(ctx, d.writer, nil)
 	if err != nil {
@@ -145,7 +151,7 @@ func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	start := time.Now()
 	if err := tx.tx.Commit(); err != nil {
-		return d.dialect.translate(err)
+		return errors.Join(errUncertain, d.dialect.translate(err))
 	}
 	if d.commit != nil {
 		d.commit(time.Since(start))

@@ -1,0 +1,271 @@
+package demo
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/internal/storage/csv"
+	"steward/internal/tenancy"
+)
+
+const (
+	day   = 24 * time.Hour
+	month = 30 * day
+)
+
+// world makes people, who make projects, who load data over a year.
+func (b *builder) world() error {
+	flights, sandbox, err := b.places()
+	if err != nil {
+		return err
+	}
+	if err := b.aviation(flights); err != nil {
+		return err
+	}
+	if err := b.weather(flights); err != nil {
+		return err
+	}
+	if err := b.geography(sandbox); err != nil {
+		return err
+	}
+	return b.mishaps(flights)
+}
+
+// places makes the people, two organizations and three projects.
+func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
+	var governed tenancy.Project
+	b.step(0, "people and projects")
+	var admin accounts.User
+	if admin, err = b.user("vera@steward.example", "Vera Lindqvist", true); err != nil {
+		return
+	}
+	others := []struct{ email, name string }{
+		{"hana@northwind.example", "Hana Dvořáková"}, {"marcus@northwind.example", "Marcus Oyelaran"}, {"gita@northwind.example", "Gita Raman"},
+		{"robin@northwind.example", "Robin Achterberg"}, {"dario@northwind.example", "Dario Conti"}, {"rena@northwind.example", "Rena Okonkwo"},
+		{"petra@northwind.example", "Petra Nováková"}, {"oskar@northwind.example", "Oskar Nyman"}, {"mina@steward.example", "Mina Haddad"},
+		{"sven@steward.example", "Sven Aas"}, {"lena@contoso.example", "Lena Fischer"},
+	}
+	for _, o := range others {
+		b.step(2*time.Minute, "account of "+o.name)
+		if _, err = b.user(o.email, o.name, false); err != nil {
+			return
+		}
+	}
+	err = b.update(func(tx *db.Tx) error {
+		by := admin.Actor()
+		m, err := tenancy.CreateMaintainer(tx, by, "Steward Services", b.users["mina@steward.example"].ID)
+		if err != nil {
+			return err
+		}
+		northwind, err := tenancy.CreateOrganization(tx, by, m.ID, "Northwind Aviation", b.users["oskar@northwind.example"].ID)
+		if err != nil {
+			return err
+		}
+		if err := tenancy.JoinOrganization(tx, by, northwind.ID, b.users["hana@northwind.example"].ID); err != nil {
+			return err
+		}
+		contoso, err := tenancy.CreateOrganization(tx, by, m.ID, "Contoso Research", b.users["lena@contoso.example"].ID)
+		if err != nil {
+			return err
+		}
+		if flights, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: northwind.ID, Name: "Flight safety",
+			Description: "Airports, routes, weather and wildlife strikes, for the weekly safety review.", Member: b.users["marcus@northwind.example"]}); err != nil {
+			return err
+		}
+		if governed, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: northwind.ID, Name: "Reference data", Governed: true,
+			Description: "Postal codes and other lists that everybody relies on. Changes go through review.", Member: b.users["petra@northwind.example"]}); err != nil {
+			return err
+		}
+		sandbox, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: contoso.ID, Name: "Sandbox", Member: b.users["lena@contoso.example"]})
+		return err
+	})
+	if err != nil {
+		return
+	}
+	err = b.members(flights, governed, sandbox)
+	return
+}
+
+// members gives everybody their role.
+func (b *builder) members(flights, governed, sandbox tenancy.Project) error {
+	by := b.users["vera@steward.example"].Actor()
+	joins := []struct {
+		project tenancy.Project
+		email   string
+		role    access.Role
+	}{
+		{flights, "hana@northwind.example", access.Share}, {flights, "gita@northwind.example", access.Guest}, {flights, "robin@northwind.example", access.ReadOnly},
+		{governed, "dario@northwind.example", access.Developer}, {governed, "rena@northwind.example", access.Reviewer}, {governed, "robin@northwind.example", access.ReadOnly},
+		{sandbox, "marcus@northwind.example", access.Guest},
+	}
+	for _, j := range joins {
+		b.step(time.Hour, "members of "+j.project.Name)
+		if err := b.update(func(tx *db.Tx) error { return tenancy.Join(tx, by, j.project, b.users[j.email], j.role) }); err != nil {
+			return err
+		}
+	}
+	for _, a := range []struct {
+		email, role string
+		project     int64
+	}{
+		{"hana@northwind.example", "share", flights.ID}, {"marcus@northwind.example", "admin", flights.ID}, {"gita@northwind.example", "guest", flights.ID},
+		{"robin@northwind.example", "readOnly", flights.ID}, {"robin@northwind.example", "readOnly", governed.ID},
+		{"dario@northwind.example", "developer", governed.ID}, {"rena@northwind.example", "reviewer", governed.ID}, {"petra@northwind.example", "productionManager", governed.ID},
+		{"lena@contoso.example", "admin", sandbox.ID},
+		{"oskar@northwind.example", "orgMember", 0}, {"mina@steward.example", "maintainerMember", 0}, {"sven@steward.example", "support", 0}, {"vera@steward.example", "superAdmin", 0},
+	} {
+		b.account(b.users[a.email], a.role, a.project)
+	}
+	for _, p := range []tenancy.Project{flights, governed, sandbox} {
+		b.out.Projects = append(b.out.Projects, Project{p.ID, p.Name})
+	}
+	return nil
+}
+
+// aviation loads airports, routes, strikes, and a table of over 100,000 flights.
+func (b *builder) aviation(p tenancy.Project) error {
+	marcus, err := b.scope("marcus@northwind.example", p.ID)
+	if err != nil {
+		return err
+	}
+	b.step(day, "airports and routes")
+	if err := b.bucket(marcus, storage.In, "aviation", "Aviation", "Airports, routes and wildlife strikes, as the authorities publish them."); err != nil {
+		return err
+	}
+	for file, table := range map[string]string{"airports.csv": "airports", "flights-airport.csv": "routes_2008", "birdstrikes.csv": "wildlife_strikes"} {
+		content, err := read(file + ".gz")
+		if err != nil {
+			return err
+		}
+		packed, err := pack(content)
+		if err != nil {
+			return err
+		}
+		b.clock.Forward(10 * time.Minute)
+		if err := b.load(marcus, file+".gz", packed, "in.c-aviation."+table, false, csv.DefaultDialect()); err != nil {
+			return err
+		}
+	}
+	b.step(day, "flights, one row each")
+	content, err := read("flights-airport.csv.gz")
+	if err != nil {
+		return err
+	}
+	flights, err := departures(content, 120_000)
+	if err != nil {
+		return err
+	}
+	return b.load(marcus, "departures-2008.csv", flights, "in.c-aviation.departures_2008", false, csv.DefaultDialect())
+}
+
+// departures makes a row of each flight that the counts by route stand for.
+func departures(routes []byte, limit int) ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteString("flight,origin,destination,number_on_route\n")
+	n := 0
+	lines := strings.Split(strings.TrimSpace(string(routes)), "\n")
+	for _, line := range lines[1:] {
+		cells := strings.Split(strings.TrimSpace(line), ",")
+		if len(cells) != 3 {
+			return nil, fmt.Errorf("a route has %d cells", len(cells))
+		}
+		count, err := strconv.Atoi(cells[2])
+		if err != nil {
+			return nil, err
+		}
+		for i := range count {
+			if n == limit {
+				return out.Bytes(), nil
+			}
+			n++
+			fmt.Fprintf(&out, "%d,%s,%s,%d\n", n, cells[0], cells[1], i+1)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// weather comes once a month, semicolons and decimal commas and all, and is added to
+// its table.
+func (b *builder) weather(p tenancy.Project) error {
+	hana, err := b.scope("hana@northwind.example", p.ID)
+	if err != nil {
+		return err
+	}
+	if err := b.bucket(hana, storage.In, "weather", "Weather", "Daily observations, one file a month."); err != nil {
+		return err
+	}
+	content, err := read("seattle-weather.csv.gz")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	d := csv.DefaultDialect()
+	d.Delimiter = ';'
+	const files = 11
+	for i := range files {
+		b.step(month-2*day, "weather, file "+strconv.Itoa(i+1))
+		var file strings.Builder
+		for _, line := range append(lines[:1:1], lines[1+i*len(lines[1:])/files:1+(i+1)*len(lines[1:])/files]...) {
+			file.WriteString(strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(line), ",", ";"), ".", ",") + "\r\n")
+		}
+		if err := b.load(hana, fmt.Sprintf("weather-%02d.csv", i+1), []byte(file.String()), "in.c-weather.seattle_daily", i > 0, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// geography goes to the sandbox: a governed project's production takes no direct change.
+func (b *builder) geography(sandbox tenancy.Project) error {
+	b.step(day, "postal codes")
+	lena, err := b.scope("lena@contoso.example", sandbox.ID)
+	if err != nil {
+		return err
+	}
+	if err := b.bucket(lena, storage.Out, "geo", "", "Postal codes with their places."); err != nil {
+		return err
+	}
+	content, err := read("zipcodes.csv.gz")
+	if err != nil {
+		return err
+	}
+	return b.load(lena, "zipcodes.csv", content, "out.c-geo.zip_codes", false, csv.DefaultDialect())
+}
+
+// mishaps are jobs that did not succeed: a broken file, and a load that was called off.
+func (b *builder) mishaps(flights tenancy.Project) error {
+	b.step(day, "a file that does not fit, and a load called off")
+	gita, err := b.scope("gita@northwind.example", flights.ID)
+	if err != nil {
+		return err
+	}
+	broken := []byte("iata,name,city,state,country,latitude,longitude\nSEA,Seattle-Tacoma Intl,Seattle,WA,USA,47.44,-122.3\nPDX,Portland Intl,Portland,OR,USA,45.58\n")
+	if err := b.load(gita, "airports-fix.csv", broken, "in.c-aviation.airports", true, csv.DefaultDialect()); err != nil {
+		return err
+	}
+	b.clock.Forward(5 * time.Hour)
+	f, err := b.app.Storage.Upload(b.request(), gita, "airports-old.csv", bytes.NewReader(broken))
+	if err != nil {
+		return err
+	}
+	var j jobs.Job
+	err = b.app.DB.Update(b.request(), func(tx *db.Tx) error {
+		j, err = b.app.Storage.StartLoad(tx, gita, storage.Load{File: f.ID, Bucket: "in.c-aviation", Table: "airports", Dialect: csv.DefaultDialect()})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return b.app.DB.Update(b.request(), func(tx *db.Tx) error {
+		_, err := b.app.Jobs.Cancel(tx, gita, j.ID)
+		return err
+	})
+}

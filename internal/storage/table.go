@@ -1,0 +1,139 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/storage/engine"
+)
+
+// Table is rows under named columns. Its text id is the bucket's and its name.
+type Table struct {
+	ID           int64
+	BucketID     int64
+	Bucket       string // text id
+	Name         string
+	TextID       string
+	Description  string
+	Folder       string
+	Location     string // the current Iceberg metadata
+	Version      int64
+	Rows         int64
+	Bytes        int64
+	Files        int64
+	CreatedAt    time.Time
+	CreatedBy    string
+	ChangedAt    time.Time
+	ChangedBy    string
+	ChangedJobID int64
+}
+
+// Column is one column of a table.
+type Column struct {
+	Name    string
+	FieldID int64
+}
+
+// Table finds a table of the scope's branch by its text id. NotFound if there is none.
+func (s *Service) Table(tx *db.Tx, scope access.Project, id string) (Table, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return Table{}, err
+	}
+	bucket, name, _ := splitTable(id)
+	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND t.name = $4", scope.ID(), scope.Branch(), bucket, name)
+}
+
+// splitTable takes in.c-x.y apart.
+func splitTable(id string) (bucket, name string, ok bool) {
+	dots := 0
+	for i := range len(id) {
+		if id[i] == '.' {
+			if dots++; dots == 2 {
+				return id[:i], id[i+1:], i+1 < len(id)
+			}
+		}
+	}
+	return "", "", false
+}
+
+// TableFilter selects tables of a bucket. Zero fields select all.
+type TableFilter struct {
+	Search string // part of the name
+	After  string // name of the last one seen
+	Limit  int
+}
+
+// Tables lists the tables of a bucket by name; a bucket that is not there has none.
+func (s *Service) Tables(tx *db.Tx, scope access.Project, bucket string, f TableFilter) ([]Table, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return nil, err
+	}
+	var w db.Where
+	w.And("b.project_id = ? AND b.branch_id = ? AND b.text_id = ?", scope.ID(), scope.Branch(), bucket)
+	if f.Search != "" {
+		w.And(`t.search LIKE ? ESCAPE '\'`, db.Like(f.Search))
+	}
+	if f.After != "" {
+		w.And("t.name > ?", f.After)
+	}
+	return db.All(tx, scanTable, "SELECT "+tableColumns+" WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY t.name LIMIT %d", f.Limit), w.Args()...)
+}
+
+// Columns gives a table's columns in order.
+func (s *Service) Columns(tx *db.Tx, t Table) ([]Column, error) {
+	return db.All(tx, func(r db.Row) (Column, error) {
+		var c Column
+		return c, r.Scan(&c.Name, &c.FieldID)
+	}, "SELECT name, field_id FROM table_columns WHERE table_id = $1 ORDER BY position", t.ID)
+}
+
+// View opens the current version of a table for reading. The caller closes it. It
+// shows one version, whatever is loaded meanwhile.
+func (s *Service) View(ctx context.Context, scope access.Project, t Table) (*engine.View, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return nil, err
+	}
+	return s.engine.Open(ctx, t.Location)
+}
+
+// Preview gives rows of a table's current version, at most q.Limit. Invalid for a
+// column that the table does not have.
+func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q engine.Query) (*engine.Result, error) {
+	v, err := s.View(ctx, scope, t)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = v.Close() }()
+	res, err := v.Find(ctx, q)
+	var unknown *engine.UnknownColumnError
+	if errors.As(err, &unknown) {
+		return nil, fault.Newf(fault.Invalid, "storage.tables.unknownColumn", "Table %s has no column %q.", t.TextID, unknown.Column)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.reads.Note(ctx, audit.In(scope, "storage.tablePreviewed", "table", t.TextID, t.TextID).Says("%s looked at rows of table %s.", scope.Actor().Name, t.TextID))
+	return res, nil
+}
+
+// Events lists what happened to an object of the scope's branch, newest first.
+func (s *Service) Events(tx *db.Tx, scope access.Project, f audit.Filter) ([]audit.Event, error) {
+	return audit.List(tx, scope, f)
+}
+
+const tableColumns = `t.id, t.bucket_id, b.text_id, t.name, t.description, t.folder, t.location, t.version, t.rows_count, t.size_bytes, t.files_count,
+	t.created_at, u.name, t.changed_at, t.changed_by, t.changed_job_id FROM ` + readable + ` LEFT JOIN users u ON u.id = t.created_by`
+
+func scanTable(r db.Row) (Table, error) {
+	var t Table
+	err := r.Scan(&t.ID, &t.BucketID, &t.Bucket, &t.Name, &t.Description, &t.Folder, &t.Location, &t.Version, &t.Rows, &t.Bytes, &t.Files,
+		db.Time(&t.CreatedAt), db.Null(&t.CreatedBy), db.Time(&t.ChangedAt), &t.ChangedBy, &t.ChangedJobID)
+	t.TextID = t.Bucket + "." + t.Name
+	return t, err
+}
