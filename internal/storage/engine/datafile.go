@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+	pqschema "github.com/apache/arrow-go/v18/parquet/schema"
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+)
+
+// compressionLevel of zstd: the fastest; the next ones cost much and save little.
+const compressionLevel = 1
+
+// parquetMagic begins and ends a Parquet file.
+const parquetMagic = "PAR1"
+
+// What a data file holds at most besides its size: a reader decodes the
+// descriptions of all its column chunks before it sees the first row.
+const (
+	maxGroups = 10_000
+	maxChunks = 128 << 10 // of all columns
+)
+
+// dataFileWriter writes one Parquet file, row group by row group.
+type dataFileWriter struct {
+	location string
+	out      iceio.FileWriter
+	sink     *sink
+	schema   *pqschema.Schema
+	metadata *metadata.FileMetaDataBuilder
+	index    *metadata.PageIndexBuilder
+	group    *metadata.RowGroupMetaDataBuilder
+	groups   int
+	rows     int64
+	splits   []int64 // where the row groups begin
+
+	// By field id, for Iceberg.
+	ids   []int // of the columns
+	sizes map[int]int64
+	nulls map[int]int64
+}
+
+func createDataFile(files *files, folder string, schema *pqschema.Schema) (*dataFileWriter, error) {
+	f := &dataFileWriter{
+		location: folder + "/" + freshName() + ".parquet",
+		schema:   schema,
+		metadata: metadata.NewFileMetadataBuilder(schema, parquet.NewWriterProperties(
+			parquet.WithVersion(parquet.V2_LATEST), parquet.WithCompression(compress.Codecs.Zstd)), nil),
+		index: &metadata.PageIndexBuilder{Schema: schema},
+		sizes: make(map[int]int64),
+		nulls: make(map[int]int64),
+	}
+	for i := range schema.NumColumns() {
+		f.ids = append(f.ids, int(schema.Column(i).SchemaNode().FieldID()))
+	}
+	out, err := files.Create(f.location)
+	if err != nil {
+		return nil, err
+	}
+	f.out = out
+	f.sink = newSink(out)
+	_, err = io.WriteString(f.sink, parquetMagic)
+	return f, err
+}
+
+// beginGroup starts a row group of the given columns.
+func (f *dataFileWriter) beginGroup(columns []*columnWriter) error {
+	if err := f.index.AppendRowGroup(); err != nil {
+		return err
+	}
+	f.group = f.metadata.AppendRowGroup()
+	f.splits = append(f.splits, f.sink.Tell())
+	for i, c := range columns {
+		index, err := f.index.GetOffsetIndexBuilder(i)
+		if err != nil {
+			return err
+		}
+		if err := c.begin(f.group.NextColumnChunk(), f.sink, f.groups, i, index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endGroup writes the row group, whose columns are finished.
+func (f *dataFileWriter) endGroup(columns []*columnWriter) error {
+	for i, c := range columns {
+		if c.rows != columns[0].rows {
+			return fmt.Errorf("engine: column %d has %d rows, not %d", i, c.rows, columns[0].rows)
+		}
+		if err := c.close(); err != nil {
+			return err
+		}
+		f.sizes[f.ids[i]] += c.chunk.TotalCompressedSize()
+		f.nulls[f.ids[i]] += c.nulls
+	}
+	f.group.SetNumRows(int(columns[0].rows))
+	if err := f.group.Finish(0, int16(f.groups)); err != nil {
+		return err
+	}
+	f.groups++
+	f.rows += columns[0].rows
+	return nil
+}
+
+// full tells whether the next row group belongs into another file.
+func (f *dataFileWriter) full(size int64) bool {
+	return f.sink.Tell() >= size || f.groups >= maxGroups || f.groups*len(f.ids) >= maxChunks
+}
+
+// finish completes the file, makes it durable and describes it for Iceberg.
+// firstRow is the table-wide number of its first row.
+func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
+	f.index.Finish()
+	var location metadata.PageIndexLocation
+	if err := f.index.WriteTo(f.sink, &location); err != nil {
+		return nil, err
+	}
+	if err := f.metadata.SetPageIndexLocation(location); err != nil {
+		return nil, err
+	}
+	footer, err := f.metadata.Finish()
+	if err != nil {
+		return nil, err
+	}
+	length, err := footer.WriteTo(f.sink, nil)
+	if err != nil {
+		return nil, err
+	}
+	end := binary.LittleEndian.AppendUint32(nil, uint32(length))
+	if _, err := f.sink.Write(append(end, parquetMagic...)); err != nil {
+		return nil, err
+	}
+	if err := f.sink.Flush(); err != nil {
+		return nil, err
+	}
+	if err := f.out.Close(); err != nil {
+		return nil, err
+	}
+
+	counts := make(map[int]int64, len(f.ids))
+	for _, id := range f.ids {
+		counts[id] = f.rows
+	}
+	b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentData, f.location,
+		iceberg.ParquetFile, nil, nil, nil, f.rows, f.sink.Tell())
+	if err != nil {
+		return nil, err
+	}
+	return b.ColumnSizes(f.sizes).ValueCounts(counts).NullValueCounts(f.nulls).
+		SplitOffsets(f.splits).FirstRowID(firstRow).Build(), nil
+}
+
+// abort gives the file up.
+func (f *dataFileWriter) abort() {
+	if w, ok := f.out.(*newFile); ok {
+		_ = w.Abort()
+	}
+}
+
+// sink buffers writes and knows its position in the file.
+type sink struct {
+	buffer   *bufio.Writer // not embedded: all must go through Write
+	position int64
+}
+
+func newSink(w io.Writer) *sink { return &sink{buffer: bufio.NewWriterSize(w, 64<<10)} }
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.buffer.Write(p)
+	s.position += int64(n)
+	return n, err
+}
+
+// Tell returns how many bytes have been written.
+func (s *sink) Tell() int64 { return s.position }
+
+// Flush passes on what is buffered.
+func (s *sink) Flush() error { return s.buffer.Flush() }

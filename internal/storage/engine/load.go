@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
+
+	"steward/internal/storage/csv"
+)
+
+// Mode says what a load does with the rows that the table has.
+type Mode int
+
+// The modes.
+const (
+	Full   Mode = iota // they are replaced by those of the load
+	Append             // they stay, and those of the load follow
+)
+
+// Load is the request to write the rows of a CSV file into a table.
+type Load struct {
+	Folder string // of the table's files in the store, as "tables/12"
+	Base   string // metadata location of the table as it is; "" if it does not exist
+	Mode   Mode
+	Source *csv.Reader
+
+	Job  int64     // becomes _job of every row
+	Time time.Time // becomes _timestamp of every row
+
+	// DropColumns are columns of the table that a Full load may drop, should
+	// its data not have them. Data may always have columns that the table
+	// does not: they are added.
+	DropColumns []string
+
+	// Progress is called with the rows and bytes of input that were read, at
+	// least once for each 256 KiB, from one goroutine; may be nil.
+	Progress func(rows, bytes int64)
+	// Staging is called when all rows are durable and only the metadata is
+	// left to be written; may be nil.
+	Staging func()
+}
+
+// Staged is a change that is complete and durable, but that nobody sees before
+// the caller's pointer moves from Base to Location. If it does not,
+// [Engine.Discard] removes what was written.
+type Staged struct {
+	Base     string
+	Location string // equal to Base if there was nothing to change
+
+	SnapshotID int64 // 0 if the table never had rows
+	SchemaID   int
+	Columns    []Column // of the table after the change
+
+	Rows  int64 // in the table after the change
+	Bytes int64 // of its data files and deletion vectors
+	Files int64 // its data files
+
+	Added, Removed               int64 // rows
+	ColumnsAdded, ColumnsDropped []string
+
+	files *files
+}
+
+// Load writes the rows of a CSV file into a table and stages the change. A
+// load of no rows is one, too: it makes a table without rows, or empties one;
+// appended to a table that has its columns, it changes nothing.
+//
+// Memory is bounded whatever the input. When Load fails, none of its files is
+// left, as far as they can be removed, and the table is as before. It fails
+// with a *ColumnsError if columns of the table are missing in the data that
+// may not be dropped, with the *csv.Error of the source, with the context's
+// error, with syscall.ENOSPC on a full disk, and with blob.ErrNotFound if
+// there is no table at Base.
+func (e *Engine) Load(ctx context.Context, l Load) (*Staged, error) {
+	files := newFiles(ctx, e.store)
+	staged, err := e.load(ctx, files, l)
+	if err != nil {
+		// The reason to stop may be that the context ended.
+		return nil, errors.Join(err, files.discard(context.WithoutCancel(ctx)))
+	}
+	return staged, nil
+}
+
+// Discard removes the files of a change that the caller refused, as far as it
+// can. It must not be called once the pointer may have moved to its Location.
+func (e *Engine) Discard(ctx context.Context, s *Staged) error {
+	if err := s.files.discard(ctx); err != nil {
+		return fmt.Errorf("engine: discard: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error) {
+	t, change, err := prepare(files, l)
+	if err != nil {
+		return nil, err
+	}
+	live, err := liveFiles(ctx, t, t.CurrentSnapshot())
+	if err != nil {
+		return nil, err
+	}
+	written, err := e.writeRows(ctx, files, t, l)
+	if err != nil {
+		return nil, err
+	}
+	if l.Staging != nil {
+		l.Staging()
+	}
+
+	var removed []liveFile
+	if l.Mode == Full {
+		removed, live = live, nil
+	}
+	meta := t.Metadata()
+	if len(written)+len(removed) > 0 {
+		summary := iceberg.Properties{"steward.job": strconv.FormatInt(l.Job, 10)}
+		if meta, err = replaceFiles(ctx, t, removed, written, summary); err != nil {
+			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
+		}
+	}
+	location := l.Base
+	if location == "" || change.any() || len(written)+len(removed) > 0 {
+		if location, err = writeMetadata(files, meta, l.Base); err != nil {
+			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
+		}
+	}
+
+	staged := &Staged{
+		Base: l.Base, Location: location,
+		SchemaID: meta.CurrentSchema().ID, Columns: dataColumns(meta.CurrentSchema()),
+		ColumnsAdded: change.added, ColumnsDropped: change.dropped,
+		files: files,
+	}
+	if s := meta.CurrentSnapshot(); s != nil {
+		staged.SnapshotID = s.SnapshotID
+	}
+	for _, f := range written {
+		staged.Added += f.Count()
+		live = append(live, liveFile{data: f})
+	}
+	staged.Removed, _ = totals(removed)
+	staged.Rows, staged.Bytes = totals(live)
+	staged.Files = int64(len(live))
+	return staged, nil
+}
+
+// prepare returns the table as the load finds it, but with the columns that
+// it will have; of that change nothing is written yet.
+func prepare(files *files, l Load) (*table.Table, change, error) {
+	if l.Base == "" {
+		change, err := planColumns(nil, 0, l.Source.Header())
+		if err != nil {
+			return nil, change, err
+		}
+		meta, err := newMetadata(l.Folder, change.schema)
+		if err != nil {
+			return nil, change, fmt.Errorf("engine: new table in %s: %w", l.Folder, err)
+		}
+		return tableOf(files, meta, ""), change, nil
+	}
+
+	t, err := loadTable(files, l.Base)
+	if err != nil {
+		return nil, change{}, err
+	}
+	if t.Location() != scheme+l.Folder {
+		return nil, change{}, fmt.Errorf("engine: the table at %s does not lie in %s", l.Base, l.Folder)
+	}
+	change, err := planColumns(t.Schema(), t.Metadata().LastColumnID(), l.Source.Header())
+	if err != nil {
+		return nil, change, err
+	}
+	allowed := l.DropColumns
+	if l.Mode == Append {
+		allowed = nil
+	}
+	if err := change.refuse(allowed); err != nil {
+		return nil, change, err
+	}
+	if !change.any() {
+		return t, change, nil
+	}
+	// Rows and columns change in one step: the rows are staged on metadata
+	// that exists in memory only.
+	meta, err := table.UpdateTableMetadata(t.Metadata(), []table.Update{
+		table.NewAddSchemaUpdate(change.schema),
+		table.NewSetCurrentSchemaUpdate(-1), // the one just added
+	}, l.Base)
+	if err != nil {
+		return nil, change, fmt.Errorf("engine: columns of %s: %w", l.Folder, err)
+	}
+	return tableOf(files, meta, l.Base), change, nil
+}
+
+const (
+	// batches circulate between the parser and the columns: enough that neither
+	// waits for the other.
+	batches = 6
+	// largeBatch is the bytes of input from which on a batch, that is a row of
+	// that size, goes through the columns alone.
+	largeBatch = 4 << 20
+)
+
+// writeRows writes all rows of the source into data files.
+func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l Load) ([]iceberg.DataFile, error) {
+	schema, err := parquetSchema(t.Schema())
+	if err != nil {
+		return nil, err
+	}
+	// Where the columns of the file stand in the source.
+	sources := make([]int, 0, schema.NumColumns())
+	for _, c := range dataColumns(t.Schema()) {
+		sources = append(sources, slices.Index(l.Source.Header(), c.Name))
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, e.options, t.Metadata().NextRowID())
+	if err != nil {
+		return nil, fmt.Errorf("engine: write rows: %w", err)
+	}
+	free, full := make(chan *csv.Batch, batches), make(chan *csv.Batch)
+	for range batches {
+		free <- new(csv.Batch)
+	}
+	g.Go(func() error { return parse(ctx, l.Source, free, full) })
+	g.Go(func() (err error) {
+		defer shield(&err)
+		timestamps, jobs := newConstant(l.Time.UnixMicro()), newConstant(l.Job)
+		var rows, bytes int64
+		for {
+			var batch *csv.Batch
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case batch = <-full:
+			}
+			if batch == nil {
+				return w.finish(ctx)
+			}
+			columns := make([]csv.Column, 0, len(sources)+2)
+			for _, i := range sources {
+				columns = append(columns, batch.Columns[i])
+			}
+			columns = append(columns, timestamps.rows(batch.Rows), jobs.rows(batch.Rows))
+			rows, bytes = rows+int64(batch.Rows), bytes+batch.Bytes
+			released := make(chan struct{})
+			err = w.write(ctx, block{
+				rows: batch.Rows, bytes: batch.Bytes, columns: columns,
+				release: func() {
+					free <- batch // has room for all
+					close(released)
+				},
+			})
+			if err != nil {
+				return err
+			}
+			if batch.Bytes > largeBatch {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-released:
+				}
+			}
+			if l.Progress != nil {
+				l.Progress(rows, bytes)
+			}
+		}
+	})
+	if err := g.Wait(); err != nil {
+		w.abort()
+		return nil, fmt.Errorf("engine: write rows: %w", err)
+	}
+	return w.done, nil
+}
+
+// parse fills batches until the source ends, which closes full.
+func parse(ctx context.Context, source *csv.Reader, free <-chan *csv.Batch, full chan<- *csv.Batch) error {
+	for {
+		var batch *csv.Batch
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case batch = <-free:
+		}
+		err := source.Next(batch)
+		if errors.Is(err, io.EOF) {
+			close(full)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case full <- batch:
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Query asks for rows of a View.
+type Query struct {
+	Columns []string    // to be returned; nil means all, in the table's order
+	Where   []Condition // all must hold
+	Order   []Order     // none means the order in which rows came into the table
+	Limit   int         // rows at most: 1 to MaxRows for Find; 0 means all for Each
+	Origin  bool        // also tell of each row when it changed and which job wrote it
+}
+
+// MaxRows is the highest Limit of [View.Find].
+const MaxRows = 1000
+
+// Condition is something that a cell must satisfy. Cells and values are
+// compared by their bytes, or as decimal numbers where Number is set; then
+// space around them does not count, and what is no number satisfies nothing.
+// NULL satisfies IsNull alone.
+type Condition struct {
+	Column string
+	Op     Op
+	Value  string // not for IsNull and IsNotNull
+	Number bool   // for Equal to GreaterOrEqual only
+}
+
+// Op is what a [Condition] asks, as it is written in URLs.
+type Op string
+
+// The operators.
+const (
+	Equal          Op = "eq"
+	NotEqual       Op = "ne"
+	Less           Op = "lt"
+	LessOrEqual    Op = "le"
+	Greater        Op = "gt"
+	GreaterOrEqual Op = "ge"
+	Contains       Op = "contains"
+	StartsWith     Op = "starts"
+	IsNull         Op = "null"
+	IsNotNull      Op = "notnull"
+)
+
+// ParseOp returns the operator with a name; false if there is none.
+func ParseOp(name string) (Op, bool) {
+	switch op := Op(name); op {
+	case Equal, NotEqual, Less, LessOrEqual, Greater, GreaterOrEqual, Contains, StartsWith, IsNull, IsNotNull:
+		return op, true
+	default:
+		return "", false
+	}
+}
+
+// Order sorts rows by a column: by the bytes of its cells, of which the first
+// 16 KiB count, or as decimal numbers. What is no number comes last then, and
+// NULL after it; NULL is last in both directions. Equal rows stay in the order
+// of the table.
+type Order struct {
+	Column     string
+	Descending bool
+	Number     bool
+}
+
+// Row is a row of a table.
+type Row struct {
+	Cells []Cell
+	Time  time.Time // when it last changed; zero unless Query.Origin
+	Job   int64     // the job that wrote it; 0 unless Query.Origin
+}
+
+// Cell is one value of a row.
+type Cell struct {
+	Value string
+	Null  bool // then Value is ""
+	Cut   bool // Value is only the beginning
+}
+
+// Errors of a [Query] besides [UnknownColumnError].
+var (
+	// ErrNotNumber means that a condition compares numbers, but its value is none.
+	ErrNotNumber = errors.New("engine: the value is not a number")
+	// ErrQuery means that a query asks what cannot be answered.
+	ErrQuery = errors.New("engine: bad query")
+)
+
+// UnknownColumnError says that a query names a column that the table does not have.
+type UnknownColumnError struct {
+	Column string
+}
+
+func (e *UnknownColumnError) Error() string { return fmt.Sprintf("no column %q", e.Column) }
+
+// number reads a cell as a decimal number.
+func number(cell []byte) (float64, bool) {
+	cell = bytes.TrimSpace(cell)
+	for _, c := range cell {
+		switch {
+		case '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
+		default:
+			return 0, false // what the library also takes: hexadecimals, infinities, NaN
+		}
+	}
+	n, err := strconv.ParseFloat(string(cell), 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// predicate is a condition on the cells of the column with a field id.
+type predicate struct {
+	id    int
+	holds func(cell []byte, null bool) bool
+}
+
+// predicates prepares conditions.
+func (v *View) predicates(where []Condition) ([]predicate, error) {
+	prepared := make([]predicate, 0, len(where))
+	for _, c := range where {
+		id, err := v.columnID(c.Column)
+		if err != nil {
+			return nil, err
+		}
+		holds, err := c.test()
+		if err != nil {
+			return nil, err
+		}
+		prepared = append(prepared, predicate{id: id, holds: holds})
+	}
+	return prepared, nil
+}
+
+func (v *View) columnID(name string) (int, error) {
+	if id, ok := v.ids[name]; ok && !reserved(name) {
+		return id, nil
+	}
+	return 0, &UnknownColumnError{Column: name}
+}
+
+// test returns the condition as a function of a cell.
+func (c Condition) test() (func(cell []byte, null bool) bool, error) {
+	value := []byte(c.Value)
+	switch c.Op {
+	case IsNull:
+		return func(_ []byte, null bool) bool { return null }, nil
+	case IsNotNull:
+		return func(_ []byte, null bool) bool { return !null }, nil
+	case Contains:
+		return func(cell []byte, null bool) bool { return !null && bytes.Contains(cell, value) }, nil
+	case StartsWith:
+		return func(cell []byte, null bool) bool { return !null && bytes.HasPrefix(cell, value) }, nil
+	default:
+		return c.comparison()
+	}
+}
+
+// comparison is test for the operators that compare.
+func (c Condition) comparison() (func(cell []byte, null bool) bool, error) {
+	value := []byte(c.Value)
+	var wanted func(comparison int) bool
+	switch c.Op {
+	case Equal:
+		wanted = func(c int) bool { return c == 0 }
+	case NotEqual:
+		wanted = func(c int) bool { return c != 0 }
+	case Less:
+		wanted = func(c int) bool { return c < 0 }
+	case LessOrEqual:
+		wanted = func(c int) bool { return c <= 0 }
+	case Greater:
+		wanted = func(c int) bool { return c > 0 }
+	case GreaterOrEqual:
+		wanted = func(c int) bool { return c >= 0 }
+	default:
+		return nil, fmt.Errorf("%w: operator %q", ErrQuery, c.Op)
+	}
+	if !c.Number {
+		return func(cell []byte, null bool) bool { return !null && wanted(bytes.Compare(cell, value)) }, nil
+	}
+	n, ok := number(value)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrNotNumber, c.Value)
+	}
+	return func(cell []byte, null bool) bool {
+		if null {
+			return false
+		}
+		x, ok := number(cell)
+		return ok && wanted(cmp.Compare(x, n))
+	}, nil
+}

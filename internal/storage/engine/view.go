@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/apache/iceberg-go/table/dv"
+
+	"steward/internal/storage/blob"
+)
+
+// errClosed is what the methods of a closed View answer.
+var errClosed = errors.New("engine: the view is closed")
+
+// View is a table as one of its snapshots shows it. It never changes, whatever
+// happens to the table, as long as the files of the snapshot are kept. It is
+// safe for concurrent use.
+type View struct {
+	engine   *Engine
+	location string
+	snapshot int64
+	columns  []Column
+	ids      map[string]int // field ids of all columns, the program's own too
+	live     []liveFile
+	rows     int64
+	bytes    int64
+	closed   atomic.Bool
+}
+
+// Open opens the current snapshot of the table at a metadata location. It
+// reads metadata only, and costs about a millisecond. Close the View after use.
+//
+// Fails with blob.ErrNotFound if there is no such metadata.
+func (e *Engine) Open(ctx context.Context, location string) (*View, error) {
+	t, err := loadTable(newFiles(ctx, e.store), location)
+	if err != nil {
+		return nil, err
+	}
+	return e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
+}
+
+// OpenVersion opens an older snapshot of the table, with the columns it had then.
+//
+// Fails with ErrNoSnapshot if the table does not have it, with
+// blob.ErrNotFound if there is no such metadata.
+func (e *Engine) OpenVersion(ctx context.Context, location string, snapshot int64) (*View, error) {
+	t, err := loadTable(newFiles(ctx, e.store), location)
+	if err != nil {
+		return nil, err
+	}
+	s := t.SnapshotByID(snapshot)
+	if s == nil {
+		return nil, fmt.Errorf("%w: %d in the table at %s", ErrNoSnapshot, snapshot, location)
+	}
+	schema := t.Schema()
+	if s.SchemaID != nil {
+		if then, ok := t.Schemas()[*s.SchemaID]; ok {
+			schema = then
+		}
+	}
+	return e.view(ctx, t, s, schema)
+}
+
+func (e *Engine) view(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*View, error) {
+	live, err := liveFiles(ctx, t, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{
+		engine: e, location: t.MetadataLocation(),
+		columns: dataColumns(schema), ids: make(map[string]int), live: live,
+	}
+	if snapshot != nil {
+		v.snapshot = snapshot.SnapshotID
+	}
+	for _, f := range schema.Fields() {
+		v.ids[f.Name] = f.ID
+	}
+	v.rows, v.bytes = totals(live)
+	return v, nil
+}
+
+// Close ends the use of the View: what is asked of it later fails. It holds no
+// files open between its methods.
+func (v *View) Close() error {
+	v.closed.Store(true)
+	return nil
+}
+
+// Columns returns the columns of the data in their order.
+func (v *View) Columns() []Column { return append([]Column(nil), v.columns...) }
+
+// Rows returns how many rows the table has.
+func (v *View) Rows() int64 { return v.rows }
+
+// Bytes returns the size of the table's data files and deletion vectors.
+func (v *View) Bytes() int64 { return v.bytes }
+
+// SnapshotID returns the snapshot that is shown, 0 if the table never had rows.
+func (v *View) SnapshotID() int64 { return v.snapshot }
+
+// Nulls returns how many rows are NULL in each column, by its name. The
+// numbers come from metadata: rows that were deleted, but still stand in the
+// files, are counted.
+func (v *View) Nulls() map[string]int64 {
+	nulls := make(map[string]int64, len(v.columns))
+	for _, f := range v.live {
+		values, counts := f.data.ValueCounts(), f.data.NullValueCounts()
+		for _, c := range v.columns {
+			if _, present := values[c.ID]; present {
+				nulls[c.Name] += counts[c.ID]
+			} else { // the column came after the file
+				nulls[c.Name] += f.data.Count()
+			}
+		}
+	}
+	return nulls
+}
+
+// openData is a data file open for reading. It closes itself when the last
+// user of it releases it.
+type openData struct {
+	live    liveFile
+	ordinal int // of the file in the view
+	source  *blob.File
+	reader  *file.Reader
+	columns map[int]int // field id → position in the file
+	deleted *dv.RoaringPositionBitmap
+	starts  []int64 // position in the file of each row group's first row
+	users   atomic.Int32
+}
+
+// open opens a data file, with one user.
+func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
+	if v.closed.Load() {
+		return nil, errClosed
+	}
+	f = &openData{live: v.live[ordinal], ordinal: ordinal, columns: make(map[int]int)}
+	f.users.Store(1)
+	defer func() {
+		if err != nil {
+			f.release()
+			f, err = nil, v.located(ordinal, err)
+		}
+	}()
+	defer shield(&err)
+	files := newFiles(ctx, v.engine.store)
+	if f.live.deletes != nil {
+		if f.deleted, err = dv.ReadDV(files, f.live.deletes); err != nil {
+			return f, err
+		}
+	}
+	if f.source, err = files.open(f.live.data.FilePath()); err != nil {
+		return f, err
+	}
+	// A page at a time, instead of whole column chunks; and little of it for
+	// each of very many columns.
+	properties := parquet.NewReaderProperties(memory.DefaultAllocator)
+	properties.BufferedStreamEnabled = true
+	properties.BufferSize = int64(max(4<<10, min(64<<10, 16<<20/len(v.ids))))
+	if f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties)); err != nil {
+		return f, err
+	}
+	schema := f.reader.MetaData().Schema
+	for i := range schema.NumColumns() {
+		f.columns[int(schema.Column(i).SchemaNode().FieldID())] = i
+	}
+	var rows int64
+	for g := range f.reader.NumRowGroups() {
+		f.starts = append(f.starts, rows)
+		rows += f.reader.MetaData().RowGroup(g).NumRows()
+	}
+	if rows != f.live.data.Count() {
+		return f, fmt.Errorf("has %d rows, not %d", rows, f.live.data.Count())
+	}
+	return f, nil
+}
+
+// located names the data file in an error.
+func (v *View) located(ordinal int, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("engine: read data file %s: %w", v.live[ordinal].data.FilePath(), err)
+}
+
+func (f *openData) release() {
+	if f.users.Add(-1) == 0 && f.source != nil {
+		_ = f.source.Close() // only read
+	}
+}
+
+// rowGroup is one row group of an open data file, for one goroutine.
+type rowGroup struct {
+	file   *openData
+	number int
+	rows   int64
+	first  int64 // position in the file of the first row
+	reader *file.RowGroupReader
+	index  func() (*metadata.RowGroupPageIndexReader, error)
+}
+
+func (f *openData) group(number int) *rowGroup {
+	reader := f.reader.RowGroup(number)
+	return &rowGroup{
+		file: f, number: number, rows: reader.NumRows(), first: f.starts[number], reader: reader,
+		index: sync.OnceValues(func() (*metadata.RowGroupPageIndexReader, error) {
+			return f.reader.GetPageIndexReader().RowGroup(number)
+		}),
+	}
+}
+
+// deleted tells whether a row of the group is gone.
+func (g *rowGroup) deleted(row int64) bool {
+	return g.file.deleted != nil && g.file.deleted.Contains(uint64(g.first+row))
+}
+
+// openColumn returns a cursor over the column with a field id.
+func openColumn[T any](g *rowGroup, id int) (*cursor[T], error) {
+	position, ok := g.file.columns[id]
+	if !ok {
+		return &cursor[T]{}, nil
+	}
+	column, err := g.reader.Column(position)
+	if err != nil {
+		return nil, err
+	}
+	reader, ok := column.(chunkReader[T])
+	if !ok {
+		return nil, fmt.Errorf("column %d has values of another type", id)
+	}
+	return &cursor[T]{reader: reader, most: min(longRead, int(g.rows)), pages: func() ([]*metadata.PageLocation, error) {
+		index, err := g.index()
+		if err != nil || index == nil {
+			return nil, err
+		}
+		offsets, err := index.GetOffsetIndex(position)
+		if err != nil || offsets == nil {
+			return nil, err
+		}
+		return offsets.GetPageLocations(), nil
+	}}, nil
+}
+
+var _ io.Closer = (*View)(nil)
