@@ -48,7 +48,7 @@ func New(a *app.App) (*Server, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	sessions := sessionManager(a)
-	con := console.New(a, gate.New(a.DB, a.Reads, a.Log), sessions, ctx)
+	con := console.New(ctx, a, gate.New(a.DB, a.Reads, a.Log), sessions)
 	e := echo.New()
 	e.HideBanner, e.HidePort, e.Debug = true, true, false
 	e.HTTPErrorHandler = fail(a.Log)
@@ -89,7 +89,7 @@ func New(a *app.App) (*Server, error) {
 		stop()
 		return nil, err
 	}
-	s.handler = s.observe(addresses, headers(a.Config.Secure(), mux), e)
+	s.handler = s.observe(addresses, headers(a.Config.Secure(), mux))
 	return s, nil
 }
 
@@ -190,7 +190,7 @@ func headers(secure bool, next http.Handler) http.Handler {
 }
 
 // observe gives each request an id and its sender's address, and notes how it ended.
-func (s *Server) observe(address func(*http.Request) string, next http.Handler, routes *echo.Echo) http.Handler {
+func (s *Server) observe(address func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		req := audit.Request{ID: id.Short(), Address: address(r), UserAgent: r.UserAgent()}

@@ -446,12 +446,12 @@ func (s *Service) fail(j Job, cause error) error {
 
 // end writes a job's bad end and its event.
 func (s *Service) end(tx *db.Tx, j Job, cause error) error {
-	code, message := "storage.jobs.internal", ""
+	var code, message string
 	if f := fault.Of(cause); f != nil && f.Kind != fault.Internal {
 		code, message = f.Code, f.Message
 	} else {
 		reference := id.Short()
-		message = "The job failed for a reason of ours, not of the data. The log of the server names it under " + reference + "."
+		code, message = "storage.jobs.internal", "The job failed for a reason of ours, not of the data. The log of the server names it under "+reference+"."
 		s.log.Error("a job failed", "job", j.ID, "operation", j.Operation, "reference", reference, "error", cause)
 	}
 	if _, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL WHERE id = $1`,

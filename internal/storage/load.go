@@ -249,7 +249,7 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 	if err != nil {
 		return err
 	}
-	bucketID, name, _ := splitTable(j.Table)
+	bucketID, name := splitTable(j.Table)
 	bucket, err := s.Bucket(tx, scope, bucketID)
 	if err != nil {
 		return err
@@ -395,7 +395,11 @@ func addVersion(tx *db.Tx, scope access.Project, t Table, st *engine.Staged, j j
 func loadFault(err error) error {
 	var bad *csv.Error
 	if errors.As(err, &bad) {
-		return fault.Wrap(err, fault.Invalid, "storage.import."+string(bad.Code), bad.Message)
+		message := bad.Message
+		if bad.Found != "" {
+			message += " Found: " + bad.Found
+		}
+		return fault.Wrap(err, fault.Invalid, "storage.import."+string(bad.Code), message)
 	}
 	var columns *engine.ColumnsError
 	if errors.As(err, &columns) {

@@ -45,21 +45,21 @@ func (s *Service) Table(tx *db.Tx, scope access.Project, id string) (Table, erro
 	if err := scope.Require(access.StorageRead, false); err != nil {
 		return Table{}, err
 	}
-	bucket, name, _ := splitTable(id)
+	bucket, name := splitTable(id)
 	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND t.name = $4", scope.ID(), scope.Branch(), bucket, name)
 }
 
 // splitTable takes in.c-x.y apart.
-func splitTable(id string) (bucket, name string, ok bool) {
+func splitTable(id string) (bucket, name string) {
 	dots := 0
 	for i := range len(id) {
 		if id[i] == '.' {
 			if dots++; dots == 2 {
-				return id[:i], id[i+1:], i+1 < len(id)
+				return id[:i], id[i+1:]
 			}
 		}
 	}
-	return "", "", false
+	return "", ""
 }
 
 // TableFilter selects tables of a bucket. Zero fields select all.

@@ -39,7 +39,7 @@ type Console struct {
 }
 
 // New makes the console. Streams end when stopping does.
-func New(a *app.App, g *gate.Gate, sessions *scs.SessionManager, stopping context.Context) *Console {
+func New(stopping context.Context, a *app.App, g *gate.Gate, sessions *scs.SessionManager) *Console {
 	return &Console{a, g, sessions, stopping}
 }
 

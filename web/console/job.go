@@ -206,7 +206,7 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 	case j.State == jobs.Failed:
 		m.Error = view.JobError{Message: j.ErrorMessage, Code: j.ErrorCode}
 		if j.FileID != 0 && s.May(access.TablesWrite) {
-			bucket, table, _ := cutTable(j.Table)
+			bucket, table := cutTable(j.Table)
 			m.Error.Retry = ui.Button{Label: "Check the file again", URL: paths.With(paths.LoadFile(s.ID(), j.FileID), "bucket", bucket, "table", table), Icon: "refresh-cw", Small: true}
 		}
 	default:
@@ -215,12 +215,12 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 	return m, nil
 }
 
-func cutTable(id string) (bucket, table string, ok bool) {
+func cutTable(id string) (bucket, table string) {
 	i := strings.LastIndexByte(id, '.')
 	if i < 0 {
-		return "", id, false
+		return "", id
 	}
-	return id[:i], id[i+1:], true
+	return id[:i], id[i+1:]
 }
 
 func jobRows(j jobs.Job) []ui.Stat {
@@ -288,7 +288,7 @@ func (c *Console) storageJobCancel(ec echo.Context, s access.Project) error {
 // Words of a job
 
 func jobTitle(j jobs.Job) string {
-	_, table, _ := cutTable(j.Table)
+	_, table := cutTable(j.Table)
 	switch j.Operation {
 	case storage.TableCreate:
 		return "Create " + table

@@ -97,7 +97,13 @@ func writeJSON[T any](ec echo.Context, fields []field[T], rows []T, next func(*T
 					return err
 				}
 				b.WriteString(map[bool]string{true: "{", false: ","}[i == 0])
-				fmt.Fprintf(&b, "%q:%s", f.name, v)
+				name, err := json.Marshal(f.name)
+				if err != nil {
+					return err
+				}
+				b.Write(name)
+				b.WriteByte(':')
+				b.Write(v)
 			}
 			b.WriteString("}")
 			if _, err := w.Write([]byte(b.String())); err != nil {

@@ -37,7 +37,7 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 	in := furnish(t, s, p, admin)
 	in.job = "1" // the one that ran, and so has a log
 	c := s.SignIn(admin)
-	for _, r := range console.New(s.App, nil, nil, t.Context()).Routes() {
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method != http.MethodGet {
 			continue
 		}
@@ -129,7 +129,7 @@ func TestQueries(t *testing.T) {
 	c := s.SignIn(admin)
 	jobsPath := in.path("/projects/:project/storage/jobs")
 	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
-	for _, r := range console.New(s.App, nil, nil, t.Context()).Routes() {
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))
 		}

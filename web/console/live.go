@@ -68,7 +68,7 @@ func (c *Console) live(ec echo.Context, s access.Project) error {
 			err = rc.Flush()
 		}
 		if err != nil || over {
-			return nil //nolint:nilerr // the viewer has gone, there is nobody to tell
+			return nil // the viewer has gone, there is nobody to tell
 		}
 		select {
 		case <-ec.Request().Context().Done():

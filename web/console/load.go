@@ -30,15 +30,15 @@ const sampleRows = 20
 
 // load is the first step: choosing a file. A project without a bucket needs one first.
 func (c *Console) load(ec echo.Context, s access.Project) error {
-	var any []storage.Bucket
+	var some []storage.Bucket
 	err := c.view(ec, func(tx *db.Tx) (err error) {
-		any, err = c.app.Storage.Buckets(tx, s, storage.BucketFilter{Limit: 1})
+		some, err = c.app.Storage.Buckets(tx, s, storage.BucketFilter{Limit: 1})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if len(any) == 0 && s.May(access.BucketsWrite) {
+	if len(some) == 0 && s.May(access.BucketsWrite) {
 		return c.done(ec, "Make a bucket first: it will hold the table.", paths.BucketNew(s.ID()))
 	}
 	return c.loadForm(ec, s, http.StatusOK, query(ec, "bucket"), query(ec, "table"), nil)

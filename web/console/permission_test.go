@@ -168,7 +168,7 @@ func TestASVS_8_2_2(t *testing.T) {
 		actor{"removed member", "", removedClient, ours}, actor{"expired member", "", leftClient, ours}, actor{"outsider", "", s.SignIn(outsider), ours},
 	)
 
-	routes := console.New(s.App, nil, nil, t.Context()).Routes()
+	routes := console.New(t.Context(), s.App, nil, nil).Routes()
 	if len(routes) < 20 {
 		t.Fatalf("only %d routes", len(routes))
 	}

@@ -57,6 +57,9 @@ func Watch(t testing.TB, dsn string, except ...string) *Watcher {
 			w.tables = append(w.tables, name)
 		}
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	if len(w.tables) < 5 {
 		t.Fatalf("only the tables %v were found", w.tables)
 	}
@@ -103,6 +106,9 @@ func (w *Watcher) rows(table string) []string {
 		}
 		out = append(out, b.String())
 	}
+	if err := rows.Err(); err != nil {
+		w.t.Fatal(err)
+	}
 	slices.Sort(out)
 	return out
 }
@@ -122,6 +128,9 @@ func Plan(t testing.TB, dsn, query string, args []any) (steps []string) {
 			t.Fatal(err)
 		}
 		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return steps
 }
