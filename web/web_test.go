@@ -253,7 +253,7 @@ func TestErrors(t *testing.T) {
 	})
 	t.Run("a panic is an answer", func(t *testing.T) {
 		// A broken cookie, a broken query and odd paths must never be one.
-		for _, path := range []string{"/%", "/projects/%zz", "/projects/1/storage/tables/%00", "/?after=x%0a", base + "/storage?open=%ff&after=%ff", base + "/storage/jobs?before=zzzzzzzzzzzzzzzzzzzz-1", base + "/live?part=job-x", base + "/live"} {
+		for _, path := range []string{"/%", "/projects/%zz", "/projects/1/storage/tables/%00", "/?after=x%0a", base + "/storage?open=%ff&after=%ff", base + "/storage/buckets/%ff", base + "/storage/tables/in.c-x.%00%ff", base + "/storage/jobs?table=%ff%00", base + "/storage/jobs?before=zzzzzzzzzzzzzzzzzzzz-1", base + "/live?part=job-x", base + "/live"} {
 			r := c.Request(http.MethodGet, "/", nil)
 			r.URL.Opaque = "//" + r.URL.Host + path
 			if res := c.Do(r); res.Status >= 500 {

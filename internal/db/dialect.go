@@ -49,6 +49,7 @@ const (
 	causeCollided
 	causeFull
 	causeGone
+	causeText
 )
 
 var sqlite = dialect{
@@ -221,6 +222,8 @@ func classifyPostgres(err error) cause {
 		return causeCheck
 	case "40001", "40P01":
 		return causeCollided
+	case "22021": // NUL, or bytes that are no UTF-8
+		return causeText
 	case "53100":
 		return causeFull
 	case "57P01", "57P02", "57P03", "53300":
@@ -253,6 +256,8 @@ func (d dialect) translate(err error) error {
 		e := fault.Wrap(err, fault.Unavailable, "db.busy", "The database is busy. Nothing was changed.")
 		e.RetryAfter = 2 * time.Second
 		return e
+	case causeText:
+		return fault.Wrap(err, fault.Invalid, "db.text", "A text is not valid UTF-8.")
 	case causeFull:
 		return fault.Wrap(err, fault.Full, "db.full", "No space is left for the database. Nothing was changed.")
 	case causeOther:

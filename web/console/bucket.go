@@ -60,7 +60,7 @@ func (c *Console) buckets(ec echo.Context, s access.Project) error {
 	if done || err != nil {
 		return err
 	}
-	f.After, f.Limit = ec.QueryParam("after"), pageSize+1
+	f.After, f.Limit = query(ec, "after"), pageSize+1
 	open := ec.QueryParams()["open"]
 	m := view.Buckets{Tabs: tabs(s), Query: f.Search, Stage: string(f.Stage), Open: open, ClearURL: paths.Storage(s.ID()), Download: downloads(ec)}
 	err = c.view(ec, func(tx *db.Tx) error {
@@ -164,7 +164,7 @@ func (c *Console) bucket(ec echo.Context, s access.Project) error {
 	if done || err != nil {
 		return err
 	}
-	f.After, f.Limit = ec.QueryParam("after"), pageSize+1
+	f.After, f.Limit = query(ec, "after"), pageSize+1
 	m := view.Bucket{StorageURL: paths.Storage(s.ID()), URL: paths.Bucket(s.ID(), id), Query: f.Search, Download: downloads(ec)}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {

@@ -197,7 +197,7 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return m, err
 		}
-		m.File = view.JobFile{Name: f.Name, Size: ui.Bytes(f.Bytes), SHA256: f.SHA256}
+		m.File = view.JobFile{Name: fmt.Sprintf("%s (file %d)", f.Name, f.ID), Size: ui.Bytes(f.Bytes), SHA256: f.SHA256}
 	}
 	switch {
 	case !j.Finished():

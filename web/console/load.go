@@ -417,7 +417,7 @@ var quoteOptions = []ui.Option{{Value: "double", Label: `Double quote ( " )`}, {
 
 var headerOptions = []ui.Option{{Value: "yes", Label: "Column names"}, {Value: "no", Label: "Data"}}
 
-var emptyOptions = []ui.Option{{Value: "distinct", Label: `Null, quoted "" is empty text`}, {Value: "null", Label: "Null, always"}, {Value: "text", Label: "Empty text, always"}}
+var emptyOptions = []ui.Option{{Value: "distinct", Label: "Null, unless quoted"}, {Value: "null", Label: "Null, even if quoted"}, {Value: "text", Label: "Empty text"}}
 
 var empties = map[string]csv.Empty{"distinct": csv.EmptyDistinct, "null": csv.EmptyNull, "text": csv.EmptyText}
 
