@@ -34,6 +34,13 @@ import (
 // formMax bounds the body of every request but uploads, which stream.
 const formMax = 10 << 20
 
+// A request must be read, and its answer be written, within these. Handlers that take
+// longer on purpose (uploads, streams, exports) move the deadlines as they go on.
+const (
+	readTimeout  = 30 * time.Second
+	writeTimeout = time.Minute
+)
+
 // Server is the program's HTTP side.
 type Server struct {
 	app      *app.App
@@ -195,6 +202,9 @@ func (s *Server) observe(address func(*http.Request) string, next http.Handler) 
 		start := time.Now()
 		req := audit.Request{ID: id.Short(), Address: address(r), UserAgent: r.UserAgent()}
 		w.Header().Set("X-Request-Id", req.ID)
+		rc := http.NewResponseController(w)
+		_ = rc.SetReadDeadline(start.Add(readTimeout)) // not every writer of a test has deadlines
+		_ = rc.SetWriteDeadline(start.Add(writeTimeout))
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		route := new(string)
 		ctx := console.WithRoute(audit.WithRequest(r.Context(), req), route)

@@ -147,7 +147,9 @@ func cellOf(v any) csv.Cell {
 
 // extend gives a long answer more time, as long as it goes on.
 func extend(ec echo.Context) {
-	_ = http.NewResponseController(ec.Response()).SetWriteDeadline(time.Now().Add(time.Minute))
+	rc := http.NewResponseController(ec.Response())
+	_ = rc.SetReadDeadline(time.Time{}) // the request has been read
+	_ = rc.SetWriteDeadline(time.Now().Add(time.Minute))
 }
 
 // downloads are the links to a list in other formats, with the filters of the page.

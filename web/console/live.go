@@ -39,6 +39,7 @@ func (c *Console) live(ec echo.Context, s access.Project) error {
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Time{}) // the request has been read
 	tick := time.NewTicker(liveTick)
 	defer tick.Stop()
 	sent, last := make([]string, len(parts)), time.Now()
