@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	day   = 24 * time.Hour
-	month = 30 * day
+	day = 24 * time.Hour
 )
 
 // world makes people, who make projects, who load data over a year.
@@ -211,7 +210,7 @@ func (b *builder) weather(p tenancy.Project) error {
 	d.Delimiter = ';'
 	const files = 11
 	for i := range files {
-		b.step(month-2*day, "weather, file "+strconv.Itoa(i+1))
+		b.step(32*day, "weather, file "+strconv.Itoa(i+1))
 		var file strings.Builder
 		for _, line := range append(lines[:1:1], lines[1+i*len(lines[1:])/files:1+(i+1)*len(lines[1:])/files]...) {
 			file.WriteString(strings.ReplaceAll(strings.ReplaceAll(strings.TrimSpace(line), ",", ";"), ".", ",") + "\r\n")
