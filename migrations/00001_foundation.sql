@@ -43,6 +43,7 @@ CREATE TABLE sessions (
   revoked_at   BIGINT
 );
 CREATE INDEX sessions_user ON sessions (user_id, created_at);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
 
 CREATE TABLE throttles (
   key           TEXT PRIMARY KEY,           -- such as account:<id> or address/min:<address>
@@ -57,6 +58,7 @@ CREATE TABLE idempotency (
   key        TEXT NOT NULL,                 -- digest
   actor      TEXT NOT NULL,
   route      TEXT NOT NULL,
+  content    TEXT NOT NULL,                 -- digest of what was sent
   status     BIGINT NOT NULL,               -- 0 until the answer is known
   location   TEXT NOT NULL,
   created_at BIGINT NOT NULL,
@@ -158,7 +160,8 @@ CREATE TABLE jobs (
   project_id       BIGINT REFERENCES projects (id),
   branch_id        BIGINT REFERENCES branches (id),
   priority         BIGINT NOT NULL,
-  serial_key       TEXT NOT NULL,           -- jobs with the same one run one after the other; '' = none
+  serial_key       TEXT NOT NULL,           -- jobs with the same one run in the order they were made; '' = none
+  held             BOOLEAN NOT NULL,        -- an older unfinished job has the same serial key
   params           TEXT NOT NULL,
   results          TEXT NOT NULL,
   error_code       TEXT NOT NULL,
@@ -185,11 +188,14 @@ CREATE TABLE jobs (
   in_bytes         BIGINT NOT NULL,
   out_bytes        BIGINT NOT NULL
 );
-CREATE INDEX jobs_waiting ON jobs (class, priority DESC, created_at, id) WHERE state = 'waiting';
+CREATE INDEX jobs_waiting ON jobs (class, priority DESC, created_at, id) WHERE state = 'waiting' AND NOT held;
+CREATE INDEX jobs_turn ON jobs (serial_key, created_at, id) WHERE state IN ('waiting', 'processing') AND serial_key <> '';
+CREATE INDEX jobs_unfinished ON jobs (state, created_at) WHERE state IN ('waiting', 'processing');
 CREATE INDEX jobs_processing ON jobs (project_id, class) WHERE state = 'processing';
 CREATE UNIQUE INDEX jobs_serial ON jobs (serial_key) WHERE state = 'processing' AND serial_key <> '';
 CREATE INDEX jobs_list ON jobs (project_id, branch_id, class, created_at DESC, id DESC);
 CREATE INDEX jobs_state ON jobs (project_id, branch_id, class, state, created_at DESC, id DESC);
+CREATE INDEX jobs_cancelled ON jobs (project_id, branch_id, class, created_at DESC, id DESC) WHERE error_code = 'storage.jobs.cancelled';
 CREATE INDEX jobs_operation ON jobs (project_id, branch_id, class, operation, created_at DESC, id DESC);
 CREATE INDEX jobs_table ON jobs (project_id, branch_id, class, table_name, created_at DESC, id DESC);
 CREATE INDEX jobs_user ON jobs (project_id, branch_id, class, user_id, created_at DESC, id DESC);

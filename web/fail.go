@@ -43,7 +43,7 @@ func fail(log *slog.Logger) echo.HTTPErrorHandler {
 			if !errors.Is(err, context.Canceled) {
 				log.Warn("a request broke off after its answer began", "request", audit.RequestOf(r.Context()).ID, "path", r.URL.Path, "error", err)
 			}
-			return
+			panic(http.ErrAbortHandler) // the connection breaks, so that half a list is not taken for the whole
 		}
 		f := asFault(err)
 		status := statuses[f.Kind]

@@ -8,14 +8,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/klauspost/compress/gzhttp"
@@ -34,8 +37,14 @@ import (
 // formMax bounds the body of every request but uploads, which stream.
 const formMax = 10 << 20
 
-// A request must be read, and its answer be written, within these. Handlers that take
-// longer on purpose (uploads, streams, exports) move the deadlines as they go on.
+// publicMax bounds it where nobody needs to be signed in.
+const publicMax = 64 << 10
+
+// queryMax bounds an address's query: pages repeat it in their links.
+const queryMax = 16 << 10
+
+// A request's body must be read, and its answer be written, within these. Handlers that
+// take longer on purpose (uploads, streams, exports) move the deadlines as they go on.
 const (
 	readTimeout  = 30 * time.Second
 	writeTimeout = time.Minute
@@ -145,6 +154,7 @@ func visit(next http.Handler) http.Handler {
 // failing answers panics and the session store's errors as pages.
 func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -153,18 +163,26 @@ func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
+			if rec.wrote {
+				s.app.Log.Error("a handler panicked after its answer began", "request", audit.RequestOf(r.Context()).ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				panic(http.ErrAbortHandler)
+			}
 			s.app.Log.Error("a handler panicked", "request", audit.RequestOf(r.Context()).ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			e.HTTPErrorHandler(fmt.Errorf("panic: %v", p), e.NewContext(r, w))
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(rec, r)
 	})
 }
 
 // bodies bounds what a request may send. An upload's own limit is in its handler.
 func bodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !console.Uploads(r) {
+		switch {
+		case console.Uploads(r):
+		case strings.HasPrefix(r.URL.Path, "/projects/"):
 			r.Body = http.MaxBytesReader(w, r.Body, formMax)
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, publicMax)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -200,27 +218,73 @@ func headers(secure bool, next http.Handler) http.Handler {
 func (s *Server) observe(address func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		req := audit.Request{ID: id.Short(), Address: address(r), UserAgent: r.UserAgent()}
+		req := audit.Request{ID: id.Short(), Address: address(r), UserAgent: label(r.UserAgent(), 300)}
 		w.Header().Set("X-Request-Id", req.ID)
 		rc := http.NewResponseController(w)
-		_ = rc.SetReadDeadline(start.Add(readTimeout)) // not every writer of a test has deadlines
-		_ = rc.SetWriteDeadline(start.Add(writeTimeout))
+		_ = rc.SetWriteDeadline(start.Add(writeTimeout)) // not every writer of a test has deadlines
+		if r.Body != http.NoBody {
+			_ = rc.SetReadDeadline(start.Add(readTimeout))
+			r.Body = &body{ReadCloser: r.Body, rc: rc}
+		}
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		route := new(string)
 		ctx := console.WithRoute(audit.WithRequest(r.Context(), req), route)
-		next.ServeHTTP(rec, r.WithContext(ctx))
-		if *route == "" {
-			*route = "other"
+		defer func() { s.note(r, req, rec, *route, time.Since(start)) }() // also when the answer is broken off
+		switch {
+		case !slices.Contains(methods, r.Method): // a name of one's own would become a label of the metrics
+			r.Method = "OTHER"
+			http.Error(rec, "method not allowed", http.StatusMethodNotAllowed)
+		case len(r.URL.RawQuery) > queryMax:
+			http.Error(rec, "the address is too long", http.StatusRequestURITooLong)
+		default:
+			next.ServeHTTP(rec, r.WithContext(ctx))
 		}
-		took := time.Since(start)
-		s.app.Metrics.Request(r.Method, *route, rec.status, took)
-		level := slog.LevelInfo
-		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
-			level = slog.LevelDebug
-		}
-		s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", *route, "path", r.URL.Path,
-			"status", rec.status, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address)
 	})
+}
+
+// note tells metrics and log of a request that has ended.
+func (s *Server) note(r *http.Request, req audit.Request, rec *recorder, route string, took time.Duration) {
+	if route == "" {
+		route = "other"
+	}
+	s.app.Metrics.Request(r.Method, route, rec.status, took)
+	level := slog.LevelInfo
+	if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		level = slog.LevelDebug
+	}
+	s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", route, "path", label(r.URL.Path, 500),
+		"status", rec.status, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address)
+}
+
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace}
+
+// label makes a text of a request fit for logs and events: valid, printable, short.
+func label(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+}
+
+// body lifts the deadline of reading when all is read: the server goes on listening to
+// the connection, and would take a passed deadline for the client's departure.
+type body struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // recorder notes an answer's status and size.
@@ -285,16 +349,20 @@ func addressOf(behind bool, trusted []string) (func(*http.Request) string, error
 		if err != nil {
 			host = r.RemoteAddr
 		}
+		if a, err := netip.ParseAddr(host); err == nil {
+			host = a.WithZone("").Unmap().String()
+		}
 		if !behind || !known(host) {
 			return host
 		}
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(hops) - 1; i >= 0; i-- {
 			hop := strings.TrimSpace(hops[i])
-			if _, err := netip.ParseAddr(hop); err != nil {
+			a, err := netip.ParseAddr(hop)
+			if err != nil {
 				break
 			}
-			if host = hop; !known(hop) {
+			if host = a.WithZone("").Unmap().String(); !known(host) {
 				break
 			}
 		}

@@ -98,16 +98,15 @@ func serve(ctx context.Context, a *app.App, ready func(net.Addr) error) error {
 	stopWork()
 	bounded, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	err = errors.Join(err, srv.Shutdown(bounded))
+	if srv.Shutdown(bounded) != nil { // some request outlasts the drain
+		a.Log.Warn("requests were cut off")
+		err = errors.Join(err, srv.Close())
+	}
 	if ops != nil {
-		err = errors.Join(err, ops.Shutdown(bounded))
+		err = errors.Join(err, ops.Close())
 	}
 	wg.Wait()
 	a.Log.Info("stopped")
-	if errors.Is(err, context.DeadlineExceeded) {
-		_ = srv.Close()
-		return nil
-	}
 	return err
 }
 
@@ -125,7 +124,7 @@ func serveOps(a *app.App, failed chan<- error) (*http.Server, error) {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+	srv := &http.Server{Handler: localOnly(mux), ReadHeaderTimeout: readHeaderTimeout}
 	go func() {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
@@ -133,6 +132,22 @@ func serveOps(a *app.App, failed chan<- error) (*http.Server, error) {
 	}()
 	a.Log.Info("operations", "address", ln.Addr().String())
 	return srv, nil
+}
+
+// localOnly refuses requests that a browser was talked into: those that name another
+// host, or come from a page.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if !config.Loopback(strings.Trim(host, "[]")) || r.Header.Get("Origin") != "" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type workCmd struct {

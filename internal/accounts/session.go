@@ -3,7 +3,9 @@ package accounts
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"steward/internal/access"
@@ -74,7 +76,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) error {
 		normal = "" // counted per address of the sender all the same
 	}
 	account := "account:" + id.Digest(normal)
-	address := audit.RequestOf(ctx).Address
+	address := network(audit.RequestOf(ctx).Address)
 	// The attempt is counted before it is made, so that many at once are counted too.
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := tx.Lock(account); err != nil {
@@ -99,12 +101,16 @@ func (s *Service) SignIn(ctx context.Context, email, password string) error {
 		u, err = get(tx, "email = $1", normal)
 		return err
 	})
+	// What was not tried does not count: the attempt is given back.
+	refund := func(err error) error {
+		return errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Refund(tx, account) }))
+	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
-		return err
+		return refund(err)
 	}
 	ok, stale, err := s.verify(ctx, u, password)
 	if err != nil {
-		return err
+		return refund(err)
 	}
 	if !ok || u.State != Active {
 		return s.refuse(ctx, u, normal, wrong)
@@ -112,7 +118,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) error {
 	var fresh Hashed
 	if stale {
 		if fresh, err = s.hash(ctx, password); err != nil {
-			return err
+			stale = false // the next sign-in will do
 		}
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
@@ -126,6 +132,20 @@ func (s *Service) SignIn(ctx context.Context, email, password string) error {
 	}
 	VisitOf(ctx).issue = &u
 	return nil
+}
+
+// network is what attempts are counted under: an IPv4 address, or the /64 network that
+// one machine's IPv6 addresses come from.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Is4() {
+		return address
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 func (s *Service) refuse(ctx context.Context, u User, email string, wrong error) error {
@@ -237,8 +257,11 @@ func (st *Store) CommitCtx(ctx context.Context, token string, data []byte, _ tim
 func issue(tx *db.Tx, u User, token string, data []byte) error {
 	// The epoch is read again: a disable or a password change since the proof wins.
 	now, err := get(tx, "id = $1 AND state = 'active'", u.ID)
-	if err != nil || now.epoch != u.epoch {
-		return fault.Wrap(err, fault.Unauthenticated, "accounts.session", "Sign in again.")
+	if fault.Is(err, fault.NotFound) || (err == nil && now.epoch != u.epoch) {
+		return fault.New(fault.Unauthenticated, "accounts.session", "Sign in again.")
+	}
+	if err != nil {
+		return err
 	}
 	session, err := tx.NewID("sessions")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"steward/internal/access"
@@ -49,7 +50,8 @@ type Event struct {
 	Results      map[string]any
 }
 
-// Request is what events note of the HTTP request that caused them.
+// Request is what events note of the HTTP request that caused them. Its texts are valid
+// UTF-8 without control characters, and short: whoever reads the request sees to that.
 type Request struct {
 	ID        string
 	Address   string
@@ -117,9 +119,9 @@ func record(tx *db.Tx, e Event, at time.Time, r Request) error {
 	_, err = tx.Exec(`INSERT INTO events (id, created_at, type, name, object_type, object_id, object_name, organization_id,
 		project_id, branch_id, user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-		id, at, string(e.Type), e.Name, e.ObjectType, e.ObjectID, e.ObjectName, db.ZeroNull(e.Organization),
-		db.ZeroNull(e.Project), db.ZeroNull(e.Branch), db.ZeroNull(e.UserID), db.ZeroNull(e.TokenID), e.ActorName,
-		db.ZeroNull(e.JobID), r.ID, r.Address, cut(r.UserAgent, 300), e.Message, params, results)
+		id, at, string(e.Type), e.Name, e.ObjectType, clean(e.ObjectID), clean(e.ObjectName), db.ZeroNull(e.Organization),
+		db.ZeroNull(e.Project), db.ZeroNull(e.Branch), db.ZeroNull(e.UserID), db.ZeroNull(e.TokenID), clean(e.ActorName),
+		db.ZeroNull(e.JobID), r.ID, r.Address, r.UserAgent, clean(e.Message), params, results)
 	return err
 }
 
@@ -134,14 +136,9 @@ func encode(m map[string]any) (string, error) {
 	return string(b), nil
 }
 
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
+// clean makes a text storable: an event must not be lost because what it names is odd.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // Filter selects events of a project's branch. Zero fields select all.
@@ -172,7 +169,6 @@ func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 	if !f.Before.At.IsZero() {
 		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
 	}
-	w.And("name <> 'access.refused'")
 	return db.All(tx, scan, `SELECT id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
 		user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results
 		FROM events WHERE `+w.SQL()+fmt.Sprintf(` ORDER BY created_at DESC, id DESC LIMIT %d`, f.Limit), w.Args()...)

@@ -69,7 +69,18 @@ func (b *Buffer) Flush() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	err := b.db.Update(ctx, func(tx *db.Tx) error {
+	if b.write(ctx, batch) == nil {
+		return
+	}
+	for _, h := range batch { // one event that cannot be written must not take the others with it
+		if err := b.write(ctx, []held{h}); err != nil {
+			b.log.Error("the event of a read was lost", "event", h.event.Name, "message", h.event.Message, "error", err)
+		}
+	}
+}
+
+func (b *Buffer) write(ctx context.Context, batch []held) error {
+	return b.db.Update(ctx, func(tx *db.Tx) error {
 		for _, h := range batch {
 			if err := record(tx, h.event, h.at, h.request); err != nil {
 				return err
@@ -77,9 +88,6 @@ func (b *Buffer) Flush() {
 		}
 		return nil
 	})
-	if err != nil {
-		b.log.Error("events of reads were lost", "count", len(batch), "error", err)
-	}
 }
 
 func (b *Buffer) run() {

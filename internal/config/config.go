@@ -56,6 +56,9 @@ func (c *Config) Check() error {
 		return fmt.Errorf("--public-url %q is not like https://console.example.com", c.PublicURL)
 	}
 	c.PublicURL = u.Scheme + "://" + u.Host
+	if c.BehindProxy && u.Scheme != "https" {
+		return fmt.Errorf("--public-url %s: behind a proxy that speaks TLS, people use https", c.PublicURL)
+	}
 	if u.Scheme == "http" && !Loopback(u.Hostname()) {
 		return fmt.Errorf("--public-url %s would send passwords in the clear: serve TLS by --tls-cert and --tls-key, or put a TLS proxy in front and say --behind-proxy", c.PublicURL)
 	}

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"steward/internal/fault"
 )
 
@@ -23,6 +25,7 @@ type DB struct {
 	dialect dialect
 	writer  *sql.DB // SQLite: one connection, so that writers queue instead of failing
 	reader  *sql.DB
+	pool    *pgxpool.Pool // beneath writer, on PostgreSQL
 	ids     ids
 	now     func() time.Time
 	commit  func(time.Duration)
@@ -67,6 +70,9 @@ func (d *DB) Close() error {
 		if c != nil {
 			errs = append(errs, c.Close())
 		}
+	}
+	if d.pool != nil {
+		d.pool.Close()
 	}
 	return errors.Join(errs...)
 }

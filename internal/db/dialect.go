@@ -149,6 +149,7 @@ func (d *DB) openPostgres(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
+	d.pool = pool
 	d.writer = stdlib.OpenDBFromPool(pool)
 	d.writer.SetMaxIdleConns(0) // the pool below keeps the connections
 	d.reader = d.writer

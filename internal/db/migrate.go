@@ -39,22 +39,3 @@ func (d *DB) Migrate(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Pending reports whether Migrate would change anything, and fails as Migrate does
-// when the database is newer than the program.
-func (d *DB) Pending(ctx context.Context) (bool, error) {
-	p, err := goose.NewProvider(d.dialect.goose, d.writer, migrations.For(d.dialect.name))
-	if err != nil {
-		return false, fmt.Errorf("db: %w", err)
-	}
-	at, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return false, fmt.Errorf("db: %w", err)
-	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version
-	if at > newest {
-		return false, fmt.Errorf("db: the database is at schema %d and this program knows only up to %d: use a newer program", at, newest)
-	}
-	return at < newest, nil
-}

@@ -166,17 +166,6 @@ func (w *Where) SQL() string { return strings.Join(w.parts, " AND ") }
 // Args are the arguments of the condition, followed by more.
 func (w *Where) Args(more ...any) []any { return append(append([]any{}, w.args...), more...) }
 
-// Prefix bounds an indexed text column to the values that start with s: from <= x < to.
-// to is empty when no upper bound exists.
-func Prefix(s string) (from, to string) {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] < 0xf4 {
-			return s, s[:i] + string([]byte{s[i] + 1})
-		}
-	}
-	return s, ""
-}
-
 // Like makes a pattern that finds s anywhere in a text, for LIKE … ESCAPE '\'. Texts
 // that are searched this way are stored in lower case.
 func Like(s string) string {

@@ -103,7 +103,7 @@ func Build(ctx context.Context, a *app.App, clock *Clock, say func(string)) (Wor
 	case raw != "":
 		return w, json.Unmarshal([]byte(raw), &w)
 	case people > 0:
-		return w, fmt.Errorf("demo: the installation holds something else; choose an empty folder or database")
+		return w, fmt.Errorf("demo: the installation holds something else, or a world that was not finished; choose an empty folder or database")
 	}
 	b := &builder{ctx: ctx, app: a, clock: clock, say: say, users: map[string]accounts.User{}}
 	clock.Set(time.Now().AddDate(-1, 0, 0).Truncate(24 * time.Hour).Add(8 * time.Hour))

@@ -139,8 +139,8 @@ func (b *builder) aviation(p tenancy.Project) error {
 	if err := b.bucket(marcus, storage.In, "aviation", "Aviation", "Airports, routes and wildlife strikes, as the authorities publish them."); err != nil {
 		return err
 	}
-	for file, table := range map[string]string{"airports.csv": "airports", "flights-airport.csv": "routes_2008", "birdstrikes.csv": "wildlife_strikes"} {
-		content, err := read(file + ".gz")
+	for _, f := range []struct{ file, table string }{{"airports.csv", "airports"}, {"flights-airport.csv", "routes_2008"}, {"birdstrikes.csv", "wildlife_strikes"}} {
+		content, err := read(f.file + ".gz")
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (b *builder) aviation(p tenancy.Project) error {
 			return err
 		}
 		b.clock.Forward(10 * time.Minute)
-		if err := b.load(marcus, file+".gz", packed, "in.c-aviation."+table, false, csv.DefaultDialect()); err != nil {
+		if err := b.load(marcus, f.file+".gz", packed, "in.c-aviation."+f.table, false, csv.DefaultDialect()); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ type Spec struct {
 	Operation   string
 	Scope       access.Project // zero for system jobs
 	Priority    int64
-	SerialKey   string // jobs with the same key run one after the other; "" = any time
+	SerialKey   string // jobs with the same key run in the order they were made; "" = any time
 	Params      any
 	Table       string
 	FileID      int64
@@ -129,13 +129,17 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	if n.MaxAttempts == 0 {
 		n.MaxAttempts = 10
 	}
-	_, err = tx.Exec(`INSERT INTO jobs (id, class, operation, state, project_id, branch_id, priority, serial_key, params, results,
+	held, err := queued(tx, n.SerialKey)
+	if err != nil {
+		return Job{}, err
+	}
+	_, err = tx.Exec(`INSERT INTO jobs (id, class, operation, state, project_id, branch_id, priority, serial_key, held, params, results,
 		error_code, error_message, table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, attempt,
 		max_attempts, owner, fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes)
-		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $15, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
+		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $19, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $15, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
 		id, string(n.Class), n.Operation, db.ZeroNull(n.Scope.ID()), db.ZeroNull(n.Scope.Branch()), n.Priority, n.SerialKey, string(params),
 		n.Table, db.ZeroNull(n.FileID), fmt.Sprint(id), db.ZeroNull(n.Scope.Actor().UserID), db.ZeroNull(n.Scope.TokenID()),
-		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal)
+		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal, held)
 	if err != nil {
 		return Job{}, err
 	}
@@ -145,6 +149,31 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	})
 	return get(tx, "id = $1", id)
 }
+
+// queued reports whether an unfinished job has a serial key already. Whoever changes
+// the line of a key holds its lock.
+func queued(tx *db.Tx, key string) (bool, error) {
+	if key == "" {
+		return false, nil
+	}
+	if err := tx.Lock(turnLock + key); err != nil {
+		return false, err
+	}
+	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing'))", key)
+}
+
+// next lets the oldest unfinished job of a serial key run, after one of them has ended.
+// The caller holds the key's lock.
+func next(tx *db.Tx, key string) error {
+	if key == "" {
+		return nil
+	}
+	_, err := tx.Exec(`UPDATE jobs SET held = $2 WHERE held AND id = (SELECT id FROM jobs
+		WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing') ORDER BY created_at, id LIMIT 1)`, key, false)
+	return err
+}
+
+const turnLock = "jobs.turn:"
 
 // Get is a storage job of the scope's branch. NotFound if there is none; Forbidden
 // without the permission to read storage jobs.
@@ -185,7 +214,7 @@ func (s *Service) List(tx *db.Tx, scope access.Project, f Filter) ([]Job, error)
 		w.And("state = ?", string(f.State))
 	}
 	if f.Cancelled {
-		w.And("error_code = ?", Cancelled)
+		w.And("error_code = '" + Cancelled + "'") // the text of a partial index
 	}
 	if f.Operation != "" {
 		w.And("operation = ?", f.Operation)
@@ -204,8 +233,8 @@ func (s *Service) List(tx *db.Tx, scope access.Project, f Filter) ([]Job, error)
 }
 
 // Cancel asks a storage job to stop. A waiting job ends at once; a running one ends
-// when its worker notices, at most a second or two later, and leaves no trace in the
-// table. Conflict when the job has finished; Forbidden without the right to cancel.
+// when its worker notices, at the next heartbeat at the latest, and leaves no trace in
+// the table. Conflict when the job has finished; Forbidden without the right to cancel.
 func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error) {
 	j, err := s.Get(tx, scope, id)
 	if err != nil {
@@ -217,15 +246,25 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 	if j.Finished() {
 		return Job{}, fault.Newf(fault.Conflict, "storage.jobs.finished", "Job %d has finished already.", id)
 	}
+	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+		return Job{}, err
+	}
 	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, cancel_requested = $5, finished_at = $4
 		WHERE id = $1 AND state = 'waiting'`, id, Cancelled, "Cancelled by "+scope.Actor().Name+" before it started.", tx.Now, true)
 	if err != nil {
 		return Job{}, err
 	}
 	if n == 0 {
-		if err := tx.Must("UPDATE jobs SET cancel_requested = $2 WHERE id = $1 AND state = 'processing'", id, true); err != nil {
+		n, err := tx.Exec("UPDATE jobs SET cancel_requested = $2 WHERE id = $1 AND state = 'processing'", id, true)
+		if err != nil {
 			return Job{}, err
 		}
+		if n == 0 { // it ended since it was read
+			return Job{}, fault.Newf(fault.Conflict, "storage.jobs.finished", "Job %d has finished already.", id)
+		}
+	}
+	if err := next(tx, j.SerialKey); err != nil {
+		return Job{}, err
 	}
 	if err := addLog(tx, id, audit.Warn, scope.Actor().Name+" cancelled the job."); err != nil {
 		return Job{}, err
@@ -238,6 +277,7 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 	tx.OnCommit(func() {
 		s.cancelRunning(id)
 		s.changed(j)
+		s.hub.Signal(wakeTopic)
 	})
 	return get(tx, "id = $1", id)
 }

@@ -267,6 +267,32 @@ func TestSmallWorkDoesNotWaitBehindBulk(t *testing.T) {
 	close(release)
 }
 
+// TestOrderWithinAKey: small work passes by others, never those of its own serial key.
+func TestOrderWithinAKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var order []int64
+	b.queue.Handle(map[string]jobs.Handler{"work": func(_ context.Context, r *jobs.Run) error {
+		order = append(order, r.Job.ID)
+		if len(order) == 2 {
+			return errors.New("the line goes on after a failure")
+		}
+		return b.complete(r)
+	}}, allow)
+	first := b.enqueue(jobs.Spec{SerialKey: "k", Priority: jobs.Bulk})
+	second := b.enqueue(jobs.Spec{SerialKey: "k", Priority: jobs.Person})
+	dropped := b.enqueue(jobs.Spec{SerialKey: "k", Priority: jobs.Person})
+	third := b.enqueue(jobs.Spec{SerialKey: "k", Priority: jobs.Bulk})
+	other := b.enqueue(jobs.Spec{SerialKey: "l", Priority: jobs.Person})
+	b.update(func(tx *db.Tx) error { _, err := b.queue.Cancel(tx, b.scope, dropped.ID); return err })
+	if err := b.queue.Drain(t.Context(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{other.ID, first.ID, second.ID, third.ID}; !slices.Equal(order, want) {
+		t.Errorf("ran in the order %v, want %v", order, want)
+	}
+}
+
 func TestProjectParallelism(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

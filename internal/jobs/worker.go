@@ -62,6 +62,8 @@ type Service struct {
 	handlers map[string]Handler
 	slots    map[Class]int
 
+	claiming sync.Mutex // one claimer a process: the others would only wait in the database
+
 	mu      sync.Mutex
 	running map[int64]*Run
 
@@ -183,13 +185,24 @@ func (s *Service) Drain(ctx context.Context, class Class) error {
 	}
 }
 
-// claim takes the next job that may run: by priority and age, with no job of the same
-// serial key running and its project below its parallelism. One process claims at a
-// time, so that these rules hold over all of them.
+// claim takes the next job that may run. A job that the guard refuses is ended, and the
+// one after it is looked at.
 func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, bool, error) {
+	for {
+		j, ok, err := s.claimOne(ctx, class, atLeast)
+		if err != nil || ok || j.ID == 0 {
+			return j, ok, err
+		}
+	}
+}
+
+// claimOne takes the next job: by priority and age, none whose serial key an older
+// unfinished job has, and its project below its parallelism. One process claims at a
+// time, so that these rules hold over all of them. A job without ok was refused.
+func (s *Service) claimOne(ctx context.Context, class Class, atLeast int64) (Job, bool, error) {
 	var empty bool
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		_, err := db.Value[int64](tx, "SELECT id FROM jobs WHERE state = 'waiting' AND class = $1 AND priority >= $2 LIMIT 1", string(class), atLeast)
+		_, err := db.Value[int64](tx, "SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3 LIMIT 1", string(class), atLeast, tx.Now)
 		empty = fault.Is(err, fault.NotFound)
 		if empty {
 			return nil
@@ -199,6 +212,8 @@ func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, b
 	if err != nil || empty {
 		return Job{}, false, err
 	}
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
 	var j Job
 	var refused error
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
@@ -208,8 +223,7 @@ func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, b
 		}
 		var err error
 		j, err = get(tx, `id = (
-			SELECT w.id FROM jobs w WHERE w.state = 'waiting' AND w.class = $1 AND w.priority >= $2 AND w.available_at <= $3
-			AND (w.serial_key = '' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.state = 'processing' AND r.serial_key <> '' AND r.serial_key = w.serial_key))
+			SELECT w.id FROM jobs w WHERE w.state = 'waiting' AND NOT w.held AND w.class = $1 AND w.priority >= $2 AND w.available_at <= $3
 			AND (SELECT count(*) FROM jobs p WHERE p.state = 'processing' AND p.project_id = w.project_id AND p.class = w.class) < $4
 			ORDER BY w.priority DESC, w.created_at, w.id LIMIT 1)`, string(class), atLeast, tx.Now, ProjectParallelism)
 		if err != nil {
@@ -222,7 +236,7 @@ func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, b
 			return s.end(tx, j, refused)
 		}
 		j, err = db.One(tx, scan, `UPDATE jobs SET state = 'processing', owner = $2, fence = fence + 1, lease_until = $3,
-			started_at = COALESCE(started_at, $4), rows_done = 0, bytes_done = 0 WHERE id = $1 RETURNING `+columns, j.ID, s.owner, tx.Now.Add(Lease), tx.Now)
+			started_at = COALESCE(started_at, $4), rows_done = 0, bytes_done = 0 WHERE id = $1 AND state = 'waiting' RETURNING `+columns, j.ID, s.owner, tx.Now.Add(Lease), tx.Now)
 		if err != nil {
 			return err
 		}
@@ -238,10 +252,7 @@ func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, b
 		return Job{}, false, err
 	}
 	s.changed(j)
-	if refused != nil {
-		return s.claim(ctx, class, atLeast)
-	}
-	return j, true, nil
+	return j, refused == nil, nil
 }
 
 // Run is one attempt at a job.
@@ -277,9 +288,12 @@ type Result struct {
 }
 
 // Complete ends the job well, in the transaction that holds its result. ErrFenced if
-// another worker has taken the job over, and the guard's error if the job may not be
+// another worker has taken the job over, Conflict if somebody has cancelled it, and the guard's error if the job may not be
 // done any more: the transaction must then roll back.
 func (r *Run) Complete(tx *db.Tx, res Result) error {
+	if err := tx.Lock(turnLock + r.Job.SerialKey); err != nil {
+		return err
+	}
 	if err := r.s.guard(tx, r.Job); err != nil {
 		return err
 	}
@@ -289,13 +303,19 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 	}
 	n, err := tx.Exec(`UPDATE jobs SET state = 'success', results = $3, table_name = CASE WHEN $4 = '' THEN table_name ELSE $4 END,
 		rows_done = $5, bytes_done = bytes_total, in_bytes = $6, out_bytes = $7, finished_at = $8, lease_until = NULL
-		WHERE id = $1 AND fence = $2 AND state = 'processing' AND owner = $9`,
+		WHERE id = $1 AND fence = $2 AND state = 'processing' AND owner = $9 AND NOT cancel_requested`,
 		r.Job.ID, r.Job.Fence, string(results), res.Table, res.Rows, res.InBytes, res.OutBytes, tx.Now, r.s.owner)
 	if err != nil {
 		return err
 	}
 	if n != 1 {
-		return ErrFenced
+		if err := r.s.hold(tx, r.Job); err != nil {
+			return err
+		}
+		return fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
+	}
+	if err := next(tx, r.Job.SerialKey); err != nil {
+		return err
 	}
 	if err := addLog(tx, r.Job.ID, audit.Success, res.Says); err != nil {
 		return err
@@ -423,6 +443,9 @@ func (s *Service) fail(j Job, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+			return err
+		}
 		if err := s.hold(tx, j); err != nil {
 			return err
 		}
@@ -444,7 +467,8 @@ func (s *Service) fail(j Job, cause error) error {
 	return err
 }
 
-// end writes a job's bad end and its event.
+// end writes a job's bad end and its event. ErrFenced when it has ended, or gone on,
+// elsewhere.
 func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 	var code, message string
 	if f := fault.Of(cause); f != nil && f.Kind != fault.Internal {
@@ -454,8 +478,18 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 		code, message = "storage.jobs.internal", "The job failed for a reason of ours, not of the data. The log of the server names it under "+reference+"."
 		s.log.Error("a job failed", "job", j.ID, "operation", j.Operation, "reference", reference, "error", cause)
 	}
-	if _, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL WHERE id = $1`,
-		j.ID, code, message, tx.Now); err != nil {
+	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+		return err
+	}
+	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL
+		WHERE id = $1 AND fence = $5 AND state IN ('waiting', 'processing')`, j.ID, code, message, tx.Now, j.Fence)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return ErrFenced
+	}
+	if err := next(tx, j.SerialKey); err != nil {
 		return err
 	}
 	level := audit.Error
@@ -466,9 +500,15 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 		return err
 	}
 	tx.OnCommit(func() { s.finished[1].Add(1) })
+	organization := int64(0)
+	if j.Project != 0 {
+		if organization, err = db.Value[int64](tx, "SELECT organization_id FROM projects WHERE id = $1", j.Project); err != nil {
+			return err
+		}
+	}
 	return audit.Record(tx, audit.Event{
-		Type: level, Name: "storage." + j.Operation + "Failed", ObjectType: "job", ObjectID: fmt.Sprint(j.ID), ObjectName: j.Table,
-		Project: j.Project, Branch: j.Branch, UserID: j.UserID, TokenID: j.TokenID, ActorName: j.ActorName, JobID: j.ID,
+		Type: level, Name: string(j.Class) + "." + j.Operation + "Failed", ObjectType: "job", ObjectID: fmt.Sprint(j.ID), ObjectName: j.Table,
+		Organization: organization, Project: j.Project, Branch: j.Branch, UserID: j.UserID, TokenID: j.TokenID, ActorName: j.ActorName, JobID: j.ID,
 		Message: fmt.Sprintf("Job %d of %s (%s %s) did not succeed: %s", j.ID, j.ActorName, j.Operation, j.Table, message),
 	})
 }
@@ -481,6 +521,7 @@ func (s *Service) release(j Job) error {
 		if err := s.hold(tx, j); err != nil {
 			return err
 		}
+		// No attempt is used up: it is not the job that failed.
 		if _, err := tx.Exec("UPDATE jobs SET state = 'waiting', owner = '', lease_until = NULL WHERE id = $1", j.ID); err != nil {
 			return err
 		}
@@ -536,14 +577,18 @@ func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
 		for _, j := range freed {
 			if j.Attempt+1 >= j.MaxAttempts {
 				f := fault.Newf(fault.Unavailable, "storage.jobs.interrupted", "The job was interrupted %d times and is not tried again. The table was not changed.", j.Attempt+1)
-				if err := s.end(tx, j, f); err != nil {
+				if err := s.end(tx, j, f); err != nil && !errors.Is(err, ErrFenced) {
 					return err
 				}
 				continue
 			}
-			if _, err := tx.Exec(`UPDATE jobs SET state = 'waiting', attempt = attempt + 1, owner = '', lease_until = NULL
-				WHERE id = $1 AND fence = $2 AND state = 'processing'`, j.ID, j.Fence); err != nil {
+			n, err := tx.Exec(`UPDATE jobs SET state = 'waiting', attempt = attempt + 1, owner = '', lease_until = NULL
+				WHERE id = $1 AND fence = $2 AND state = 'processing'`, j.ID, j.Fence)
+			if err != nil {
 				return err
+			}
+			if n == 0 { // another process was faster
+				continue
 			}
 			if err := addLog(tx, j.ID, audit.Warn, "Interrupted: its worker stopped without a word. The table is as it was; the job goes on."); err != nil {
 				return err

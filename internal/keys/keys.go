@@ -98,6 +98,13 @@ func create(path string) (*Ring, error) {
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
+	folder, err := os.Open(filepath.Dir(path)) // the name must last as long as what is hashed with the key
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
 	return Open(path)
 }
 

@@ -237,8 +237,11 @@ func (s *Service) Buckets(tx *db.Tx, scope access.Project, f BucketFilter) ([]Bu
 	}
 	var w db.Where
 	w.And("b.project_id = ? AND b.branch_id = ?", scope.ID(), scope.Branch())
-	if f.Stage != "" {
-		w.And("b.stage = ?", string(f.Stage))
+	switch f.Stage { // by the beginning of the id, which the index is ordered by
+	case In:
+		w.And("b.text_id < 'out.'")
+	case Out:
+		w.And("b.text_id >= 'out.'")
 	}
 	if f.Search != "" {
 		like := db.Like(f.Search)

@@ -21,6 +21,7 @@ import (
 	"steward/internal/id"
 	"steward/internal/storage/blob"
 	"steward/internal/storage/csv"
+	"steward/internal/tenancy"
 )
 
 // Limits of a file.
@@ -80,7 +81,11 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 		f.Compression = "gzip"
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		var err error
+		// Asked again: an upload lasts, and rights may end meanwhile.
+		_, err := tenancy.EnterBranch(tx, scope.Actor(), scope.ID(), scope.Branch(), access.FilesWrite)
+		if err != nil {
+			return err
+		}
 		if f.ID, err = tx.NewID("files"); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -219,8 +220,9 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 }
 
 func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table) (*engine.Staged, int64, error) {
-	var read, rows int64
-	content, err := s.open(ctx, file, func(n int64) { read = n })
+	var read atomic.Int64 // the parser's goroutine writes it, the writer's reports it
+	var rows int64
+	content, err := s.open(ctx, file, func(n int64) { read.Store(n) })
 	if err != nil {
 		return nil, 0, err
 	}
@@ -235,7 +237,7 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 	}
 	staged, err := s.engine.Load(ctx, engine.Load{
 		Folder: table.Folder, Base: table.Location, Mode: mode, Source: source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
-		Progress: func(n, _ int64) { rows = n; run.Progress(n, read) },
+		Progress: func(n, _ int64) { rows = n; run.Progress(n, read.Load()) },
 		Staging:  func() { s.log.Debug("load: stage", "job", run.Job.ID) },
 	})
 	return staged, rows, err

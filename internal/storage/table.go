@@ -115,16 +115,18 @@ func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q 
 	if errors.As(err, &unknown) {
 		return nil, fault.Newf(fault.Invalid, "storage.tables.unknownColumn", "Table %s has no column %q.", t.TextID, unknown.Column)
 	}
+	if errors.Is(err, engine.ErrNotNumber) {
+		return nil, &fault.Error{Kind: fault.Invalid, Code: "storage.tables.notNumber", Message: "Enter a number to compare as a number.",
+			Fields: []fault.Field{{Name: "value", Message: "Enter a number to compare as a number."}}}
+	}
+	if errors.Is(err, engine.ErrQuery) {
+		return nil, fault.Wrap(err, fault.Invalid, "storage.tables.query", "These conditions or this order cannot be used.")
+	}
 	if err != nil {
 		return nil, err
 	}
 	s.reads.Note(ctx, audit.In(scope, "storage.tablePreviewed", "table", t.TextID, t.TextID).Says("%s looked at rows of table %s.", scope.Actor().Name, t.TextID))
 	return res, nil
-}
-
-// Events lists what happened to an object of the scope's branch, newest first.
-func (s *Service) Events(tx *db.Tx, scope access.Project, f audit.Filter) ([]audit.Event, error) {
-	return audit.List(tx, scope, f)
 }
 
 const tableColumns = `t.id, t.bucket_id, b.text_id, t.name, t.description, t.folder, t.location, t.version, t.rows_count, t.size_bytes, t.files_count,

@@ -115,15 +115,15 @@ func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Rol
 // to, as for one that does not exist; Forbidden for what the actor's role does not
 // include, and when the project is not active.
 func Enter(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Project, error) {
-	return enter(tx, a, project, "b.is_default", p)
+	return enter(tx, a, project, 0, p)
 }
 
 // EnterBranch is Enter for the branch with an id.
 func EnterBranch(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission) (access.Project, error) {
-	return enter(tx, a, project, fmt.Sprintf("b.id = %d", branch), p)
+	return enter(tx, a, project, branch, p)
 }
 
-func enter(tx *db.Tx, a access.Actor, project int64, branch string, p access.Permission) (access.Project, error) {
+func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission) (access.Project, error) {
 	type row struct {
 		place     access.Place
 		facts     access.Facts
@@ -139,10 +139,10 @@ func enter(tx *db.Tx, a access.Actor, project int64, branch string, p access.Per
 			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember)
 	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
 			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2)
-		FROM projects p JOIN branches b ON b.project_id = p.id AND `+branch+`
+		FROM projects p JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
 		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
-		WHERE p.id = $1`, project, a.UserID)
+		WHERE p.id = $1`, project, a.UserID, branch)
 	if err != nil {
 		return access.Project{}, err
 	}

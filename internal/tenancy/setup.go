@@ -30,11 +30,11 @@ func SetupCode(ctx context.Context, d *db.DB) (string, error) {
 	return code, err
 }
 
-// CheckSetup is NotFound unless the code is the one of the first run and still unused.
+// CheckSetup is Forbidden unless the code is the one of the first run and still unused.
 func CheckSetup(tx *db.Tx, code string) error {
 	_, err := db.Value[string](tx, "SELECT value FROM installation WHERE name = $1 AND value = $2", setupCode, id.Digest(code))
 	if fault.Is(err, fault.NotFound) {
-		return fault.New(fault.NotFound, "setup.used", "This set-up link is not valid any more. The program prints a new one at each start, as long as nobody has an account.")
+		return fault.New(fault.Forbidden, "setup.used", "This set-up link is not valid any more. The program prints a new one at each start, as long as nobody has an account.")
 	}
 	return err
 }
@@ -49,7 +49,7 @@ type FirstRun struct {
 }
 
 // Setup makes the first super admin, maintainer, organization and project, and uses the
-// code up. NotFound for a wrong or used code, Invalid for the fields.
+// code up. Forbidden for a wrong or used code, Invalid for the fields.
 func Setup(ctx context.Context, d *db.DB, people *accounts.Service, f FirstRun) (Project, error) {
 	if err := d.View(ctx, func(tx *db.Tx) error { return CheckSetup(tx, f.Code) }); err != nil {
 		return Project{}, err

@@ -16,7 +16,8 @@ type Limit struct {
 }
 
 // Take counts an attempt under a key. TooMany, with the time to wait, when the
-// window's attempts are used up; such an attempt is not counted.
+// window's attempts are used up; the caller then rolls back, so that such an attempt is
+// not counted.
 func Take(tx *db.Tx, key string, l Limit) error {
 	type state struct {
 		count int64
@@ -79,6 +80,12 @@ func Fail(tx *db.Tx, key string, g Growing) error {
 		delay = min(g.First<<over, g.Most)
 	}
 	_, err = tx.Exec("UPDATE throttles SET blocked_until = $1 WHERE key = $2", tx.Now.Add(delay), key)
+	return err
+}
+
+// Refund takes one counted failure back, and the delay that came with it.
+func Refund(tx *db.Tx, key string) error {
+	_, err := tx.Exec("UPDATE throttles SET count = count - 1, blocked_until = NULL WHERE key = $1 AND count > 0", key)
 	return err
 }
 

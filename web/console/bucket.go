@@ -62,6 +62,7 @@ func (c *Console) buckets(ec echo.Context, s access.Project) error {
 	}
 	f.After, f.Limit = query(ec, "after"), pageSize+1
 	open := ec.QueryParams()["open"]
+	open = open[:min(len(open), openMax)]
 	m := view.Buckets{Tabs: tabs(s), Query: f.Search, Stage: string(f.Stage), Open: open, ClearURL: paths.Storage(s.ID()), Download: downloads(ec)}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {

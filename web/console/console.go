@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -36,11 +37,13 @@ type Console struct {
 	gate     *gate.Gate
 	sessions *scs.SessionManager
 	stopping context.Context // ends when the server stops, and streams with it
+	previews chan struct{}   // as many at once as this holds
+	streams  *watchers
 }
 
 // New makes the console. Streams end when stopping does.
 func New(stopping context.Context, a *app.App, g *gate.Gate, sessions *scs.SessionManager) *Console {
-	return &Console{a, g, sessions, stopping}
+	return &Console{app: a, gate: g, sessions: sessions, stopping: stopping, previews: make(chan struct{}, 4*runtime.GOMAXPROCS(0)), streams: newWatchers()}
 }
 
 // Mount adds every route.
@@ -183,7 +186,7 @@ func form(ec echo.Context, known ...string) (map[string]string, error) {
 			continue
 		}
 		if _, ok := out[k]; !ok {
-			return nil, fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %q.", k)
+			return nil, fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %.60q.", k)
 		}
 		if len(v) != 1 {
 			return nil, fault.Newf(fault.Invalid, "form.repeatedField", "The field %q came %d times.", k, len(v))

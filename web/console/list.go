@@ -14,6 +14,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/storage/csv"
 	"steward/views/ui"
+	"steward/web/gate"
 )
 
 // field is one column of a list as programs get it. Values are strings, integers,
@@ -27,6 +28,12 @@ type field[T any] struct {
 // page, and reports whether it did. next gives the rows after the last of those it gave
 // before (nil at first), and none at the end.
 func exported[T any](ec echo.Context, name string, fields []field[T], next func(last *T) ([]T, error)) (bool, error) {
+	return exportedAs(ec, name, csv.WriterOptions{Formulas: true}, fields, next)
+}
+
+// exportedAs is exported with a way of writing CSV. Lists that people open in a
+// spreadsheet guard cells that it would run; rows of a table are written as they are.
+func exportedAs[T any](ec echo.Context, name string, o csv.WriterOptions, fields []field[T], next func(last *T) ([]T, error)) (bool, error) {
 	format := ec.QueryParam("format")
 	switch format {
 	case "":
@@ -44,7 +51,7 @@ func exported[T any](ec echo.Context, name string, fields []field[T], next func(
 	var out sink
 	if format == "csv" {
 		w.Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
-		cw := csv.NewWriter(w, csv.WriterOptions{Formulas: true})
+		cw := csv.NewWriter(w, o)
 		out = sink{row: cw.Row, close: cw.Flush}
 		names := make([]string, len(fields))
 		for i, f := range fields {
@@ -70,7 +77,9 @@ func exported[T any](ec echo.Context, name string, fields []field[T], next func(
 				return true, err
 			}
 		}
-		extend(ec)
+		if err := extend(ec); err != nil {
+			return true, err
+		}
 		if rows, err = next(&rows[len(rows)-1]); err != nil {
 			return true, err
 		}
@@ -110,7 +119,9 @@ func writeJSON[T any](ec echo.Context, fields []field[T], rows []T, next func(*T
 				return err
 			}
 		}
-		extend(ec)
+		if err := extend(ec); err != nil {
+			return err
+		}
 		var err error
 		if rows, err = next(&rows[len(rows)-1]); err != nil {
 			return err
@@ -145,11 +156,11 @@ func cellOf(v any) csv.Cell {
 	}
 }
 
-// extend gives a long answer more time, as long as it goes on.
-func extend(ec echo.Context) {
+// extend gives a long answer more time, as long as it goes on and its reader may read.
+func extend(ec echo.Context) error {
 	rc := http.NewResponseController(ec.Response())
-	_ = rc.SetReadDeadline(time.Time{}) // the request has been read
 	_ = rc.SetWriteDeadline(time.Now().Add(time.Minute))
+	return gate.Again(ec)
 }
 
 // downloads are the links to a list in other formats, with the filters of the page.

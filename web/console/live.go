@@ -1,11 +1,12 @@
 package console
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -23,53 +24,41 @@ const (
 	liveParts     = 4
 	liveHeartbeat = 15 * time.Second
 	liveSpacing   = 250 * time.Millisecond // between two messages at least
-	liveTick      = 2 * time.Second        // also asks again whether the viewer may still look
+	liveTick      = 2 * time.Second        // then it is asked again whether the viewer may still look
+	livePerPerson = 16
+	liveAll       = 500
 )
 
 // live streams the parts of an open page that changed. It ends when the viewer may not
 // look any more, when the server stops, and when there is nothing left to wait for.
 func (c *Console) live(ec echo.Context, s access.Project) error {
-	parts := ec.QueryParams()["part"]
+	parts := slices.Compact(slices.Sorted(slices.Values(ec.QueryParams()["part"])))
 	if len(parts) == 0 || len(parts) > liveParts {
 		return fault.Newf(fault.Invalid, "live.parts", "Name 1 to %d parts.", liveParts)
 	}
+	leave, err := c.streams.enter(s.Actor().UserID)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	wake, stop := c.app.Hub.Watch(jobs.ProjectTopic(s.ID()))
 	defer stop()
+	l := &stream{c: c, ec: ec, scope: s, parts: parts, sent: make([]string, len(parts))}
+	if l.number, err = strconv.ParseInt(ec.Request().Header.Get("Last-Event-ID"), 10, 64); err != nil {
+		l.number = 0
+	}
+	if _, err := l.render(); err != nil { // an answer, as long as there is one
+		return err
+	}
+	l.sent = make([]string, len(parts))
 	w := ec.Response()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Time{}) // the request has been read
 	tick := time.NewTicker(liveTick)
 	defer tick.Stop()
-	sent, last := make([]string, len(parts)), time.Now()
-	number, _ := strconv.ParseInt(ec.Request().Header.Get("Last-Event-ID"), 10, 64)
-	for first := true; ; first = false {
-		fresh, over, err := c.renderParts(ec, s, parts, sent)
-		if err != nil {
-			if first {
-				return err
-			}
-			fresh, over = "", true
-		}
-		_ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
-		switch {
-		case fresh != "":
-			number++
-			err = writeEvent(w, number, fresh)
-			last = time.Now()
-		case first || time.Since(last) > liveHeartbeat:
-			_, err = fmt.Fprint(w, ": still here\n\n")
-			last = time.Now()
-		}
-		if over && err == nil {
-			_, err = fmt.Fprint(w, "event: end\ndata: over\n\n")
-		}
-		if err == nil {
-			err = rc.Flush()
-		}
-		if err != nil || over {
-			return nil // the viewer has gone, there is nobody to tell
+	for look := true; ; {
+		if !l.send(look) {
+			return nil
 		}
 		select {
 		case <-ec.Request().Context().Done():
@@ -77,36 +66,121 @@ func (c *Console) live(ec echo.Context, s access.Project) error {
 		case <-c.stopping.Done():
 			return nil
 		case <-wake:
+			look = true
 			time.Sleep(liveSpacing)
 		case <-tick.C:
+			look = c.app.DB.Shared() // other processes change jobs without a word
 		}
 	}
 }
 
-// renderParts gives the parts that differ from what was sent, and whether none of them
+// stream is one open event stream.
+type stream struct {
+	c      *Console
+	ec     echo.Context
+	scope  access.Project
+	parts  []string
+	sent   []string
+	number int64
+	last   time.Time
+}
+
+// send asks whether the viewer may still look, sends what is new when look is set, and
+// reports whether the stream goes on.
+func (l *stream) send(look bool) bool {
+	fresh, over := "", false
+	scope, err := l.c.stillIn(l.ec, l.scope, access.ProjectRead, false)
+	if err == nil {
+		l.scope = scope // the role may have changed, and what may be done with it
+		if look {
+			var finished bool
+			fresh, finished, err = l.renderFresh()
+			over = finished
+		}
+	}
+	over = over || err != nil
+	w := l.ec.Response()
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	var werr error
+	switch {
+	case fresh != "":
+		l.number++
+		werr = writeEvent(w, l.number, fresh)
+		l.last = time.Now()
+	case time.Since(l.last) > liveHeartbeat:
+		_, werr = fmt.Fprint(w, ": still here\n\n")
+		l.last = time.Now()
+	}
+	if over && werr == nil {
+		_, werr = fmt.Fprint(w, "event: end\ndata: over\n\n")
+	}
+	if werr == nil {
+		werr = rc.Flush()
+	}
+	return werr == nil && !over
+}
+
+// renderFresh gives the parts that differ from what was sent, and whether none of them
 // will change again.
-func (c *Console) renderParts(ec echo.Context, s access.Project, parts, sent []string) (fresh string, over bool, err error) {
-	if err := c.stillIn(ec, s, access.ProjectRead, false); err != nil {
-		return "", true, err
-	}
-	over = true
-	var out strings.Builder
-	for i, part := range parts {
-		t, finished, err := c.part(ec, s, part)
+func (l *stream) renderFresh() (fresh string, finished bool, err error) {
+	finished, err = l.renderInto(func(i int, text string) {
+		if text != l.sent[i] {
+			l.sent[i] = text
+			fresh += text
+		}
+	})
+	return fresh, finished, err
+}
+
+// render draws every part once, to find out whether all can be drawn.
+func (l *stream) render() (finished bool, err error) { return l.renderInto(func(int, string) {}) }
+
+func (l *stream) renderInto(put func(i int, text string)) (finished bool, err error) {
+	finished = true
+	for i, part := range l.parts {
+		t, over, err := l.c.part(l.ec, l.scope, part)
 		if err != nil {
-			return "", true, err
+			return false, err
 		}
-		over = over && finished
-		var b bytes.Buffer
-		if err := t.Render(ec.Request().Context(), &b); err != nil {
-			return "", true, err
+		finished = finished && over
+		var b strings.Builder
+		if err := t.Render(l.ec.Request().Context(), &b); err != nil {
+			return false, err
 		}
-		if text := b.String(); text != sent[i] {
-			sent[i] = text
-			out.WriteString(text)
-		}
+		put(i, b.String())
 	}
-	return out.String(), over, nil
+	return finished, nil
+}
+
+// watchers counts open streams: a person opens a handful of tabs, not a thousand.
+type watchers struct {
+	mu     sync.Mutex
+	people map[int64]int
+	all    int
+}
+
+func newWatchers() *watchers { return &watchers{people: map[int64]int{}} }
+
+// enter takes a place for a person's stream. TooMany when they, or all, have too many.
+func (w *watchers) enter(person int64) (leave func(), err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.people[person] >= livePerPerson || w.all >= liveAll {
+		f := fault.New(fault.TooMany, "live.many", "Too many pages that update by themselves are open.")
+		f.RetryAfter = 10 * time.Second
+		return nil, f
+	}
+	w.people[person]++
+	w.all++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.all--
+		if w.people[person]--; w.people[person] == 0 {
+			delete(w.people, person)
+		}
+	}, nil
 }
 
 // part draws one live part by its name.

@@ -74,7 +74,7 @@ func (c *Console) loadUpload(ec echo.Context, s access.Project) error {
 		name := p.FormName()
 		if name != "file" {
 			if name != "bucket" && name != "table" {
-				return fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %q.", name)
+				return fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %.60q.", name)
 			}
 			b, err := io.ReadAll(io.LimitReader(p, 500))
 			if err != nil {
@@ -102,39 +102,51 @@ func (c *Console) loadUpload(ec echo.Context, s access.Project) error {
 // A running upload counts as the person's activity.
 func (c *Console) patient(ec echo.Context, s access.Project, r io.Reader) io.Reader {
 	rc := http.NewResponseController(ec.Response())
-	checked := time.Now()
+	began := time.Now()
+	checked, total := began, int64(0)
 	return readerFunc(func(p []byte) (int, error) {
 		now := time.Now()
 		_ = rc.SetReadDeadline(now.Add(30 * time.Second))
 		_ = rc.SetWriteDeadline(now.Add(2 * time.Minute))
-		if now.Sub(checked) > 5*time.Second {
-			checked = now
-			if err := c.stillIn(ec, s, access.TablesWrite, true); err != nil {
-				return 0, err
-			}
-		}
 		n, err := r.Read(p)
+		total += int64(n)
+		now = time.Now()
+		if err != nil {
+			_ = rc.SetReadDeadline(time.Time{}) // what comes now is ours, and may take its time
+			_ = rc.SetWriteDeadline(time.Time{})
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			err = fault.Wrap(err, fault.Invalid, "form.broken", "The upload broke off. Nothing was changed; send the file again.")
+			return n, fault.Wrap(err, fault.Invalid, "form.broken", "The upload broke off. Nothing was changed; send the file again.")
+		}
+		if taken := now.Sub(began); taken > 30*time.Second && float64(total) < slowest*taken.Seconds() {
+			return n, fault.New(fault.Invalid, "form.slow", "The upload is too slow to finish. Nothing was changed; try again on a better connection.")
+		}
+		if err != nil || now.Sub(checked) > 5*time.Second {
+			checked = now
+			if _, err := c.stillIn(ec, s, access.TablesWrite, true); err != nil {
+				return n, err
+			}
 		}
 		return n, err
 	})
 }
 
-// stillIn decides again whether the request's actor may do something.
-func (c *Console) stillIn(ec echo.Context, s access.Project, p access.Permission, active bool) error {
+// slowest is the bytes a second that an upload must have on average.
+const slowest = 10 << 10
+
+// stillIn decides again whether the request's actor may do something, and gives what
+// they are now.
+func (c *Console) stillIn(ec echo.Context, s access.Project, p access.Permission, active bool) (access.Project, error) {
 	ctx := ec.Request().Context()
 	v := accounts.VisitOf(ctx)
 	if err := c.app.Accounts.Alive(ctx, v); err != nil {
-		return err
+		return access.Project{}, err
 	}
-	if _, err := c.gate.Enter(ctx, s.Actor(), s.ID(), p); err != nil {
-		return err
+	now, err := c.gate.Enter(ctx, s.Actor(), s.ID(), p)
+	if err != nil || !active {
+		return now, err
 	}
-	if !active {
-		return nil
-	}
-	return c.app.Accounts.Touch(ctx, v)
+	return now, c.app.Accounts.Touch(ctx, v)
 }
 
 type readerFunc func([]byte) (int, error)

@@ -44,7 +44,7 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	f.Limit = pageSize + 1
-	if name, id, ok := strings.Cut(ec.QueryParam("after"), "\n"); ok {
+	if name, id, ok := strings.Cut(query(ec, "after"), "\n"); ok {
 		f.After.Name = name
 		if f.After.ID, err = strconv.ParseInt(id, 10, 64); err != nil {
 			f.After = tenancy.After{}

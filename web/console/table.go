@@ -5,21 +5,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/storage"
+	"steward/internal/storage/csv"
 	"steward/internal/storage/engine"
 	"steward/views/paths"
 	view "steward/views/storage"
 	"steward/views/ui"
 )
 
-// previewRows is how many rows a preview shows.
-const previewRows = 100
+// previewRows is how many rows a preview shows, conditionsMax how many conditions it takes.
+const (
+	previewRows   = 100
+	conditionsMax = 20
+)
+
+// linksMax bounds the bytes of links that repeat the address in the heads of columns.
+const linksMax = 1 << 20
 
 // tableHead fills what stands atop every page of a table.
 func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, []storage.Column, error) {
@@ -124,7 +133,17 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		m.Errors = errs
 		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
 	}
+	// Rows of wide cells take much memory until the slowest reader has them.
+	leave, err := c.turn(ec)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	res, err := c.app.Storage.Preview(ec.Request().Context(), s, t, q)
+	if errs, ok := fieldErrors(err); ok && ec.QueryParam("format") == "" {
+		m.Errors = errs
+		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
+	}
 	if err != nil {
 		return err
 	}
@@ -132,7 +151,11 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		return err
 	}
 	for _, name := range res.Columns {
-		m.Columns = append(m.Columns, previewColumn(ec, name, m.Order))
+		col := previewColumn(ec, name, m.Order)
+		if len(ec.Request().URL.RawQuery)*len(res.Columns) > linksMax {
+			col.SortURL = ""
+		}
+		m.Columns = append(m.Columns, col)
 	}
 	for _, r := range res.Rows {
 		row := make([]ui.Value, len(r.Cells))
@@ -146,6 +169,22 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 	}
 	m.Note = previewNote(t, q, len(res.Rows))
 	return page(ec, http.StatusOK, view.PreviewPage(m))
+}
+
+// turn waits for a free place among the previews. Unavailable after two seconds.
+func (c *Console) turn(ec echo.Context) (leave func(), err error) {
+	timer := time.NewTimer(2 * time.Second)
+	defer timer.Stop()
+	select {
+	case c.previews <- struct{}{}:
+		return func() { <-c.previews }, nil
+	case <-ec.Request().Context().Done():
+		return nil, ec.Request().Context().Err()
+	case <-timer.C:
+		busy := fault.New(fault.Unavailable, "storage.previews.busy", "Many people look at rows at this moment. Load the page again in a few seconds.")
+		busy.RetryAfter = 3 * time.Second
+		return nil, busy
+	}
 }
 
 func previewNote(t storage.Table, q engine.Query, shown int) string {
@@ -170,7 +209,14 @@ func exportRows(ec echo.Context, t storage.Table, res *engine.Result) (bool, err
 			return r.Cells[i].Value
 		}})
 	}
-	return exported(ec, t.TextID+"-preview", fields, once(res.Rows))
+	if ec.QueryParam("format") != "" {
+		for _, r := range res.Rows {
+			if slices.ContainsFunc(r.Cells, func(c engine.Cell) bool { return c.Cut }) {
+				return true, fault.New(fault.TooLarge, "storage.preview.cut", "A cell of these rows is too long for a preview. Choose other columns.")
+			}
+		}
+	}
+	return exportedAs(ec, t.TextID+"-preview", csv.WriterOptions{}, fields, once(res.Rows))
 }
 
 func operators() []ui.Option {
@@ -200,6 +246,10 @@ func previewQuery(ec echo.Context, m *view.Preview) (engine.Query, ui.Errors) {
 		}
 		return ok
 	}
+	if len(p["column"]) > conditionsMax {
+		errs["column"] = "Use at most " + strconv.Itoa(conditionsMax) + " conditions."
+		p["column"] = p["column"][:conditionsMax]
+	}
 	for i, column := range p["column"] {
 		cond := view.Condition{Column: column, Op: at("op", i), Value: at("value", i), As: at("as", i)}
 		if column == "" {
@@ -212,10 +262,6 @@ func previewQuery(ec echo.Context, m *view.Preview) (engine.Query, ui.Errors) {
 			continue
 		}
 		number := cond.As == "number" && op != engine.IsNull && op != engine.IsNotNull
-		if _, err := strconv.ParseFloat(strings.TrimSpace(cond.Value), 64); number && err != nil {
-			errs["value"] = "Enter a number to compare " + column + " as a number."
-			continue
-		}
 		if known("column", column) {
 			q.Where = append(q.Where, engine.Condition{Column: column, Op: op, Value: cond.Value, Number: number})
 		}

@@ -97,9 +97,20 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
+			c.Set(againKey, func() error { _, err := g.Project(c, r.Permission); return err })
 			return g.once(c, actorKey(scope.Actor()), func() error { return r.project(c, scope) })
 		}
 	}
+}
+
+const againKey = "gate.again"
+
+// Again decides a request in a project once more, for answers that last.
+func Again(c echo.Context) error {
+	if again, ok := c.Get(againKey).(func() error); ok {
+		return again()
+	}
+	return nil
 }
 
 func actorKey(a access.Actor) string { return "user:" + strconv.FormatInt(a.UserID, 10) }

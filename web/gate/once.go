@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,13 +43,14 @@ func (g *Gate) once(c echo.Context, actor string, handle func() error) error {
 	if key == "" {
 		return handle()
 	}
-	digest, route := id.Digest(key), r.Method+" "+r.URL.Path
-	if answered, err := g.replay(c, digest, actor, route, 0); answered || err != nil {
+	sent := submission{key: id.Digest(key), actor: actor, route: r.Method + " " + r.URL.Path, content: contentOf(r)}
+	if answered, err := g.replay(c, sent, 0); answered || err != nil {
 		return err
 	}
 	claimed := false
 	ctx := db.WithFirst(r.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec("INSERT INTO idempotency (key, actor, route, status, location, created_at) VALUES ($1, $2, $3, 0, '', $4)", digest, actor, route, tx.Now)
+		_, err := tx.Exec("INSERT INTO idempotency (key, actor, route, content, status, location, created_at) VALUES ($1, $2, $3, $4, 0, '', $5)",
+			sent.key, sent.actor, sent.route, sent.content, tx.Now)
 		if fault.HasCode(err, "db.unique") {
 			return errClaimed
 		}
@@ -58,14 +60,32 @@ func (g *Gate) once(c echo.Context, actor string, handle func() error) error {
 	c.SetRequest(r.WithContext(ctx))
 	c.Response().Before(func() {
 		if claimed {
-			g.remember(r.Context(), digest, actor, c.Response().Status, c.Response().Header().Get(echo.HeaderLocation))
+			g.remember(r.Context(), sent, c.Response().Status, c.Response().Header().Get(echo.HeaderLocation))
 		}
 	})
 	err = handle()
 	if errors.Is(err, errClaimed) {
-		_, err = g.replay(c, digest, actor, route, patience)
+		_, err = g.replay(c, sent, patience)
 	}
 	return err
+}
+
+// submission is one thing that was sent. key and content are digests.
+type submission struct{ key, actor, route, content string }
+
+// contentOf tells apart what is sent under one key: a form by its fields, a streamed
+// body by its length.
+func contentOf(r *http.Request) string {
+	if r.PostForm == nil {
+		return id.Digest(strconv.FormatInt(r.ContentLength, 10))
+	}
+	fields := url.Values{}
+	for k, v := range r.PostForm {
+		if k != KeyField {
+			fields[k] = v
+		}
+	}
+	return id.Digest(fields.Encode())
 }
 
 func keyOf(r *http.Request) (string, error) {
@@ -93,9 +113,9 @@ func formFault(err error) error {
 	return fault.Wrap(err, fault.Invalid, "form.unreadable", "The form could not be read.")
 }
 
-func (g *Gate) remember(ctx context.Context, digest, actor string, status int, location string) {
+func (g *Gate) remember(ctx context.Context, sent submission, status int, location string) {
 	err := g.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-		_, err := tx.Exec("UPDATE idempotency SET status = $3, location = $4 WHERE key = $1 AND actor = $2", digest, actor, status, location)
+		_, err := tx.Exec("UPDATE idempotency SET status = $3, location = $4 WHERE key = $1 AND actor = $2", sent.key, sent.actor, status, location)
 		return err
 	})
 	if err != nil {
@@ -105,10 +125,10 @@ func (g *Gate) remember(ctx context.Context, digest, actor string, status int, l
 
 // replay gives a remembered answer again, waiting for it up to the patience when the
 // first submission is still under way. It reports whether it answered.
-func (g *Gate) replay(c echo.Context, digest, actor, route string, patience time.Duration) (bool, error) {
+func (g *Gate) replay(c echo.Context, sent submission, patience time.Duration) (bool, error) {
 	type row struct {
-		route, location string
-		status          int
+		route, content, location string
+		status                   int
 	}
 	ctx := c.Request().Context()
 	for end := time.Now().Add(patience); ; {
@@ -117,8 +137,8 @@ func (g *Gate) replay(c echo.Context, digest, actor, route string, patience time
 			var err error
 			x, err = db.One(tx, func(r db.Row) (row, error) {
 				var x row
-				return x, r.Scan(&x.route, &x.status, &x.location)
-			}, "SELECT route, status, location FROM idempotency WHERE key = $1 AND actor = $2 AND created_at > $3", digest, actor, tx.Now.Add(-keyLife))
+				return x, r.Scan(&x.route, &x.content, &x.status, &x.location)
+			}, "SELECT route, content, status, location FROM idempotency WHERE key = $1 AND actor = $2 AND created_at > $3", sent.key, sent.actor, tx.Now.Add(-keyLife))
 			return err
 		})
 		switch {
@@ -126,7 +146,7 @@ func (g *Gate) replay(c echo.Context, digest, actor, route string, patience time
 			return false, nil
 		case err != nil && !fault.Is(err, fault.NotFound):
 			return false, err
-		case err == nil && x.route != route:
+		case err == nil && (x.route != sent.route || x.content != sent.content):
 			return false, fault.New(fault.Invalid, "idempotency.reused", "This key was used for something else. Load the form again.")
 		case err == nil && x.status != 0:
 			c.Response().Header().Set("Idempotency-Replayed", "true")

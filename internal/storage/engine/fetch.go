@@ -10,9 +10,9 @@ import (
 
 // How long the cells of a Find result may be.
 const (
-	longCell    = 16 << 10  // bytes of a cell
-	resultLimit = 256 << 20 // bytes of all cells together, were all of them this long
-	cellLeast   = 64        // bytes that even the cells of a huge result have
+	longCell    = 16 << 10 // bytes of a cell
+	resultLimit = 16 << 20 // bytes of all cells together, were all of them this long
+	cellLeast   = 64       // bytes that even the cells of a huge result have
 )
 
 // projection is what of each row is wanted.

@@ -230,7 +230,10 @@ func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l 
 	for range batches {
 		free <- new(csv.Batch)
 	}
-	g.Go(func() error { return parse(ctx, l.Source, free, full) })
+	g.Go(func() (err error) {
+		defer shield(&err)
+		return parse(ctx, l.Source, free, full)
+	})
 	g.Go(func() (err error) {
 		defer shield(&err)
 		timestamps, jobs := newConstant(l.Time.UnixMicro()), newConstant(l.Job)
