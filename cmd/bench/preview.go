@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/storage"
+	"steward/internal/storage/engine"
+	"steward/internal/tenancy"
+	"steward/views/paths"
+)
+
+// look is a query for a table's preview in the three ways it is asked.
+type look struct {
+	name  string
+	query engine.Query
+	url   url.Values
+	sql   string
+	most  float64 // milliseconds at the median
+}
+
+func looks() []look {
+	return []look{
+		{"plain", engine.Query{}, nil, "SELECT * FROM orders LIMIT 100", 15},
+		{"common filter", engine.Query{Where: []engine.Condition{{Column: "status", Op: engine.Equal, Value: "paid"}}},
+			url.Values{"column": {"status"}, "op": {"eq"}, "value": {"paid"}}, "SELECT * FROM orders WHERE status = 'paid' LIMIT 100", 25},
+		{"rare filter", engine.Query{Where: []engine.Condition{{Column: "note", Op: engine.Contains, Value: recalled}}},
+			url.Values{"column": {"note"}, "op": {"contains"}, "value": {recalled}}, "SELECT * FROM orders WHERE instr(note, '" + recalled + "') LIMIT 100", 250},
+		{"order as text", engine.Query{Order: []engine.Order{{Column: "amount"}}},
+			url.Values{"order": {"amount"}}, "SELECT * FROM orders ORDER BY amount LIMIT 100", 250},
+		{"order as number", engine.Query{Order: []engine.Order{{Column: "amount", Number: true, Descending: true}}},
+			url.Values{"order": {"amount"}, "direction": {"desc"}, "orderAs": {"number"}}, "SELECT * FROM orders ORDER BY CAST(amount AS REAL) DESC LIMIT 100", 250},
+	}
+}
+
+// preview measures the first rows of the large table: by the service in this process,
+// by the page of a server, and by SQLite's shell, which has its start in its time. Each
+// opens the table anew.
+func (b *bench) preview(ctx context.Context) ([]Row, error) {
+	w, err := b.world()
+	if err != nil {
+		return nil, err
+	}
+	file, err := b.imported()
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.serve(ctx, w.data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.stop() }()
+	br, err := b.signIn(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	a, err := b.open(ctx, w.data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = a.Close() }()
+	var out []Row
+	for _, l := range looks() {
+		l.query.Limit = 100
+		var service, page, shell Samples
+		for range 4 * b.rounds {
+			start := time.Now()
+			var scope access.Project
+			var t storage.Table
+			err := a.DB.View(ctx, func(tx *db.Tx) error {
+				u, err := a.Accounts.ByEmail(tx, email)
+				if err != nil {
+					return err
+				}
+				if scope, err = tenancy.Enter(tx, u.Actor(), w.project, access.StorageRead); err != nil {
+					return err
+				}
+				t, err = a.Storage.Table(tx, scope, table)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			if _, err := a.Storage.Preview(ctx, scope, t, l.query); err != nil {
+				return nil, err
+			}
+			service = append(service, milliseconds(time.Since(start)))
+
+			start = time.Now()
+			if _, err := br.get(ctx, paths.TablePreview(w.project, table)+"?"+l.url.Encode()); err != nil {
+				return nil, err
+			}
+			page = append(page, milliseconds(time.Since(start)))
+
+			u, err := b.sqliteQuery(ctx, file, l.sql)
+			if err != nil {
+				return nil, err
+			}
+			shell = append(shell, u.wall*1000)
+		}
+		what := "preview, " + l.name + ": "
+		out = append(out, Row{What: what + "service", Unit: "ms", Steward: service, Baseline: shell, Compare: Figure, Want: l.most},
+			Row{What: what + "page", Unit: "ms", Steward: page, Baseline: shell, Compare: Figure, Want: l.most})
+	}
+	return out, nil
+}
