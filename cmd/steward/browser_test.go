@@ -49,11 +49,12 @@ type tab struct {
 	pardoned []string
 }
 
-// open starts a browser with a profile of its own, and a tab in it, until the test ends.
+// open starts a browser with a fresh profile of its own, and a tab in it, until the test
+// ends.
 func open(t *testing.T, site string) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(or(os.Getenv("STEWARD_CHROMIUM"), "/usr/bin/chromium")),
-		chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1440, 900),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1440, 900),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	browser, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)

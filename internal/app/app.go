@@ -67,8 +67,8 @@ func (a *App) open(ctx context.Context, o Options) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("--db: %w", err)
 		}
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real // one lock for one file, whatever its name
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target // one lock for one file, whatever its name
 		}
 		l, err := takeLock(path + ".lock")
 		if err != nil {
