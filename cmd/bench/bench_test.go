@@ -102,7 +102,7 @@ func TestBarePages(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &a); err != nil {
 			t.Fatal(err)
 		}
-		if a.Requests == 0 || a.All < a.Requests || a.Bytes < 1000 {
+		if a.All == 0 || a.All < a.Requests || a.Bytes < 1000 {
 			t.Errorf("%s: %+v", path, a)
 		}
 	}
