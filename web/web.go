@@ -37,6 +37,9 @@ import (
 // formMax bounds the body of every request but uploads, which stream.
 const formMax = 10 << 20
 
+// lingering is how long an upload that was answered early is still read.
+const lingering = time.Minute
+
 // publicMax bounds it where nobody needs to be signed in.
 const publicMax = 64 << 10
 
@@ -174,7 +177,9 @@ func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
 	})
 }
 
-// bodies bounds what a request may send. An upload's own limit is in its handler.
+// bodies bounds what a request may send. An upload's own limit is in its handler. What the
+// handler leaves of one is read off for a while: a browser takes no answer before it has
+// sent everything, and would report a broken connection instead.
 func bodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -185,6 +190,10 @@ func bodies(next http.Handler) http.Handler {
 			r.Body = http.MaxBytesReader(w, r.Body, publicMax)
 		}
 		next.ServeHTTP(w, r)
+		if console.Uploads(r) {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
 	})
 }
 

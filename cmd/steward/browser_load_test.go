@@ -51,6 +51,9 @@ func TestBrowserLoad(t *testing.T) {
 		// Signing in leads back to the page that was asked for.
 		p.goTo("/")
 		p.at("/login")
+		if js[bool](p, `document.documentElement.classList.contains('js')`) != scripts {
+			t.Fatal("scripts are not as this walk wants them")
+		}
 		p.fill("#email", admin.Email)
 		p.fill("#password", webtest.Password)
 		p.submit("Sign in")
@@ -287,8 +290,9 @@ func TestBrowserUploadBroken(t *testing.T) {
 		p.goTo(paths.Load(project.ID))
 		p.attach("#file", file)
 		wire.slow.Store(true)
+		before := seen.received()
 		p.click("button", "Upload and check")
-		p.sooner("the upload to be on its way", func() bool { return seen.open("/load") == 1 && seen.received() > 1<<20 })
+		p.sooner("the upload to be on its way", func() bool { return seen.open("/load") == 1 && seen.received() > before+1<<20 })
 	}
 	over := func(p *tab) {
 		p.sooner("the server to notice", func() bool { return seen.open("/load") == 0 })

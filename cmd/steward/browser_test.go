@@ -214,8 +214,7 @@ func (p *tab) sooner(what string, is func() bool) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(glance) {
 		if time.Now().After(end) {
-			where, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`location.href + '\n' + document.body.innerText`))
-			p.t.Fatalf("waited in vain for: %s\nat %s\nconsole: %s", what, where, p.complaints())
+			p.t.Fatalf("waited in vain for: %s\nconsole: %s\nat %s", what, p.complaints(), js[string](p, `location.href + '\n' + document.body.innerText`))
 		}
 	}
 }
@@ -241,6 +240,7 @@ func (p *tab) click(selector, words string) {
 	p.do(chromedp.MouseClickXY(at.X, at.Y))
 }
 
+// doubleClick clicks twice, as fast as one can.
 func (p *tab) doubleClick(selector, words string) {
 	p.t.Helper()
 	at := p.find(selector, words)
@@ -365,7 +365,7 @@ func (p *tab) withoutScripts() {
 	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
-// look sets the width of the window and the colours of the system; below 600 px it is a
+// look sets the width of the window and the colours of the system. With 390 px it is a
 // phone.
 func (p *tab) look(width int64, colours string) {
 	p.t.Helper()

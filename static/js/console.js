@@ -133,9 +133,12 @@ on('htmx:after:request', event => {
   event.preventDefault();
   location.assign(raw.url);
 });
+on('htmx:error', event => {
+  if (event.detail.error?.name !== 'AbortError') toast('The server does not answer. Try again in a moment.');
+});
 on('htmx:after:swap', event => {
   if (!event.detail.ctx.request) return; // a live part, not an answer
-  focusErrors();
+  if (event.detail.ctx.response.status === 422) focusErrors(); // of a form that was sent, not of a choice on the way
   showTab();
   listen();
 });
