@@ -308,3 +308,30 @@ func TestMutationsAreEvents(t *testing.T) {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// A program that stops says that it is not ready, and goes on answering what is under way.
+func TestStopping(t *testing.T) {
+	t.Parallel()
+	cfg := config.Config{Addr: "127.0.0.1:0", Data: t.TempDir(), DB: dbtest.DSN(t)}
+	a, err := app.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Options{Serve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	h, err := web.New(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code
+	}
+	if got := ask("/readyz"); got != http.StatusOK {
+		t.Errorf("/readyz before: %d", got)
+	}
+	h.Stop()
+	if ready, healthy, page := ask("/readyz"), ask("/healthz"), ask("/login"); ready != http.StatusServiceUnavailable || healthy != http.StatusOK || page != http.StatusOK {
+		t.Errorf("while stopping: /readyz %d, /healthz %d, a page %d", ready, healthy, page)
+	}
+}

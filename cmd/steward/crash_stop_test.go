@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -124,25 +123,9 @@ func TestCrashStop(t *testing.T) {
 	}
 	poll(t, "a hundred uploads are under way", func() bool { return objects(t, filepath.Join(data, "store", "files")) == before+100 })
 
-	// Half a request is enough for a connection to be kept.
-	probe, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = probe.Close() }()
-	if _, err := io.WriteString(probe, "GET /readyz HTTP/1.1\r\nHost: "+strings.TrimPrefix(p.URL, "http://")+"\r\nConnection: close\r\n"); err != nil {
-		t.Fatal(err)
-	}
-
 	start = time.Now()
 	p.signal(syscall.SIGTERM)
 	p.said("stopping")
-	if _, err := io.WriteString(probe, "\r\n"); err != nil {
-		t.Errorf("/readyz: %v", err)
-	}
-	if answer, err := io.ReadAll(probe); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 503 ") {
-		t.Errorf("/readyz of a program that stops: %v %.200q", err, answer)
-	}
 	for _, u := range uploads {
 		close(u.goOn)
 	}

@@ -234,7 +234,8 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 		return nil, false, err
 	}
 	if !v.Passive && st.s.db.Now().Sub(seen) > seenEvery {
-		if err := st.s.Touch(ctx, v); err != nil {
+		// A full or busy database must not keep people from looking: they are then idle sooner.
+		if err := st.s.Touch(ctx, v); err != nil && !fault.Is(err, fault.Full) && !fault.Is(err, fault.Unavailable) {
 			return nil, false, err
 		}
 	}

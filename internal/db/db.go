@@ -157,6 +157,9 @@ func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	start := time.Now()
 	if err := tx.tx.Commit(); err != nil {
+		if c := d.dialect.classify(err); c != causeOther && c != causeGone { // the database itself says no
+			return d.dialect.translate(err)
+		}
 		return errors.Join(errUncertain, d.dialect.translate(err))
 	}
 	if d.commit != nil {
