@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func TestLive(t *testing.T) {
 		lines := stream(t, c, base+"/live?part=job-"+in.job)
 		await(t, lines, "Waiting")
 		s.Update(func(tx *db.Tx) error {
-			n, err := db.Value[int64](tx, "SELECT id FROM jobs WHERE state = 'waiting'")
+			n, err := strconv.ParseInt(in.job, 10, 64)
 			if err != nil {
 				return err
 			}
