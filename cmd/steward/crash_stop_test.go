@@ -95,8 +95,7 @@ func bytesOf(content []byte) func(io.Writer) error {
 
 // TestCrashStop ends the program by SIGTERM while a hundred requests are in flight, a
 // load has just begun, and another one takes longer than the program may: no request
-// fails, /readyz says that it stops, the loads are finished or given back, and go on
-// after the start.
+// fails, and the loads are finished, or given back and go on after the start.
 func TestCrashStop(t *testing.T) {
 	data := t.TempDir()
 	p := launchServe(t, data)

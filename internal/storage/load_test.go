@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -65,21 +64,18 @@ func (p *place) start(table string, file int64, add bool) (j jobs.Job) {
 	return j
 }
 
-// await gives jobs as they ended, oldest start first. Each must end well.
-func (p *place) await(list ...jobs.Job) []jobs.Job {
+// await waits for the end of jobs. Each must end well.
+func (p *place) await(list ...jobs.Job) {
 	p.t.Helper()
-	out := make([]jobs.Job, len(list))
-	for i, j := range list {
+	for _, j := range list {
 		wait(p.t, fmt.Sprintf("job %d ends", j.ID), func() bool {
-			p.View(func(tx *db.Tx) (err error) { out[i], err = p.App.Jobs.Get(tx, p.scope, j.ID); return err })
-			return out[i].Finished()
+			p.View(func(tx *db.Tx) (err error) { j, err = p.App.Jobs.Get(tx, p.scope, j.ID); return err })
+			return j.Finished()
 		})
-		if out[i].State != jobs.Success {
-			p.t.Fatalf("job %d (%s): %s %s", j.ID, j.Table, out[i].State, out[i].ErrorMessage)
+		if j.State != jobs.Success {
+			p.t.Fatalf("job %d (%s): %s %s", j.ID, j.Table, j.State, j.ErrorMessage)
 		}
 	}
-	slices.SortFunc(out, func(a, b jobs.Job) int { return a.StartedAt.Compare(b.StartedAt) })
-	return out
 }
 
 // wait polls until a condition holds.
@@ -139,6 +135,25 @@ func (p *place) content(name string) string {
 		p.t.Errorf("table %s says %d rows, there are %d", name, t.Rows, v.Rows())
 	}
 	return strings.Join(stamps, " ")
+}
+
+// order gives the jobs that made a table's versions, the oldest first, and fails unless
+// each built on the version before.
+func (p *place) order(name string) (made []int64) {
+	p.t.Helper()
+	id := p.table(name).ID
+	p.View(func(tx *db.Tx) error {
+		gaps, err := db.Value[int64](tx, "SELECT count(*) FROM job_tables WHERE table_id = $1 AND version_after <> version_before + 1", id)
+		if err != nil {
+			return err
+		}
+		if gaps != 0 {
+			p.t.Errorf("%d jobs on table %s did not build on the version before theirs", gaps, name)
+		}
+		made, err = db.All(tx, func(r db.Row) (job int64, err error) { return job, r.Scan(&job) }, "SELECT job_id FROM job_tables WHERE table_id = $1 ORDER BY version_after", id)
+		return err
+	})
+	return made
 }
 
 // sums fails unless a bucket's sums are those of its tables, and each table's version
@@ -206,11 +221,9 @@ func TestLoadsAtOnce(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			done := p.await(started...)
-			if done[1].StartedAt.Before(done[0].FinishedAt) {
-				t.Errorf("job %d started at %s, before job %d ended at %s", done[1].ID, done[1].StartedAt, done[0].ID, done[0].FinishedAt)
-			}
-			if got, want := p.content(name), c.after(stamps[done[0].ID], stamps[done[1].ID]); got != want {
+			p.await(started...)
+			done := p.order(name)[version-2:]
+			if got, want := p.content(name), c.after(stamps[done[0]], stamps[done[1]]); got != want {
 				t.Errorf("the table has %s, want %s", got, want)
 			}
 			if got := p.table(name).Version; got != version {
@@ -307,45 +320,53 @@ func TestReadersDuringLoads(t *testing.T) {
 	p.sums()
 }
 
-// meter counts the runs that are under way at once, and holds the first of them until
-// as many as may are.
+// meter looks at the queue whenever a job begins, and holds jobs until a project has as
+// many as it may have.
 type meter struct {
-	mu       sync.Mutex
-	projects map[int64]int
-	tables   map[string]int
-	most     int // of one project
-	wrong    []string
-	full     chan struct{} // closed when a project has all it may have
+	*webtest.Site
+	full chan struct{} // closed then, by open
+	open func()
+
+	mu    sync.Mutex
+	most  int64 // jobs of one project
+	wrong []string
 }
 
 func (m *meter) around(handle jobs.Handler) jobs.Handler {
 	return func(ctx context.Context, r *jobs.Run) error {
-		m.note(r.Job, 1)
-		defer m.note(r.Job, -1)
-		select {
-		case <-m.full:
-		case <-time.After(20 * time.Second):
+		if err := m.look(ctx, r.Job); err != nil {
+			return err
 		}
+		<-m.full
 		return handle(ctx, r)
 	}
 }
 
-func (m *meter) note(j jobs.Job, n int) {
+func (m *meter) look(ctx context.Context, j jobs.Job) error {
+	var project, table int64
+	err := m.App.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if project, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE state = 'processing' AND project_id = $1", j.Project); err != nil {
+			return err
+		}
+		table, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE state = 'processing' AND serial_key = $1", j.SerialKey)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.projects[j.Project] += n
-	m.tables[j.SerialKey] += n
-	if p := m.projects[j.Project]; p > m.most {
-		if m.most = p; p == jobs.ProjectParallelism {
-			close(m.full)
-		}
+	if project >= jobs.ProjectParallelism {
+		m.open()
 	}
-	if m.projects[j.Project] > jobs.ProjectParallelism {
-		m.wrong = append(m.wrong, fmt.Sprintf("project %d runs %d jobs", j.Project, m.projects[j.Project]))
+	m.most = max(m.most, project)
+	if project > jobs.ProjectParallelism {
+		m.wrong = append(m.wrong, fmt.Sprintf("project %d runs %d jobs", j.Project, project))
 	}
-	if m.tables[j.SerialKey] > 1 {
-		m.wrong = append(m.wrong, fmt.Sprintf("%d jobs run on %s", m.tables[j.SerialKey], j.SerialKey))
+	if table > 1 {
+		m.wrong = append(m.wrong, fmt.Sprintf("%d jobs run on %s", table, j.SerialKey))
 	}
+	return nil
 }
 
 // TestManySmallLoads runs the loads of ten projects on more workers than one project
@@ -354,7 +375,9 @@ func TestManySmallLoads(t *testing.T) {
 	t.Parallel()
 	const projects, loadsPerTable, rows = 10, 3, 5
 	s := webtest.Open(t, webtest.Options{Idle: true})
-	m := &meter{projects: map[int64]int{}, tables: map[string]int{}, full: make(chan struct{})}
+	m := &meter{Site: s, full: make(chan struct{})}
+	m.open = sync.OnceFunc(func() { close(m.full) })
+	defer time.AfterFunc(15*time.Second, m.open).Stop() // it should not come to this
 	run := m.around(s.App.Storage.RunLoad)
 	s.App.Jobs.Handle(map[string]jobs.Handler{storage.TableCreate: run, storage.TableImport: run}, s.App.Storage.Guard)
 
@@ -382,19 +405,14 @@ func TestManySmallLoads(t *testing.T) {
 	}
 	defer func() { stop(); workers.Wait() }()
 	for _, p := range places {
-		done := p.await(started[p]...)
-		slices.SortFunc(done, func(a, b jobs.Job) int {
-			return cmp.Or(cmp.Compare(a.Table, b.Table), a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
-		})
-		for i, j := range done {
-			if i > 0 && done[i-1].Table == j.Table && j.ID < done[i-1].ID {
-				t.Errorf("job %d ran before job %d, which was there first", done[i-1].ID, j.ID)
-			}
-		}
+		p.await(started[p]...)
 		for n := range len(started[p]) / loadsPerTable {
 			var want []string
 			for l := range loadsPerTable {
 				want = append(want, fmt.Sprintf("t%d.%d×%d", n, l, rows))
+			}
+			if made := p.order(fmt.Sprint("t", n)); !slices.IsSorted(made) {
+				t.Errorf("the jobs on table t%d ran in the order %v", n, made)
 			}
 			if got := p.content(fmt.Sprint("t", n)); got != strings.Join(want, " ") {
 				t.Errorf("table t%d has %s, want %s", n, got, want)
