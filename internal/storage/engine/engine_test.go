@@ -295,7 +295,7 @@ func TestFullReplacesAppendAdds(t *testing.T) {
 		equal(t, fmt.Sprint("rows after load ", i), all(t, b.open(t, s.Location), engine.Query{}), want)
 		equal(t, fmt.Sprint("count after load ", i), s.Rows, int64(len(want)))
 
-		v, err := b.OpenVersion(t.Context(), fourth.Location, s.SnapshotID)
+		v, err := b.OpenVersion(t.Context(), fourth.Location, s.SnapshotID, s.SchemaID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,8 +303,11 @@ func TestFullReplacesAppendAdds(t *testing.T) {
 	}
 	equal(t, "third", []int64{third.Added, third.Removed, third.Files}, []int64{1, 3, 1})
 	equal(t, "fourth", []int64{fourth.Added, fourth.Removed, fourth.Files}, []int64{2, 0, 2})
-	if _, err := b.OpenVersion(t.Context(), fourth.Location, 1); !errors.Is(err, engine.ErrNoSnapshot) {
+	if _, err := b.OpenVersion(t.Context(), fourth.Location, 1, fourth.SchemaID); !errors.Is(err, engine.ErrNoSnapshot) {
 		t.Errorf("unknown version: %v", err)
+	}
+	if _, err := b.OpenVersion(t.Context(), fourth.Location, fourth.SnapshotID, 99); !errors.Is(err, engine.ErrNoSnapshot) {
+		t.Errorf("unknown schema: %v", err)
 	}
 }
 
@@ -361,7 +364,7 @@ func TestColumns(t *testing.T) {
 		slices.Sort(want)
 		equal(t, "library", got, want)
 	}
-	v, err := b.OpenVersion(t.Context(), back.Location, wider.SnapshotID)
+	v, err := b.OpenVersion(t.Context(), back.Location, wider.SnapshotID, wider.SchemaID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func TestDeletionVectors(t *testing.T) {
 	equal(t, "replaced", []int64{replaced.Rows, replaced.Removed, replaced.Files}, []int64{1, 496, 1})
 	equal(t, "replaced", all(t, b.open(t, replaced.Location), engine.Query{}), []string{`"only"`})
 	equal(t, "library", b.foreignRows(t, replaced.Location), all(t, b.open(t, replaced.Location), engine.Query{Origin: true}))
-	old, err := b.OpenVersion(t.Context(), replaced.Location, v.SnapshotID())
+	old, err := b.OpenVersion(t.Context(), replaced.Location, v.SnapshotID(), more.SchemaID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,8 @@ type Staged struct {
 	Rows  int64 // in the table after the change
 	Bytes int64 // of its data files and deletion vectors
 	Files int64 // its data files
+	// Deleted is how many rows stand in the data files without being in the table.
+	Deleted int64
 
 	Added, Removed               int64 // rows
 	ColumnsAdded, ColumnsDropped []string
@@ -115,41 +117,35 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 		l.Staging()
 	}
 
-	var removed []liveFile
+	rows := edit{added: written}
 	if l.Mode == Full {
-		removed, live = live, nil
+		rows.removed = live
 	}
 	meta := t.Metadata()
-	if len(written)+len(removed) > 0 {
-		summary := iceberg.Properties{"steward.job": strconv.FormatInt(l.Job, 10)}
-		if meta, err = replaceFiles(ctx, t, removed, written, summary); err != nil {
+	if rows.any() {
+		if meta, live, err = commit(ctx, files, t, live, rows, summary(l.Job)); err != nil {
 			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
 		}
 	}
 	location := l.Base
-	if location == "" || change.any() || len(written)+len(removed) > 0 {
+	if location == "" || change.any() || rows.any() {
 		if location, err = writeMetadata(files, meta, l.Base); err != nil {
 			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
 		}
 	}
 
-	staged := &Staged{
-		Base: l.Base, Location: location,
-		SchemaID: meta.CurrentSchema().ID, Columns: dataColumns(meta.CurrentSchema()),
-		ColumnsAdded: change.added, ColumnsDropped: change.dropped,
-		files: files,
-	}
-	if s := meta.CurrentSnapshot(); s != nil {
-		staged.SnapshotID = s.SnapshotID
-	}
+	staged := newStaged(files, meta, l.Base, location, live)
+	staged.ColumnsAdded, staged.ColumnsDropped = change.added, change.dropped
 	for _, f := range written {
 		staged.Added += f.Count()
-		live = append(live, liveFile{data: f})
 	}
-	staged.Removed, _ = totals(removed)
-	staged.Rows, staged.Bytes = totals(live)
-	staged.Files = int64(len(live))
+	staged.Removed, _ = totals(rows.removed)
 	return staged, nil
+}
+
+// summary names in a snapshot the job that made it.
+func summary(job int64) iceberg.Properties {
+	return iceberg.Properties{"steward.job": strconv.FormatInt(job, 10)}
 }
 
 // prepare returns the table as the load finds it, but with the columns that

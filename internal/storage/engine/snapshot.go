@@ -119,38 +119,6 @@ func totals(live []liveFile) (rows, bytes int64) {
 	return rows, bytes
 }
 
-// replaceFiles stages a snapshot in which the files of added stand for those
-// of removed. Either may be empty, but not both. Without removed it appends.
-func replaceFiles(ctx context.Context, t *table.Table, removed []liveFile, added []iceberg.DataFile, summary iceberg.Properties) (table.Metadata, error) {
-	tx := t.NewTransaction()
-	var err error
-	if len(removed) == 0 {
-		err = tx.NewRowDelta(summary).AddRows(added...).Commit(ctx)
-	} else {
-		var data, deletes []iceberg.DataFile
-		for _, f := range removed {
-			data = append(data, f.data)
-			if f.deletes != nil {
-				deletes = append(deletes, f.deletes)
-			}
-		}
-		err = tx.ReplaceFiles(ctx, data, added, deletes, summary, table.WithoutAutoNameMapping())
-	}
-	if err != nil {
-		return nil, err
-	}
-	commit, err := tx.TableCommit()
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range commit.Requirements {
-		if err := r.Validate(t.Metadata()); err != nil {
-			return nil, err
-		}
-	}
-	return table.UpdateTableMetadata(t.Metadata(), commit.Updates, t.MetadataLocation())
-}
-
 // writeMetadata writes a metadata file, the successor of the one at base, and
 // returns its location.
 func writeMetadata(files *files, meta table.Metadata, base string) (string, error) {

@@ -49,26 +49,28 @@ func (e *Engine) Open(ctx context.Context, location string) (*View, error) {
 	return e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
 }
 
-// OpenVersion opens an older snapshot of the table, with the columns it had then.
+// OpenVersion opens a snapshot of the table at a metadata location, 0 for that of a
+// table without rows, under one of the schemas that the table has had.
 //
-// Fails with ErrNoSnapshot if the table does not have it, with
+// Fails with ErrNoSnapshot if the table does not have them, with
 // blob.ErrNotFound if there is no such metadata.
-func (e *Engine) OpenVersion(ctx context.Context, location string, snapshot int64) (*View, error) {
+func (e *Engine) OpenVersion(ctx context.Context, location string, snapshot int64, schema int) (*View, error) {
 	t, err := loadTable(newFiles(ctx, e.store), location)
 	if err != nil {
 		return nil, err
+	}
+	columns, ok := t.Schemas()[schema]
+	if !ok {
+		return nil, fmt.Errorf("%w: schema %d in the table at %s", ErrNoSnapshot, schema, location)
+	}
+	if snapshot == 0 {
+		return e.view(ctx, t, nil, columns)
 	}
 	s := t.SnapshotByID(snapshot)
 	if s == nil {
 		return nil, fmt.Errorf("%w: %d in the table at %s", ErrNoSnapshot, snapshot, location)
 	}
-	schema := t.Schema()
-	if s.SchemaID != nil {
-		if then, ok := t.Schemas()[*s.SchemaID]; ok {
-			schema = then
-		}
-	}
-	return e.view(ctx, t, s, schema)
+	return e.view(ctx, t, s, columns)
 }
 
 func (e *Engine) view(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*View, error) {
