@@ -1,0 +1,348 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"steward/internal/storage/blob"
+	"steward/internal/storage/engine"
+)
+
+// rows returns all rows of the table at a location, rendered, and sees to it
+// that the library's own reader finds the same.
+func (b *bundle) rows(t *testing.T, location string) []string {
+	t.Helper()
+	rows := all(t, b.open(t, location), engine.Query{Origin: true})
+	foreign := b.foreignRows(t, location)
+	slices.Sort(foreign)
+	same(t, "library", foreign, slices.Sorted(slices.Values(rows)))
+	return rows
+}
+
+// values returns the cells of all rows of the table at a location.
+func (b *bundle) values(t *testing.T, location string) []string {
+	t.Helper()
+	b.rows(t, location)
+	return all(t, b.open(t, location), engine.Query{})
+}
+
+// version returns the cells of all rows of a version of the table at a location.
+func (b *bundle) version(t *testing.T, location string, snapshot int64, schema int) []string {
+	t.Helper()
+	v, err := b.OpenVersion(t.Context(), location, snapshot, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all(t, v, engine.Query{})
+}
+
+// must returns what an operation staged, and compares what it says of the table
+// with the table.
+func (b *bundle) must(t *testing.T) func(*engine.Staged, error) *engine.Staged {
+	return func(s *engine.Staged, err error) *engine.Staged {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := b.open(t, s.Location)
+		equal(t, "staged", []int64{s.Rows, s.Bytes, s.SnapshotID}, []int64{v.Rows(), v.Bytes(), v.SnapshotID()})
+		equal(t, "columns", s.Columns, v.Columns())
+		return s
+	}
+}
+
+// numbers is a CSV of one column with the numbers from one to before another.
+func numbers(from, to int) string {
+	var s strings.Builder
+	s.WriteString("n\n")
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&s, "%04d\n", i)
+	}
+	return s.String()
+}
+
+// shown is how the rows of numbers are rendered.
+func shown(from, to int) []string {
+	rows := []string{}
+	for i := from; i < to; i++ {
+		rows = append(rows, fmt.Sprintf("%q", fmt.Sprintf("%04d", i)))
+	}
+	return rows
+}
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	s := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"b", "a"}, Job: 1}))
+	equal(t, "created", []any{s.Base, s.Rows, s.SnapshotID, s.SchemaID, names(s.Columns), s.ColumnsAdded},
+		[]any{"", int64(0), int64(0), 0, []string{"b", "a"}, []string{"b", "a"}})
+	equal(t, "rows", b.values(t, s.Location), []string{})
+	filled := b.must(t)(b.Load(t.Context(), request(t, s.Location, engine.Append, "a,b\n1,2\n")))
+	equal(t, "rows", b.values(t, filled.Location), []string{`"2"|"1"`})
+
+	before := b.files(t)
+	for _, c := range []struct {
+		columns []string
+		want    error
+	}{
+		{nil, engine.ErrLastColumn}, {[]string{"a", "b", "a"}, engine.ErrColumnExists},
+		{[]string{"a", ""}, engine.ErrColumnName}, {[]string{"_job"}, engine.ErrColumnName},
+	} {
+		if _, err := b.Create(t.Context(), engine.Create{Folder: "tables/2", Columns: c.columns}); !errors.Is(err, c.want) {
+			t.Errorf("%q: %v", c.columns, err)
+		}
+	}
+	if _, err := b.Create(t.Context(), engine.Create{Folder: "../2", Columns: []string{"a"}}); !errors.Is(err, blob.ErrKey) {
+		t.Errorf("bad folder: %v", err)
+	}
+	equal(t, "files", b.files(t), before)
+}
+
+func TestAlter(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	base := b.load(t, "", engine.Full, "a,b,c\n1,2,3\n")
+	alter := func(base string, a engine.Alter) *engine.Staged {
+		t.Helper()
+		a.Folder, a.Base, a.Job = "tables/1", base, 2
+		return b.must(t)(b.Alter(t.Context(), a))
+	}
+	dropped := alter(base.Location, engine.Alter{Drop: []string{"b"}})
+	equal(t, "dropped", []any{names(dropped.Columns), dropped.ColumnsDropped, dropped.SnapshotID, b.values(t, dropped.Location)},
+		[]any{[]string{"a", "c"}, []string{"b"}, base.SnapshotID, []string{`"1"|"3"`}})
+	back := alter(dropped.Location, engine.Alter{Add: []string{"b", "d"}})
+	equal(t, "back", []any{names(back.Columns), back.ColumnsAdded, b.values(t, back.Location)},
+		[]any{[]string{"a", "c", "b", "d"}, []string{"b", "d"}, []string{`"1"|"3"|NULL|NULL`}})
+	swapped := alter(back.Location, engine.Alter{Rename: map[string]string{"a": "c", "c": "a", "d": "e"}, Drop: []string{"b"}, Add: []string{"d", "b"}})
+	equal(t, "swapped", []any{names(swapped.Columns), b.values(t, swapped.Location)},
+		[]any{[]string{"c", "a", "e", "d", "b"}, []string{`"1"|"3"|NULL|NULL|NULL`}})
+	more := b.load(t, swapped.Location, engine.Append, "a,b,c,d,e\nA,B,C,D,E\n")
+	equal(t, "more", b.values(t, more.Location), []string{`"1"|"3"|NULL|NULL|NULL`, `"C"|"A"|"E"|"D"|"B"`})
+
+	ids := map[int]string{}
+	for _, s := range []*engine.Staged{base, dropped, back, swapped} {
+		for _, c := range s.Columns {
+			ids[c.ID] = c.Name
+		}
+	}
+	equal(t, "ids ever given", len(ids), 7) // a b c, b d, d b
+	for _, s := range []*engine.Staged{base, dropped, back, swapped, more} {
+		v, err := b.OpenVersion(t.Context(), more.Location, s.SnapshotID, s.SchemaID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "version", []any{names(v.Columns()), all(t, v, engine.Query{})},
+			[]any{names(s.Columns), all(t, b.open(t, s.Location), engine.Query{})})
+	}
+	// Columns that were loaded away do not come back either.
+	l := request(t, more.Location, engine.Full, "c\nx\n")
+	l.DropColumns = []string{"a", "b", "d", "e"}
+	narrow := b.must(t)(b.Load(t.Context(), l))
+	wide := alter(narrow.Location, engine.Alter{Add: []string{"a"}})
+	equal(t, "wide", b.values(t, wide.Location), []string{`"x"|NULL`})
+	equal(t, "id", wide.Columns[1].ID > more.Columns[4].ID, true)
+
+	before := b.files(t)
+	var unknown *engine.UnknownColumnError
+	for _, a := range []engine.Alter{
+		{Drop: []string{"b"}}, {Drop: []string{"_job"}}, {Rename: map[string]string{"b": "x"}},
+		{Rename: map[string]string{"_timestamp": "x"}}, {Drop: []string{"a"}, Rename: map[string]string{"a": "x"}},
+	} {
+		a.Folder, a.Base = "tables/1", wide.Location
+		if _, err := b.Alter(t.Context(), a); !errors.As(err, &unknown) || unknown.Column == "" {
+			t.Errorf("%+v: %v", a, err)
+		}
+	}
+	for _, c := range []struct {
+		alter engine.Alter
+		want  error
+	}{
+		{engine.Alter{Add: []string{"a"}}, engine.ErrColumnExists},
+		{engine.Alter{Add: []string{"x", "x"}}, engine.ErrColumnExists},
+		{engine.Alter{Rename: map[string]string{"a": "c"}}, engine.ErrColumnExists},
+		{engine.Alter{Drop: []string{"a", "c"}}, engine.ErrLastColumn},
+		{engine.Alter{Add: []string{""}}, engine.ErrColumnName},
+		{engine.Alter{Rename: map[string]string{"a": "_job"}}, engine.ErrColumnName},
+	} {
+		c.alter.Folder, c.alter.Base = "tables/1", wide.Location
+		if _, err := b.Alter(t.Context(), c.alter); !errors.Is(err, c.want) {
+			t.Errorf("%+v: %v", c.alter, err)
+		}
+	}
+	for _, a := range []engine.Alter{{}, {Rename: map[string]string{"a": "a"}}} {
+		equal(t, "nothing to alter", alter(wide.Location, a).Location, wide.Location)
+	}
+	equal(t, "files", b.files(t), before)
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 100, FileSize: 1}) // a file for each row group
+	base := b.load(t, "", engine.Full, numbers(0, 1000))
+	base = b.load(t, base.Location, engine.Append, numbers(1000, 1050))
+	where := func(op engine.Op, value string) engine.Condition {
+		return engine.Condition{Column: "n", Op: op, Value: value}
+	}
+	var progress []int64
+	remove := func(base string, where ...engine.Condition) *engine.Staged {
+		t.Helper()
+		progress = nil
+		return b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: base, Where: where, Job: 2,
+			Progress: func(rows int64) { progress = append(progress, rows) }}))
+	}
+	// Some rows of a file, all of others.
+	first := remove(base.Location, where(engine.GreaterOrEqual, "0150"), where(engine.Less, "0320"))
+	equal(t, "first", []int64{first.Removed, first.Rows, first.Files, first.Deleted}, []int64{170, 880, base.Files - 1, 70})
+	equal(t, "progress", progress[len(progress)-1], int64(1050))
+	same(t, "first", b.values(t, first.Location), slices.Concat(shown(0, 150), shown(320, 1050)))
+	// More rows of a file that lost some.
+	second := remove(first.Location, where(engine.Contains, "7"))
+	var want []string
+	for _, n := range slices.Concat(shown(0, 150), shown(320, 1050)) {
+		if !strings.Contains(n, "7") {
+			want = append(want, n)
+		}
+	}
+	same(t, "second", b.values(t, second.Location), want)
+	equal(t, "second", []int64{second.Removed, second.Rows}, []int64{int64(880 - len(want)), int64(len(want))})
+	// The last rows of a file that lost the others.
+	third := remove(second.Location, where(engine.GreaterOrEqual, "0100"), where(engine.Less, "0200"))
+	equal(t, "third", third.Files, second.Files-1)
+
+	nothing := remove(third.Location, where(engine.Equal, "0150"))
+	equal(t, "nothing", []any{nothing.Location, nothing.Removed, nothing.Rows}, []any{third.Location, int64(0), third.Rows})
+	emptied := remove(third.Location)
+	equal(t, "emptied", []int64{emptied.Removed, emptied.Rows, emptied.Files, emptied.Bytes}, []int64{third.Rows, 0, 0, 0})
+	equal(t, "emptied", b.values(t, emptied.Location), []string{})
+	equal(t, "again", remove(emptied.Location).Location, emptied.Location)
+	filled := b.load(t, emptied.Location, engine.Append, numbers(7, 9))
+	same(t, "filled", b.values(t, filled.Location), shown(7, 9))
+	for _, s := range []*engine.Staged{base, first, second, third} {
+		same(t, "version", b.version(t, filled.Location, s.SnapshotID, s.SchemaID), all(t, b.open(t, s.Location), engine.Query{}))
+	}
+
+	before := b.files(t)
+	var unknown *engine.UnknownColumnError
+	for _, c := range []struct {
+		where engine.Condition
+		check func(error) bool
+	}{
+		{where("like", ""), func(err error) bool { return errors.Is(err, engine.ErrQuery) }},
+		{engine.Condition{Column: "n", Op: engine.Less, Value: "x", Number: true}, func(err error) bool { return errors.Is(err, engine.ErrNotNumber) }},
+		{engine.Condition{Column: "m", Op: engine.IsNull}, func(err error) bool { return errors.As(err, &unknown) }},
+	} {
+		if _, err := b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: base.Location, Where: []engine.Condition{c.where}}); !c.check(err) {
+			t.Errorf("%v: %v", c.where, err)
+		}
+	}
+	equal(t, "files", b.files(t), before)
+}
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	restore := func(base string, to *engine.Staged) *engine.Staged {
+		t.Helper()
+		s := b.must(t)(b.Restore(t.Context(), engine.Restore{Folder: "tables/1", Base: base, Snapshot: to.SnapshotID, Schema: to.SchemaID, Job: 9}))
+		equal(t, "restored", []any{s.SnapshotID, s.SchemaID, s.Columns, s.Rows, s.Bytes}, []any{to.SnapshotID, to.SchemaID, to.Columns, to.Rows, to.Bytes})
+		same(t, "restored", b.rows(t, s.Location), all(t, b.open(t, to.Location), engine.Query{Origin: true}))
+		return s
+	}
+	empty := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"n"}}))
+	first := b.load(t, empty.Location, engine.Append, numbers(0, 10))
+	dropped := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: first.Location, Add: []string{"m"}, Drop: []string{"n"}}))
+	again := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: dropped.Location, Add: []string{"n"}}))
+	second := b.load(t, again.Location, engine.Append, "m,n\n1,2\n")
+
+	// Back, to no rows, forward, and to where it was.
+	location := restore(second.Location, first).Location
+	location = restore(location, empty).Location
+	location = restore(location, second).Location
+	location = restore(location, dropped).Location
+	location = restore(location, empty).Location
+	equal(t, "same again", restore(location, empty).Location, location)
+
+	// Changes after a restore make another line of versions.
+	other := b.load(t, location, engine.Append, numbers(50, 60))
+	same(t, "other", b.values(t, other.Location), shown(50, 60))
+	location = restore(other.Location, first).Location
+	third := b.load(t, location, engine.Append, numbers(10, 20))
+	same(t, "third", b.values(t, third.Location), shown(0, 20))
+	location = restore(third.Location, other).Location
+	location = restore(location, second).Location
+	cut := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: location, Where: []engine.Condition{{Column: "n", Op: engine.IsNull}}}))
+	equal(t, "cut", b.values(t, cut.Location), []string{`"1"|"2"`})
+	for _, s := range []*engine.Staged{first, dropped, again, second, other, third, cut} {
+		location = restore(cut.Location, s).Location
+	}
+	// The ids of columns of another line are not given again.
+	wider := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: restore(location, first).Location, Add: []string{"x"}}))
+	equal(t, "fresh id", wider.Columns[1].ID > again.Columns[1].ID, true)
+
+	before := b.files(t)
+	for _, r := range []engine.Restore{{Snapshot: 5}, {Snapshot: first.SnapshotID, Schema: 99}} {
+		r.Folder, r.Base = "tables/1", location
+		if _, err := b.Restore(t.Context(), r); !errors.Is(err, engine.ErrNoSnapshot) {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+	equal(t, "files", b.files(t), before)
+}
+
+// TestOperationsRefuse asks all operations for what cannot be.
+func TestOperationsRefuse(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	base := b.load(t, "", engine.Full, numbers(0, 10))
+	base = b.load(t, base.Location, engine.Append, numbers(10, 20))
+	before := b.files(t)
+	missing := "steward:///tables/1/metadata/00009-x.metadata.json"
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, run := range b.operations(base) {
+		if _, err := run(t.Context(), "tables/1", missing); !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("%s of no table: %v", name, err)
+		}
+		if _, err := run(t.Context(), "tables/2", base.Location); err == nil {
+			t.Errorf("%s of another table's folder", name)
+		}
+		if _, err := run(canceled, "tables/1", base.Location); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s canceled: %v", name, err)
+		}
+		equal(t, name+" leaves files", b.files(t), before)
+
+		s, err := run(t.Context(), "tables/1", base.Location)
+		if err != nil || s.Location == base.Location {
+			t.Errorf("%s: %v, %v", name, s, err)
+			continue
+		}
+		equal(t, name+" while staged", b.values(t, base.Location), shown(0, 20))
+		if err := b.Discard(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+		equal(t, name+" discarded", b.files(t), before)
+	}
+	equal(t, "table", b.values(t, base.Location), shown(0, 20))
+}
+
+// operations are changes that all do something to the table that is given.
+func (b *bundle) operations(s *engine.Staged) map[string]func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+	return map[string]func(ctx context.Context, folder, base string) (*engine.Staged, error){
+		"alter": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Alter(ctx, engine.Alter{Folder: folder, Base: base, Add: []string{"x"}})
+		},
+		"delete": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Delete(ctx, engine.Delete{Folder: folder, Base: base, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "5"}}})
+		},
+		"delete all": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Delete(ctx, engine.Delete{Folder: folder, Base: base})
+		},
+		"restore": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Restore(ctx, engine.Restore{Folder: folder, Base: base, Schema: s.SchemaID})
+		},
+	}
+}

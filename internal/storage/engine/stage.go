@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
+
+// stage runs a change, and takes back all its files should it fail.
+func (e *Engine) stage(ctx context.Context, change func(*files) (*Staged, error)) (*Staged, error) {
+	files := newFiles(ctx, e.store)
+	staged, err := change(files)
+	if err != nil {
+		// The reason to stop may be that the context ended.
+		return nil, errors.Join(err, files.discard(context.WithoutCancel(ctx)))
+	}
+	return staged, nil
+}
+
+// tableIn reads the metadata at base of the table that lies in folder.
+func tableIn(files *files, folder, base string) (*table.Table, error) {
+	t, err := loadTable(files, base)
+	if err != nil {
+		return nil, err
+	}
+	if t.Location() != scheme+folder {
+		return nil, fmt.Errorf("engine: the table at %s does not lie in %s", base, folder)
+	}
+	return t, nil
+}
+
+// stageMetadata stages a change of metadata alone, none if there are no updates.
+func stageMetadata(ctx context.Context, files *files, t *table.Table, updates []table.Update) (*Staged, error) {
+	if len(updates) == 0 {
+		return unchanged(ctx, files, t)
+	}
+	meta, err := table.UpdateTableMetadata(t.Metadata(), updates, t.MetadataLocation())
+	if err != nil {
+		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
+	}
+	return stageWritten(ctx, files, meta, t.MetadataLocation())
+}
+
+// stageWritten writes metadata that follows the one at base, whose data files
+// and manifests are durable.
+func stageWritten(ctx context.Context, files *files, meta table.Metadata, base string) (*Staged, error) {
+	live, err := liveFiles(ctx, tableOf(files, meta, base), meta.CurrentSnapshot())
+	if err != nil {
+		return nil, err
+	}
+	location, err := writeMetadata(files, meta, base)
+	if err != nil {
+		return nil, fmt.Errorf("engine: stage %s: %w", meta.Location(), err)
+	}
+	return newStaged(files, meta, base, location, live), nil
+}
+
+// stageEdit stages an edit of the files of a table, none if it changes nothing.
+func stageEdit(ctx context.Context, files *files, t *table.Table, live []liveFile, c edit, job int64) (*Staged, error) {
+	base := t.MetadataLocation()
+	if !c.any() {
+		return newStaged(files, t.Metadata(), base, base, live), nil
+	}
+	meta, after, err := commit(ctx, files, t, live, c, summary(job))
+	if err != nil {
+		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
+	}
+	location, err := writeMetadata(files, meta, base)
+	if err != nil {
+		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
+	}
+	return newStaged(files, meta, base, location, after), nil
+}
+
+// unchanged describes a table as it is.
+func unchanged(ctx context.Context, files *files, t *table.Table) (*Staged, error) {
+	live, err := liveFiles(ctx, t, t.CurrentSnapshot())
+	if err != nil {
+		return nil, err
+	}
+	return newStaged(files, t.Metadata(), t.MetadataLocation(), t.MetadataLocation(), live), nil
+}
+
+// property names in a table's metadata the job that last did something to it
+// that is no snapshot.
+func property(what string, job int64) table.Update {
+	updates := iceberg.Properties{}
+	for key, value := range summary(job) {
+		updates[key+"."+what] = value
+	}
+	return table.NewSetPropertiesUpdate(updates)
+}
