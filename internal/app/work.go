@@ -8,9 +8,32 @@ import (
 
 // handlers is the map of jobs: which kind is run by what.
 func (a *App) handlers() map[string]jobs.Handler {
+	st := a.Storage
 	return map[string]jobs.Handler{
-		storage.TableCreate: a.Storage.RunLoad,
-		storage.TableImport: a.Storage.RunLoad,
+		// What people ask for
+		storage.TableCreate:           st.RunLoad,
+		storage.TableImport:           st.RunLoad,
+		storage.TableExport:           st.RunExport,
+		storage.TableDefinitionCreate: st.RunDefinition,
+		storage.TableColumnAdd:        st.RunAlter,
+		storage.TableColumnDelete:     st.RunAlter,
+		storage.TableColumnRename:     st.RunAlter,
+		storage.TableKeyAdd:           st.RunKey,
+		storage.TableKeyDelete:        st.RunKey,
+		storage.TableRowsDelete:       st.RunDeleteRows,
+		storage.TableRevert:           st.RunRevert,
+		storage.TableCopy:             st.RunCopy,
+		storage.SnapshotCreate:        st.RunSnapshot,
+		storage.SnapshotDelete:        st.RunSnapshot,
+		storage.TableDrop:             st.RunDrop,
+		storage.BucketDelete:          st.RunDeleteBucket,
+
+		// What keeps the house in order
+		storage.TableCompact: st.RunCompact,
+		storage.TableTrim:    st.RunTrim,
+		storage.FilesPurge:   st.RunPurge,
+		storage.Maintain:     st.RunMaintain,
+		storage.Sweep:        st.RunSweep,
 	}
 }
 

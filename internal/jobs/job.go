@@ -301,6 +301,14 @@ func Uses(tx *db.Tx, job int64, u TableUse) error {
 	return err
 }
 
+// Written is the table that a job wrote. NotFound when it wrote none.
+func Written(tx *db.Tx, job int64) (TableUse, error) {
+	return db.One(tx, func(r db.Row) (TableUse, error) {
+		u := TableUse{Write: true}
+		return u, r.Scan(&u.TableID, &u.VersionBefore, &u.VersionAfter)
+	}, "SELECT table_id, version_before, version_after FROM job_tables WHERE job_id = $1 AND direction = 'write' ORDER BY table_id LIMIT 1", job)
+}
+
 // Line is one line of a job's log.
 type Line struct {
 	Seq     int64

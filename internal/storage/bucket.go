@@ -213,7 +213,7 @@ func (s *Service) Bucket(tx *db.Tx, scope access.Project, id string) (Bucket, er
 	if err := scope.Require(access.StorageRead, false); err != nil {
 		return Bucket{}, err
 	}
-	return db.One(tx, scanBucket, "SELECT "+bucketColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3", scope.ID(), scope.Branch(), id)
+	return db.One(tx, scanBucket, "SELECT "+bucketColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND b.deleted_at IS NULL", scope.ID(), scope.Branch(), id)
 }
 
 // readable joins a bucket, b, to the tables that reading it shows, t: its own, or those
@@ -236,7 +236,7 @@ func (s *Service) Buckets(tx *db.Tx, scope access.Project, f BucketFilter) ([]Bu
 		return nil, err
 	}
 	var w db.Where
-	w.And("b.project_id = ? AND b.branch_id = ?", scope.ID(), scope.Branch())
+	w.And("b.project_id = ? AND b.branch_id = ? AND b.deleted_at IS NULL", scope.ID(), scope.Branch())
 	switch f.Stage { // by the beginning of the id, which the index is ordered by
 	case In:
 		w.And("b.text_id < 'out.'")
@@ -245,7 +245,7 @@ func (s *Service) Buckets(tx *db.Tx, scope access.Project, f BucketFilter) ([]Bu
 	}
 	if f.Search != "" {
 		like := db.Like(f.Search)
-		w.And(`(b.search LIKE ? ESCAPE '\' OR EXISTS (SELECT 1 FROM tables t WHERE t.bucket_id = b.id AND t.search LIKE ? ESCAPE '\'))`, like, like)
+		w.And(`(b.search LIKE ? ESCAPE '\' OR EXISTS (SELECT 1 FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL AND t.search LIKE ? ESCAPE '\'))`, like, like)
 	}
 	if f.After != "" {
 		w.And("b.text_id > ?", f.After)
@@ -262,7 +262,7 @@ func (s *Service) Totals(tx *db.Tx, scope access.Project) (Totals, error) {
 		var t Totals
 		return t, r.Scan(&t.Buckets, &t.Tables, &t.Rows, &t.Bytes)
 	}, `SELECT count(*), CAST(COALESCE(SUM(tables_count), 0) AS BIGINT), CAST(COALESCE(SUM(rows_count), 0) AS BIGINT), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)
-		FROM buckets WHERE project_id = $1 AND branch_id = $2`, scope.ID(), scope.Branch())
+		FROM buckets WHERE project_id = $1 AND branch_id = $2 AND deleted_at IS NULL`, scope.ID(), scope.Branch())
 }
 
 const bucketColumns = `b.id, b.stage, b.name, b.text_id, b.display_name, b.description, b.source_bucket_id, b.tables_count, b.rows_count,

@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unicode"
@@ -86,14 +87,7 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 		if err != nil {
 			return err
 		}
-		if f.ID, err = tx.NewID("files"); err != nil {
-			return err
-		}
-		f.CreatedAt, f.ExpiresAt = tx.Now, tx.Now.Add(FileLife)
-		_, err = tx.Exec(`INSERT INTO files (id, project_id, branch_id, name, size_bytes, sha256, compression, blob_key, user_id, token_id, actor_name, created_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.ID, scope.ID(), scope.Branch(), f.Name, f.Bytes, f.SHA256, f.Compression, key,
-			scope.Actor().UserID, db.ZeroNull(scope.TokenID()), f.ActorName, f.CreatedAt, f.ExpiresAt)
-		if err != nil {
+		if err := addFile(tx, scope, &f); err != nil {
 			return err
 		}
 		e := audit.In(scope, "storage.fileUploaded", "file", fmt.Sprint(f.ID), f.Name)
@@ -104,6 +98,32 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 		err = errors.Join(err, s.blobs.Remove(context.WithoutCancel(ctx), key))
 	}
 	return f, err
+}
+
+// addFile records a file whose bytes are in the store.
+func addFile(tx *db.Tx, scope access.Project, f *File) error {
+	var err error
+	if f.ID, err = tx.NewID("files"); err != nil {
+		return err
+	}
+	f.CreatedAt, f.ExpiresAt = tx.Now, tx.Now.Add(FileLife)
+	_, err = tx.Exec(`INSERT INTO files (id, project_id, branch_id, name, size_bytes, sha256, compression, blob_key, user_id, token_id, actor_name, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.ID, scope.ID(), scope.Branch(), f.Name, f.Bytes, f.SHA256, f.Compression, f.key,
+		scope.Actor().UserID, db.ZeroNull(scope.TokenID()), f.ActorName, f.CreatedAt, f.ExpiresAt)
+	return err
+}
+
+// countingWriter counts what passes by.
+type countingWriter struct {
+	w io.Writer
+	n atomic.Int64
+}
+
+// Write implements io.Writer.
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // headWriter keeps the first bytes that pass by.

@@ -20,15 +20,6 @@ import (
 	"steward/internal/tenancy"
 )
 
-// Operations of storage jobs.
-const (
-	TableCreate = "tableCreate"
-	TableImport = "tableImport"
-)
-
-// Operations lists the operations that jobs have so far.
-func Operations() []string { return []string{TableCreate, TableImport} }
-
 // Load says which file goes into which table, and how.
 type Load struct {
 	File        int64
@@ -37,6 +28,7 @@ type Load struct {
 	Append      bool   // add the rows; otherwise they replace all
 	Dialect     csv.Dialect
 	DropColumns []string // columns of the table that the file lacks and that may go
+	Key         []string // the primary key of a new table; others keep theirs
 }
 
 // loadParams is a load as a job keeps and shows it.
@@ -52,6 +44,7 @@ type loadParams struct {
 	WithoutHeaders bool     `json:"withoutHeaders"`
 	Empty          string   `json:"emptyCells"`
 	DropColumns    []string `json:"dropColumns,omitempty"`
+	Key            []string `json:"primaryKey,omitempty"`
 }
 
 var emptyNames = map[csv.Empty]string{csv.EmptyDistinct: "distinct", csv.EmptyNull: "null", csv.EmptyText: "text"}
@@ -64,7 +57,7 @@ func (l Load) params(f File) loadParams {
 		return string([]byte{b})
 	}
 	return loadParams{f.ID, f.Name, l.Bucket, l.Table, l.Append, one(l.Dialect.Delimiter), one(l.Dialect.Enclosure), one(l.Dialect.Escape),
-		!l.Dialect.Header, emptyNames[l.Dialect.Empty], l.DropColumns}
+		!l.Dialect.Header, emptyNames[l.Dialect.Empty], l.DropColumns, l.Key}
 }
 
 func (p loadParams) dialect() csv.Dialect {
@@ -170,8 +163,6 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	return j, audit.Record(tx, e.Says("%s started job %d: load file %d (%s) into %s %s.", scope.Actor().Name, j.ID, f.ID, f.Name, verb, id))
 }
 
-func serialKey(branch int64, table string) string { return fmt.Sprintf("table:%d:%s", branch, table) }
-
 // RunLoad is the work of a load: it streams the file into a new version of the table,
 // and makes that version current in the transaction that ends the job. Until then the
 // table is as it was, whatever happens.
@@ -182,9 +173,10 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 		return fmt.Errorf("storage: params of job %d: %w", j.ID, err)
 	}
 	var (
-		scope access.Project
-		file  File
-		table Table
+		scope   access.Project
+		file    File
+		table   Table
+		columns []Column
 	)
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
 		var err error
@@ -200,18 +192,27 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 				return err
 			}
 			table.Folder = fmt.Sprintf("tables/%d", table.ID)
+			return nil
 		}
+		if err != nil {
+			return err
+		}
+		columns, err = s.Columns(tx, table)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	staged, rows, err := s.stage(ctx, run, p, file, table)
+	key := p.Key
+	if len(columns) > 0 {
+		key = keyOf(columns)
+	}
+	staged, rows, err := s.stage(ctx, run, p, file, table, key)
 	if err != nil {
 		return loadFault(err)
 	}
 	s.log.Debug("load: flip", "job", j.ID)
-	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, rows) })
+	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, key, rows) })
 	s.log.Debug("load: flipped", "job", j.ID, "error", err)
 	if err != nil && !db.Uncertain(err) {
 		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged))
@@ -219,7 +220,7 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	return err
 }
 
-func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table) (*engine.Staged, int64, error) {
+func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table, key []string) (*engine.Staged, int64, error) {
 	var read atomic.Int64 // the parser's goroutine writes it, the writer's reports it
 	var rows int64
 	content, err := s.open(ctx, file, func(n int64) { read.Store(n) })
@@ -231,12 +232,17 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 	if err != nil {
 		return nil, 0, err
 	}
+	for _, name := range key {
+		if !slices.Contains(source.Header(), name) {
+			return nil, 0, fault.Newf(fault.Invalid, "storage.import.missingKey", "The file lacks column %q of the primary key. The table was not changed.", excerpt(name))
+		}
+	}
 	mode := engine.Full
 	if p.Incremental {
 		mode = engine.Append
 	}
 	staged, err := s.engine.Load(ctx, engine.Load{
-		Folder: table.Folder, Base: table.Location, Mode: mode, Source: source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
+		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
 		Progress: func(n, _ int64) { rows = n; run.Progress(n, read.Load()) },
 		Staging:  func() { s.log.Debug("load: stage", "job", run.Job.ID) },
 	})
@@ -245,48 +251,22 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 
 // flip makes a staged load current: the table's row, its columns, its version, the
 // bucket's sums, the event and the end of the job, all or none.
-func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, rows int64) error {
+func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, rows int64) error {
 	j := run.Job
 	scope, err := jobScope(tx, j)
 	if err != nil {
 		return err
 	}
-	bucketID, name := splitTable(j.Table)
-	bucket, err := s.Bucket(tx, scope, bucketID)
+	t, err := s.move(tx, scope, move{job: j, base: base, staged: st, key: key})
 	if err != nil {
 		return err
-	}
-	t := base
-	t.Location, t.Rows, t.Bytes, t.Files = st.Location, st.Rows, st.Bytes, st.Files
-	changed := st.Location != base.Location
-	if changed {
-		t.Version++
-		if err := moveTable(tx, scope, bucket, base, t, name, j); err != nil {
-			return err
-		}
-		if err := setColumns(tx, t, st.Columns); err != nil {
-			return err
-		}
-		if err := addVersion(tx, scope, t, st, j); err != nil {
-			return err
-		}
-		created := int64(0)
-		if base.Location == "" {
-			created = 1
-		}
-		if err := tx.Must(`UPDATE buckets SET tables_count = tables_count + $2, rows_count = rows_count + $3, size_bytes = size_bytes + $4, changed_at = $5 WHERE id = $1`,
-			bucket.ID, created, t.Rows-base.Rows, t.Bytes-base.Bytes, tx.Now); err != nil {
-			return err
-		}
-		if err := tenancy.Changed(tx, scope); err != nil {
-			return err
-		}
 	}
 	if err := jobs.Uses(tx, j.ID, jobs.TableUse{TableID: t.ID, Write: true, VersionBefore: base.Version, VersionAfter: t.Version}); err != nil {
 		return err
 	}
 	results := map[string]any{
-		"rowsInFile": rows, "rowsAdded": st.Added, "rowsRemoved": st.Removed, "rowsInTable": st.Rows, "version": t.Version,
+		"rowsInFile": rows, "rowsAdded": st.Added - st.Updated, "rowsChanged": st.Updated, "rowsUnchanged": st.Unchanged, "rowsRemoved": st.Removed - st.Updated,
+		"duplicateRows": st.Duplicates, "rowsInTable": st.Rows, "version": t.Version,
 		"columnsAdded": orEmpty(st.ColumnsAdded), "columnsDropped": orEmpty(st.ColumnsDropped),
 	}
 	says := loadSentence(j, t, st, base)
@@ -298,24 +278,24 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 	return run.Complete(tx, jobs.Result{Results: results, Rows: rows, InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
 }
 
-func orEmpty(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
-}
-
 func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table) string {
 	var b strings.Builder
 	switch {
+	case st.Location == base.Location && st.Unchanged > 0:
+		fmt.Fprintf(&b, "loaded a file into %s that changed nothing: its %d rows are there as they are", j.Table, st.Unchanged)
 	case st.Location == base.Location:
 		fmt.Fprintf(&b, "loaded a file without rows into %s: nothing changed", j.Table)
 	case base.Location == "":
 		fmt.Fprintf(&b, "created table %s with %d rows", j.Table, st.Rows)
+	case st.Inserted+st.Updated > 0:
+		fmt.Fprintf(&b, "loaded into %s by its primary key: %d rows inserted, %d changed, %d unchanged (version %d to %d)", j.Table, st.Inserted, st.Updated, st.Unchanged, base.Version, t.Version)
 	case st.Removed > 0:
 		fmt.Fprintf(&b, "replaced the %d rows of %s by %d (version %d to %d)", st.Removed, j.Table, st.Added, base.Version, t.Version)
 	default:
 		fmt.Fprintf(&b, "added %d rows to %s (version %d to %d)", st.Added, j.Table, base.Version, t.Version)
+	}
+	if st.Duplicates > 0 {
+		fmt.Fprintf(&b, ", %d rows of the file were replaced by later ones with the same key", st.Duplicates)
 	}
 	if len(st.ColumnsAdded) > 0 && base.Location != "" {
 		fmt.Fprintf(&b, ", added columns %s", strings.Join(st.ColumnsAdded, ", "))
@@ -324,73 +304,6 @@ func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table) string {
 		fmt.Fprintf(&b, ", dropped columns %s", strings.Join(st.ColumnsDropped, ", "))
 	}
 	return b.String() + "."
-}
-
-// moveTable is the commit: the pointer moves from the version that the load built on
-// to the new one, and only so.
-func moveTable(tx *db.Tx, scope access.Project, bucket Bucket, base, t Table, name string, j jobs.Job) error {
-	if base.Location == "" {
-		id := bucket.TextID + "." + name
-		_, err := tx.Exec(`INSERT INTO tables (id, project_id, branch_id, bucket_id, name, text_id, search, description, folder, location, version, rows_count,
-			size_bytes, files_count, created_at, created_by, changed_at, changed_by, changed_job_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $13, $14, $15, $14, $16, $17)`,
-			t.ID, scope.ID(), scope.Branch(), bucket.ID, name, id, strings.ToLower(name), t.Folder, t.Location, t.Version, t.Rows, t.Bytes, t.Files,
-			tx.Now, db.ZeroNull(j.UserID), j.ActorName, j.ID)
-		return err
-	}
-	n, err := tx.Exec(`UPDATE tables SET location = $3, version = $4, rows_count = $5, size_bytes = $6, files_count = $7, changed_at = $8, changed_by = $9, changed_job_id = $10
-		WHERE id = $1 AND location = $2`, t.ID, base.Location, t.Location, t.Version, t.Rows, t.Bytes, t.Files, tx.Now, j.ActorName, j.ID)
-	if err == nil && n != 1 {
-		err = fault.Newf(fault.Conflict, "storage.tables.moved", "Table %s changed while the file was being loaded. Nothing was changed by this load; start it again.", t.TextID)
-	}
-	return err
-}
-
-func setColumns(tx *db.Tx, t Table, columns []engine.Column) error {
-	if _, err := tx.Exec("DELETE FROM table_columns WHERE table_id = $1", t.ID); err != nil {
-		return err
-	}
-	for chunk := range slices.Chunk(slices.Collect(seq(len(columns))), 200) {
-		var w strings.Builder
-		args := []any{t.ID}
-		for _, i := range chunk {
-			if len(args) > 1 {
-				w.WriteByte(',')
-			}
-			fmt.Fprintf(&w, "($1, $%d, $%d, $%d)", len(args)+1, len(args)+2, len(args)+3)
-			args = append(args, i+1, columns[i].ID, columns[i].Name)
-		}
-		if _, err := tx.Exec("INSERT INTO table_columns (table_id, position, field_id, name) VALUES "+w.String(), args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func seq(n int) func(func(int) bool) {
-	return func(yield func(int) bool) {
-		for i := range n {
-			if !yield(i) {
-				return
-			}
-		}
-	}
-}
-
-func addVersion(tx *db.Tx, scope access.Project, t Table, st *engine.Staged, j jobs.Job) error {
-	names := make([]string, len(st.Columns))
-	for i, c := range st.Columns {
-		names[i] = c.Name
-	}
-	columns, err := json.Marshal(names)
-	if err != nil {
-		return fmt.Errorf("storage: columns: %w", err)
-	}
-	_, err = tx.Exec(`INSERT INTO versions (table_id, number, snapshot_id, schema_id, location, operation, job_id, user_id, token_id, actor_name,
-		rows_added, rows_removed, rows_count, size_bytes, columns, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		t.ID, t.Version, st.SnapshotID, st.SchemaID, st.Location, j.Operation, j.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), j.ActorName,
-		st.Added, st.Removed, st.Rows, st.Bytes, string(columns), tx.Now)
-	return err
 }
 
 // loadFault says what was wrong with a file in words for people.
@@ -417,7 +330,7 @@ func jobScope(tx *db.Tx, j jobs.Job) (access.Project, error) {
 	if err != nil {
 		return access.Project{}, err
 	}
-	scope, err := tenancy.EnterBranch(tx, u, j.Project, j.Branch, access.TablesWrite)
+	scope, err := tenancy.EnterBranch(tx, u, j.Project, j.Branch, permission(j.Operation))
 	if err != nil {
 		f := fault.Of(err)
 		if f == nil {

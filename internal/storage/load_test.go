@@ -162,13 +162,13 @@ func (p *place) sums() {
 	p.t.Helper()
 	p.View(func(tx *db.Tx) error {
 		for what, query := range map[string]string{
-			"bucket whose sums are wrong": `SELECT count(*) FROM buckets b WHERE
-				tables_count <> (SELECT count(*) FROM tables t WHERE t.bucket_id = b.id) OR
-				rows_count <> (SELECT COALESCE(SUM(t.rows_count), 0) FROM tables t WHERE t.bucket_id = b.id) OR
-				size_bytes <> (SELECT COALESCE(SUM(t.size_bytes), 0) FROM tables t WHERE t.bucket_id = b.id)`,
+			"bucket whose sums are wrong": `SELECT count(*) FROM buckets b WHERE b.deleted_at IS NULL AND (
+				tables_count <> (SELECT count(*) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL) OR
+				rows_count <> (SELECT COALESCE(SUM(t.rows_count), 0) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL) OR
+				size_bytes <> (SELECT COALESCE(SUM(t.size_bytes), 0) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL))`,
 			"table that is not at its newest version": `SELECT count(*) FROM tables t WHERE version <> (SELECT count(*) FROM versions v WHERE v.table_id = t.id)
-				OR NOT EXISTS (SELECT 1 FROM versions v WHERE v.table_id = t.id AND v.number = t.version AND v.location = t.location AND v.rows_count = t.rows_count)`,
-			"version without an event":   `SELECT count(*) FROM versions v WHERE 1 <> (SELECT count(*) FROM events e WHERE e.job_id = v.job_id AND e.name IN ('storage.tableCreated', 'storage.tableImported'))`,
+				OR NOT EXISTS (SELECT 1 FROM versions v WHERE v.table_id = t.id AND v.number = t.version AND (v.location = t.location OR EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = t.id)) AND v.rows_count = t.rows_count)`,
+			"version without an event":   `SELECT count(*) FROM versions v WHERE 1 <> (SELECT count(*) FROM events e WHERE e.job_id = v.job_id AND e.type = 'success')`,
 			"job that made two versions": `SELECT count(*) FROM (SELECT job_id FROM versions GROUP BY job_id HAVING count(*) > 1) twice`,
 		} {
 			n, err := db.Value[int64](tx, query)

@@ -21,23 +21,28 @@ type Table struct {
 	Name         string
 	TextID       string
 	Description  string
+	ProjectID    int64
+	BranchID     int64
 	Folder       string
 	Location     string // the current Iceberg metadata
 	Version      int64
 	Rows         int64
 	Bytes        int64
 	Files        int64
+	Deleted      int64 // rows that stand in the files without being in the table
 	CreatedAt    time.Time
 	CreatedBy    string
 	ChangedAt    time.Time
 	ChangedBy    string
 	ChangedJobID int64
+	TrashedAt    time.Time // zero unless it is in the trash
 }
 
 // Column is one column of a table.
 type Column struct {
 	Name    string
 	FieldID int64
+	Key     int64 // its place in the primary key, from 1; 0 = it is no part of it
 }
 
 // Table finds a table of the scope's branch by its text id. NotFound if there is none.
@@ -46,7 +51,18 @@ func (s *Service) Table(tx *db.Tx, scope access.Project, id string) (Table, erro
 		return Table{}, err
 	}
 	bucket, name := splitTable(id)
-	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND t.name = $4", scope.ID(), scope.Branch(), bucket, name)
+	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND t.name = $4 AND t.deleted_at IS NULL", scope.ID(), scope.Branch(), bucket, name)
+}
+
+// tableByID finds a table of the scope's branch. NotFound if there is none, or if it is
+// in the trash.
+func (s *Service) tableByID(tx *db.Tx, scope access.Project, id int64) (Table, error) {
+	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE t.project_id = $1 AND t.branch_id = $2 AND t.id = $3 AND b.id = t.bucket_id AND t.deleted_at IS NULL", scope.ID(), scope.Branch(), id)
+}
+
+// anyTable finds a table for the program's own work, also one in the trash.
+func anyTable(tx *db.Tx, id int64) (Table, error) {
+	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE t.id = $1 AND b.id = t.bucket_id", id)
 }
 
 // splitTable takes in.c-x.y apart.
@@ -75,7 +91,7 @@ func (s *Service) Tables(tx *db.Tx, scope access.Project, bucket string, f Table
 		return nil, err
 	}
 	var w db.Where
-	w.And("b.project_id = ? AND b.branch_id = ? AND b.text_id = ?", scope.ID(), scope.Branch(), bucket)
+	w.And("b.project_id = ? AND b.branch_id = ? AND b.text_id = ? AND t.deleted_at IS NULL", scope.ID(), scope.Branch(), bucket)
 	if f.Search != "" {
 		w.And(`t.search LIKE ? ESCAPE '\'`, db.Like(f.Search))
 	}
@@ -89,8 +105,8 @@ func (s *Service) Tables(tx *db.Tx, scope access.Project, bucket string, f Table
 func (s *Service) Columns(tx *db.Tx, t Table) ([]Column, error) {
 	return db.All(tx, func(r db.Row) (Column, error) {
 		var c Column
-		return c, r.Scan(&c.Name, &c.FieldID)
-	}, "SELECT name, field_id FROM table_columns WHERE table_id = $1 ORDER BY position", t.ID)
+		return c, r.Scan(&c.Name, &c.FieldID, &c.Key)
+	}, "SELECT name, field_id, key_order FROM table_columns WHERE table_id = $1 ORDER BY position", t.ID)
 }
 
 // View opens the current version of a table for reading. The caller closes it. It
@@ -130,12 +146,13 @@ func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q 
 }
 
 const tableColumns = `t.id, t.bucket_id, b.text_id, t.name, t.description, t.folder, t.location, t.version, t.rows_count, t.size_bytes, t.files_count,
-	t.created_at, u.name, t.changed_at, t.changed_by, t.changed_job_id FROM ` + readable + ` LEFT JOIN users u ON u.id = t.created_by`
+	t.created_at, u.name, t.changed_at, t.changed_by, t.changed_job_id, t.project_id, t.branch_id, t.deleted_rows, t.deleted_at FROM ` + readable + ` LEFT JOIN users u ON u.id = t.created_by`
 
 func scanTable(r db.Row) (Table, error) {
 	var t Table
 	err := r.Scan(&t.ID, &t.BucketID, &t.Bucket, &t.Name, &t.Description, &t.Folder, &t.Location, &t.Version, &t.Rows, &t.Bytes, &t.Files,
-		db.Time(&t.CreatedAt), db.Null(&t.CreatedBy), db.Time(&t.ChangedAt), &t.ChangedBy, &t.ChangedJobID)
+		db.Time(&t.CreatedAt), db.Null(&t.CreatedBy), db.Time(&t.ChangedAt), &t.ChangedBy, &t.ChangedJobID,
+		&t.ProjectID, &t.BranchID, &t.Deleted, db.Time(&t.TrashedAt))
 	t.TextID = t.Bucket + "." + t.Name
 	return t, err
 }

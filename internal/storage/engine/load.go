@@ -31,6 +31,7 @@ type Load struct {
 	Base   string // metadata location of the table as it is; "" if it does not exist
 	Mode   Mode
 	Source *csv.Reader
+	Key    []string // PENDING
 
 	Job  int64     // becomes _job of every row
 	Time time.Time // becomes _timestamp of every row
@@ -66,6 +67,8 @@ type Staged struct {
 	Deleted int64
 
 	Added, Removed               int64 // rows
+	Inserted, Updated            int64 // PENDING
+	Unchanged, Duplicates        int64 // PENDING
 	ColumnsAdded, ColumnsDropped []string
 
 	files *files

@@ -15,6 +15,7 @@ type Query struct {
 	Where   []Condition // all must hold
 	Order   []Order     // none means the order in which rows came into the table
 	Limit   int         // rows at most: 1 to MaxRows for Find; 0 means all for Each
+	Since   time.Time   // PENDING
 	Origin  bool        // also tell of each row when it changed and which job wrote it
 }
 

@@ -31,6 +31,9 @@ func dataColumns(schema *iceberg.Schema) []Column {
 	return columns
 }
 
+// Reserved reports whether a name is one of the program's own columns.
+func Reserved(name string) bool { return reserved(name) }
+
 func reserved(name string) bool { return name == timestampColumn || name == jobColumn }
 
 // change is what a load does to the columns of a table.

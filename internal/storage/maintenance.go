@@ -1,0 +1,270 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage/engine"
+)
+
+// Limits past which a table is compacted: files, and rows that are deleted but still
+// stand in the files.
+const (
+	compactFiles   = 30
+	compactDeleted = 10 // percent
+	compactLeast   = 5000
+)
+
+// longestJob is how far back the files of a running job may lie: what is older and not
+// reachable is left from one that was killed.
+const longestJob = 48 * time.Hour
+
+// tableParams names a table to a system job.
+type tableParams struct {
+	Table int64 `json:"tableId"`
+}
+
+// wantCompaction has a table compacted when it became slow to read. The job runs behind
+// those that wait for the table already, and at most one waits.
+func (s *Service) wantCompaction(tx *db.Tx, t Table) error {
+	many := t.Files >= compactFiles
+	dead := t.Deleted >= compactLeast && t.Deleted*100 >= (t.Rows+t.Deleted)*compactDeleted
+	if !many && !dead {
+		return nil
+	}
+	return s.once(tx, t, TableCompact)
+}
+
+func serialKeyOf(t Table) string { return serialKey(t.BranchID, t.TextID) }
+
+// RunCompact is the work of a compaction: it rewrites the small files of a table and
+// those with deleted rows. Nobody sees a difference, and it makes no version.
+func (s *Service) RunCompact(ctx context.Context, run *jobs.Run) error {
+	return s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
+		return s.engine.Compact(ctx, engine.Compact{Folder: t.Folder, Base: t.Location, Job: run.Job.ID, Progress: func(rows int64) { run.Progress(rows, 0) }})
+	}, func(tx *db.Tx, t Table, st *engine.Staged) (string, error) {
+		if st.Location == t.Location {
+			return fmt.Sprintf("Table %d needs no compaction.", t.ID), nil
+		}
+		// The current version is what the new files hold; the old files serve the others.
+		err := tx.Must("UPDATE versions SET snapshot_id = $3, schema_id = $4, size_bytes = $5 WHERE table_id = $1 AND number = $2", t.ID, t.Version, st.SnapshotID, st.SchemaID, st.Bytes)
+		return fmt.Sprintf("Compacted table %d: %d files became %d.", t.ID, t.Files, st.Files), err
+	})
+}
+
+// expiring selects the versions of table $1 that stopped being current before $2. The
+// current one never does.
+const expiring = `SELECT v.number FROM versions v JOIN versions n ON n.table_id = v.table_id AND n.number = v.number + 1
+	WHERE v.table_id = $1 AND v.expired_at IS NULL AND n.created_at <= $2`
+
+// RunTrim is the work of letting old versions and deleted snapshots go: their rows are
+// forgotten, and the files that nothing needs any more are removed.
+func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
+	var table Table
+	err := s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
+		x := engine.Expire{Folder: t.Folder, Base: t.Location}
+		err := s.db.View(ctx, func(tx *db.Tx) error {
+			horizon, err := retained(tx, t)
+			if err != nil {
+				return err
+			}
+			x.Keep, err = db.All(tx, db.Scalar[int64], `SELECT snapshot_id FROM versions WHERE table_id = $1 AND expired_at IS NULL AND number NOT IN (`+expiring+`)
+				UNION SELECT snapshot_id FROM snapshots WHERE table_id = $1 AND purged_at IS NULL AND (deleted_at IS NULL OR deleted_at > $2)`, t.ID, horizon)
+			if err != nil {
+				return err
+			}
+			gone, err := db.All(tx, db.Scalar[int64], "SELECT id FROM snapshots WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2", t.ID, horizon)
+			for _, id := range gone {
+				x.Unpin = append(x.Unpin, tag(id))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return s.engine.Expire(ctx, x)
+	}, func(tx *db.Tx, t Table, st *engine.Staged) (string, error) {
+		table, table.Location = t, st.Location
+		horizon, err := retained(tx, t)
+		if err != nil {
+			return "", err
+		}
+		n, err := tx.Exec("UPDATE versions SET expired_at = $3 WHERE table_id = $1 AND number IN ("+expiring+")", t.ID, horizon, tx.Now)
+		if err != nil {
+			return "", err
+		}
+		_, err = tx.Exec("UPDATE snapshots SET purged_at = $3 WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2", t.ID, horizon, tx.Now)
+		return fmt.Sprintf("Let %d versions of table %d go.", n, t.ID), err
+	})
+	if err != nil {
+		return err
+	}
+	// What is left now, if anything, the next sweep removes.
+	if _, err := s.engine.Sweep(ctx, table.Folder, table.Location, s.db.Now().Add(-longestJob)); err != nil && ctx.Err() == nil {
+		s.log.Error("files of old versions were not removed", "table", table.ID, "error", err)
+	}
+	return nil
+}
+
+// retained is the moment before which what was replaced is not kept any more.
+func retained(tx *db.Tx, t Table) (time.Time, error) {
+	days, err := db.Value[int64](tx, "SELECT retention_days FROM projects WHERE id = $1", t.ProjectID)
+	return tx.Now.Add(-time.Duration(days) * 24 * time.Hour), err
+}
+
+// tend is work on a table's files that nobody sees: stage writes metadata that shows the
+// same rows, and flip is what else belongs to the moment in which it becomes current.
+func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Context, Table) (*engine.Staged, error), flip func(*db.Tx, Table, *engine.Staged) (string, error)) error {
+	var p tableParams
+	if err := decode(run.Job, &p); err != nil {
+		return err
+	}
+	var t Table
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, p.Table); return err })
+	if fault.Is(err, fault.NotFound) { // purged meanwhile
+		return s.db.Update(ctx, func(tx *db.Tx) error { return run.Complete(tx, jobs.Result{Results: p, Says: "The table is gone."}) })
+	}
+	if err != nil {
+		return err
+	}
+	st, err := stage(ctx, t)
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := relocate(tx, t, st); err != nil {
+			return err
+		}
+		says, err := flip(tx, t, st)
+		if err != nil {
+			return err
+		}
+		return run.Complete(tx, jobs.Result{Results: p, Says: says})
+	})
+	return s.giveUp(ctx, t, st, err)
+}
+
+// giveUp removes what was staged when its commit failed for certain, and returns err.
+func (s *Service) giveUp(ctx context.Context, t Table, st *engine.Staged, err error) error {
+	if err != nil && !db.Uncertain(err) && st.Location != t.Location {
+		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), st))
+	}
+	return err
+}
+
+// maintainMost is how many tables and trashed things one round of maintenance takes on.
+const maintainMost = 1000
+
+// RunMaintain is the round of maintenance: what is in the trash past its time is purged,
+// and tables with versions past theirs are trimmed, each by a job of its own.
+func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
+	var purged, trimmed int
+	for {
+		var some []Trashed
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			var err error
+			some, err = db.All(tx, scanTrashed, "SELECT "+trashColumns+" FROM trash WHERE state = 'held' AND with_bucket = 0 AND expires_at <= $1 ORDER BY expires_at LIMIT 20", tx.Now)
+			if err != nil {
+				return err
+			}
+			for _, x := range some {
+				if err := s.expire(tx, x); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		purged += len(some)
+		if len(some) < 20 || purged >= maintainMost {
+			break
+		}
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		due, err := db.All(tx, scanTable, "SELECT "+tableColumns+` WHERE t.id IN (
+			SELECT v.table_id FROM versions v JOIN versions n ON n.table_id = v.table_id AND n.number = v.number + 1
+				JOIN tables x ON x.id = v.table_id JOIN projects p ON p.id = x.project_id
+				WHERE v.expired_at IS NULL AND n.created_at <= $1 - p.retention_days * 86400000000
+			UNION SELECT s.table_id FROM snapshots s JOIN tables x ON x.id = s.table_id JOIN projects p ON p.id = x.project_id
+				WHERE s.deleted_at IS NOT NULL AND s.purged_at IS NULL AND s.deleted_at <= $1 - p.retention_days * 86400000000)
+			ORDER BY t.id LIMIT `+fmt.Sprint(maintainMost), tx.Now.UnixMicro())
+		if err != nil {
+			return err
+		}
+		for _, t := range due {
+			if err := s.once(tx, t, TableTrim); err != nil {
+				return err
+			}
+			trimmed++
+		}
+		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": trimmed},
+			Says: fmt.Sprintf("Purged %d things from the trash and had %d tables trimmed.", purged, trimmed)})
+	})
+}
+
+// once enqueues a system job about a table unless one waits or runs already.
+func (s *Service) once(tx *db.Tx, t Table, operation string) error {
+	key := serialKeyOf(t)
+	there, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND operation = $2 AND state IN ('waiting', 'processing'))", key, operation)
+	if err != nil || there {
+		return err
+	}
+	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}})
+	return err
+}
+
+// expire purges something whose time in the trash is over.
+func (s *Service) expire(tx *db.Tx, x Trashed) error {
+	if err := s.purge(tx, x); err != nil {
+		return err
+	}
+	e := audit.Event{Type: audit.Warn, Name: "storage." + x.Kind + "Expired", ObjectType: x.Kind, ObjectID: x.TextID, ObjectName: x.TextID, ActorName: "Steward",
+		Params: map[string]any{"trashId": x.ID, "tables": x.Tables, "rows": x.Rows}}
+	place, err := db.One(tx, func(r db.Row) (audit.Event, error) {
+		var p audit.Event
+		return p, r.Scan(&p.Project, &p.Branch, &p.Organization)
+	}, "SELECT t.project_id, t.branch_id, p.organization_id FROM trash t JOIN projects p ON p.id = t.project_id WHERE t.id = $1", x.ID)
+	if err != nil {
+		return err
+	}
+	e.Project, e.Branch, e.Organization = place.Project, place.Branch, place.Organization
+	return audit.Record(tx, e.Says("Steward purged %s %s: its time in the trash was over.", x.Kind, x.TextID))
+}
+
+// RunSweep is the work of removing the files that nothing refers to: those of jobs that
+// were killed. A file that a running job may still need is too young for it.
+func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
+	before := s.db.Now().Add(-longestJob)
+	var all engine.Swept
+	var tables int64
+	err := s.engine.Folders(ctx, func(folder string, id int64) error {
+		var t Table
+		err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, id); return err })
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		swept, err := s.engine.Sweep(ctx, folder, t.Location, before)
+		if err != nil {
+			return err
+		}
+		tables++
+		run.Progress(tables, all.Bytes)
+		all.Files, all.Bytes = all.Files+swept.Files, all.Bytes+swept.Bytes
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		return run.Complete(tx, jobs.Result{Results: map[string]any{"tables": tables, "files": all.Files, "bytes": all.Bytes},
+			Says: fmt.Sprintf("Removed %d files that nothing refers to, %d bytes.", all.Files, all.Bytes)})
+	})
+}

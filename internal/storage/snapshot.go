@@ -1,0 +1,296 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage/engine"
+)
+
+// Snapshot is a version of a table that is kept, under a description, until somebody
+// deletes it.
+type Snapshot struct {
+	ID          int64
+	Description string
+	Version     int64
+	SnapshotID  int64 // of the engine
+	SchemaID    int64
+	Rows        int64
+	Bytes       int64
+	Columns     []string
+	Key         []string
+	JobID       int64
+	ActorName   string
+	CreatedAt   time.Time
+}
+
+// snapshotTextMax is the length of a snapshot's description in characters.
+const snapshotTextMax = 500
+
+// SnapshotFilter selects snapshots. Zero fields select all.
+type SnapshotFilter struct {
+	Before SnapshotCursor
+	Limit  int
+}
+
+// SnapshotCursor is a place in the list of snapshots; the zero value is its start.
+type SnapshotCursor struct {
+	At time.Time
+	ID int64
+}
+
+// Snapshots lists a table's snapshots, the newest first.
+func (s *Service) Snapshots(tx *db.Tx, scope access.Project, t Table, f SnapshotFilter) ([]Snapshot, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return nil, err
+	}
+	var w db.Where
+	w.And("table_id = ? AND deleted_at IS NULL", t.ID)
+	if !f.Before.At.IsZero() {
+		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	return db.All(tx, scanSnapshot, "SELECT "+snapshotColumns+" FROM snapshots WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
+}
+
+// Snapshot finds a snapshot of a table. NotFound if there is none with the number.
+func (s *Service) Snapshot(tx *db.Tx, scope access.Project, t Table, id int64) (Snapshot, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return Snapshot{}, err
+	}
+	return db.One(tx, scanSnapshot, "SELECT "+snapshotColumns+" FROM snapshots WHERE table_id = $1 AND id = $2 AND deleted_at IS NULL", t.ID, id)
+}
+
+// snapshotParams is work on a snapshot as a job keeps and shows it.
+type snapshotParams struct {
+	Snapshot    int64  `json:"snapshotId,omitempty"`
+	Description string `json:"description"`
+}
+
+// CreateSnapshot enqueues the job that keeps a table as it is when the job runs.
+func (s *Service) CreateSnapshot(tx *db.Tx, scope access.Project, table, description string) (jobs.Job, error) {
+	if _, err := s.writable(tx, scope, access.SnapshotsWrite, table); err != nil {
+		return jobs.Job{}, err
+	}
+	description = strings.TrimSpace(description)
+	var c fault.Check
+	c.Field(utf8.ValidString(description) && !strings.ContainsRune(description, 0), "description", "Leave out control characters.")
+	c.Field(utf8.RuneCountInString(description) <= snapshotTextMax, "description", "Use at most 500 characters.")
+	if err := c.Err(); err != nil {
+		return jobs.Job{}, err
+	}
+	return s.enqueue(tx, scope, SnapshotCreate, table, snapshotParams{Description: description}, fmt.Sprintf("make a snapshot of table %s", table))
+}
+
+// DeleteSnapshot enqueues the job that deletes a snapshot. Its rows are kept for as long
+// as the trash keeps things, so that it can be undone.
+func (s *Service) DeleteSnapshot(tx *db.Tx, scope access.Project, table string, id int64) (jobs.Job, error) {
+	t, err := s.writable(tx, scope, access.SnapshotsWrite, table)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	sn, err := s.Snapshot(tx, scope, t, id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	return s.enqueue(tx, scope, SnapshotDelete, table, snapshotParams{id, sn.Description}, fmt.Sprintf("delete snapshot %d of table %s", id, table))
+}
+
+// RestoreSnapshot enqueues the job that brings a snapshot back into its table, as a new
+// version. from is the version that was current when the person decided: Conflict if
+// the table has moved on.
+func (s *Service) RestoreSnapshot(tx *db.Tx, scope access.Project, table string, id, from int64) (jobs.Job, error) {
+	t, err := s.writable(tx, scope, access.SnapshotsWrite, table)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if _, err := s.Snapshot(tx, scope, t, id); err != nil {
+		return jobs.Job{}, err
+	}
+	if from != t.Version {
+		return jobs.Job{}, moved(t, from)
+	}
+	return s.enqueue(tx, scope, TableRevert, table, revertParams{Snapshot: id, From: from}, fmt.Sprintf("restore snapshot %d into table %s", id, table))
+}
+
+// tag is the name under which a snapshot's rows are pinned in the table's metadata.
+func tag(snapshot int64) string { return fmt.Sprintf("snapshot-%d", snapshot) }
+
+// RunSnapshot is the work of making and deleting a snapshot.
+func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
+	var p snapshotParams
+	if err := decode(run.Job, &p); err != nil {
+		return err
+	}
+	if run.Job.Operation == SnapshotDelete {
+		return s.deleteSnapshot(ctx, run, p)
+	}
+	var table Table
+	var now Version
+	var id int64
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		scope, err := jobScope(tx, run.Job)
+		if err != nil {
+			return err
+		}
+		if table, err = s.Table(tx, scope, run.Job.Table); err != nil {
+			return missing(run.Job.Table, err)
+		}
+		if now, err = version(tx, table.ID, table.Version); err != nil {
+			return err
+		}
+		id, err = tx.NewID("snapshots")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	st := unchanged(table)
+	if now.SnapshotID != 0 { // a table that never had rows has nothing to pin
+		if st, err = s.engine.Pin(ctx, engine.Pin{Folder: table.Folder, Base: table.Location, Name: tag(id), Snapshot: now.SnapshotID}); err != nil {
+			return changeFault(table, err)
+		}
+	}
+	return s.relocate(ctx, run, table, st, func(tx *db.Tx, scope access.Project) (jobs.Result, error) {
+		columns, err := json.Marshal(now.Columns)
+		if err != nil {
+			return jobs.Result{}, fmt.Errorf("storage: columns: %w", err)
+		}
+		key, err := json.Marshal(orEmpty(now.Key))
+		if err != nil {
+			return jobs.Result{}, fmt.Errorf("storage: key: %w", err)
+		}
+		_, err = tx.Exec(`INSERT INTO snapshots (id, table_id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key,
+			job_id, user_id, token_id, actor_name, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			id, table.ID, p.Description, now.Number, now.SnapshotID, now.SchemaID, table.Rows, table.Bytes, string(columns), string(key),
+			run.Job.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), run.Job.ActorName, tx.Now)
+		if err != nil {
+			return jobs.Result{}, err
+		}
+		says := fmt.Sprintf("made snapshot %d of table %s, version %d", id, table.TextID, now.Number)
+		if p.Description != "" {
+			says += fmt.Sprintf(": %s", excerpt(p.Description))
+		}
+		return s.told(tx, scope, run, "tableSnapshotCreated", table, says, map[string]any{"snapshotId": id, "version": now.Number, "rowsInTable": table.Rows})
+	})
+}
+
+func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotParams) error {
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		scope, err := jobScope(tx, run.Job)
+		if err != nil {
+			return err
+		}
+		t, err := s.Table(tx, scope, run.Job.Table)
+		if err != nil {
+			return missing(run.Job.Table, err)
+		}
+		sn, err := s.Snapshot(tx, scope, t, p.Snapshot)
+		if err != nil {
+			return err
+		}
+		if err := tx.Must("UPDATE snapshots SET deleted_at = $2 WHERE id = $1", sn.ID, tx.Now); err != nil {
+			return err
+		}
+		says := fmt.Sprintf("deleted snapshot %d (%s) of table %s", sn.ID, excerpt(sn.Description), t.TextID)
+		res, err := s.told(tx, scope, run, "tableSnapshotDeleted", t, says, map[string]any{"snapshotId": sn.ID})
+		if err != nil {
+			return err
+		}
+		return run.Complete(tx, res)
+	})
+}
+
+// undelete brings a deleted snapshot back. Conflict when its rows are not kept any more.
+func (s *Service) undelete(tx *db.Tx, scope access.Project, t Table, id int64) error {
+	n, err := tx.Exec("UPDATE snapshots SET deleted_at = NULL WHERE id = $1 AND table_id = $2 AND deleted_at IS NOT NULL AND purged_at IS NULL", id, t.ID)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fault.Newf(fault.Conflict, "storage.snapshots.gone", "Snapshot %d is there, or its rows are not kept any more.", id)
+	}
+	e := audit.In(scope, "storage.tableSnapshotUndeleted", "table", t.TextID, t.TextID)
+	return audit.Record(tx, e.Says("%s brought the deleted snapshot %d of table %s back.", scope.Actor().Name, id, t.TextID))
+}
+
+// told records the event of a job's end and gives the result that the job ends with.
+func (s *Service) told(tx *db.Tx, scope access.Project, run *jobs.Run, event string, t Table, says string, results map[string]any) (jobs.Result, error) {
+	e := audit.In(scope, "storage."+event, "table", t.TextID, t.TextID)
+	e.Type, e.JobID, e.Params, e.Results = audit.Success, run.Job.ID, paramsOf(run.Job), results
+	if err := audit.Record(tx, e.Says("%s %s.", run.Job.ActorName, says)); err != nil {
+		return jobs.Result{}, err
+	}
+	return jobs.Result{Results: results, Says: sentence(says)}, nil
+}
+
+// relocate makes metadata current that shows the same rows and columns: no version.
+func (s *Service) relocate(ctx context.Context, run *jobs.Run, t Table, st *engine.Staged, also func(*db.Tx, access.Project) (jobs.Result, error)) error {
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		scope, err := jobScope(tx, run.Job)
+		if err != nil {
+			return err
+		}
+		if err := relocate(tx, t, st); err != nil {
+			return err
+		}
+		res, err := also(tx, scope)
+		if err != nil {
+			return err
+		}
+		return run.Complete(tx, res)
+	})
+	return s.giveUp(ctx, t, st, err)
+}
+
+// relocate moves a table's pointer to metadata that shows the same rows and columns.
+func relocate(tx *db.Tx, t Table, st *engine.Staged) error {
+	if st.Location == t.Location {
+		return nil
+	}
+	n, err := tx.Exec("UPDATE tables SET location = $3, size_bytes = $4, files_count = $5, deleted_rows = $6 WHERE id = $1 AND location = $2",
+		t.ID, t.Location, st.Location, st.Bytes, st.Files, st.Deleted)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return fault.Newf(fault.Conflict, "storage.tables.moved", "Table %s changed meanwhile. This job changed nothing.", t.TextID)
+	}
+	if t.TrashedAt.IsZero() {
+		return addToBucketQuietly(tx, t.BucketID, st.Bytes-t.Bytes)
+	}
+	return nil
+}
+
+func addToBucketQuietly(tx *db.Tx, bucket, bytes int64) error {
+	if bytes == 0 {
+		return nil
+	}
+	return tx.Must("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = $1", bucket, bytes)
+}
+
+const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, created_at`
+
+func scanSnapshot(r db.Row) (Snapshot, error) {
+	var x Snapshot
+	var columns, key string
+	err := r.Scan(&x.ID, &x.Description, &x.Version, &x.SnapshotID, &x.SchemaID, &x.Rows, &x.Bytes, &columns, &key, &x.JobID, &x.ActorName, db.Time(&x.CreatedAt))
+	if err != nil {
+		return x, err
+	}
+	if err := json.Unmarshal([]byte(columns), &x.Columns); err != nil {
+		return x, fmt.Errorf("storage: columns of snapshot %d: %w", x.ID, err)
+	}
+	if err := json.Unmarshal([]byte(key), &x.Key); err != nil {
+		return x, fmt.Errorf("storage: key of snapshot %d: %w", x.ID, err)
+	}
+	return x, nil
+}
