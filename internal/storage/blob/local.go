@@ -127,7 +127,8 @@ func (l *Local) Remove(ctx context.Context, key string) error {
 }
 
 // Link makes the object from also available as to, without copying its bytes.
-// The two live on independently: removing one leaves the other.
+// The two live on independently: removing one leaves the other. Both count as
+// written now, so that nobody takes the new one for an old file left behind.
 //
 // Fails with ErrNotFound if from is missing, with ErrExists if to is taken,
 // with ErrKey if one of the keys is not valid.
@@ -141,8 +142,13 @@ func (l *Local) Link(ctx context.Context, from, to string) error {
 	if err := l.root.Link(from, to); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, known(err))
 	}
-	if err := l.syncFolder(path.Dir(to)); err != nil {
-		return fmt.Errorf("blob: link %q to %q: %w", from, to, err)
+	now := time.Now()
+	err := l.root.Chtimes(to, now, now)
+	if err == nil {
+		err = l.syncFolder(path.Dir(to))
+	}
+	if err != nil {
+		return fmt.Errorf("blob: link %q to %q: %w", from, to, errors.Join(err, l.root.Remove(to)))
 	}
 	return nil
 }

@@ -17,6 +17,9 @@ type edit struct {
 	// deleted are rows that go, by the location of their data file, which is one
 	// that stays or comes: besides those that its deletion vector has already.
 	deleted map[string]*dv.RoaringPositionBitmap
+
+	// replace says that the files that come hold the same rows as those that go.
+	replace bool
 }
 
 func (c edit) any() bool { return len(c.removed)+len(c.added)+len(c.deleted) > 0 }
@@ -27,7 +30,12 @@ func (c edit) any() bool { return len(c.removed)+len(c.added)+len(c.deleted) > 0
 func commit(ctx context.Context, files *files, t *table.Table, live []liveFile, c edit, summary iceberg.Properties) (table.Metadata, []liveFile, error) {
 	after := c.after(live)
 	tx := t.NewTransaction()
-	if len(c.removed) > 0 {
+	switch {
+	case c.replace:
+		if err := c.rewrite(ctx, tx, summary); err != nil {
+			return nil, nil, err
+		}
+	case len(c.removed) > 0:
 		data, deletes := dataFiles(c.removed)
 		if err := tx.ReplaceFiles(ctx, data, c.added, deletes, summary, table.WithoutAutoNameMapping()); err != nil {
 			return nil, nil, err
@@ -59,6 +67,21 @@ func commit(ctx context.Context, files *files, t *table.Table, live []liveFile, 
 	return meta, after, err
 }
 
+// rewrite commits an edit to a transaction that replaces files by others of the same rows.
+func (c edit) rewrite(ctx context.Context, tx *table.Transaction, summary iceberg.Properties) error {
+	rewrite := tx.NewRewrite(summary)
+	for _, f := range c.removed {
+		rewrite.DeleteFile(f.data)
+		if f.deletes != nil {
+			rewrite.DeleteFile(f.deletes)
+		}
+	}
+	for _, d := range c.added {
+		rewrite.AddDataFile(d)
+	}
+	return rewrite.Commit(ctx)
+}
+
 // apply returns the metadata that a transaction leads to.
 func apply(t *table.Table, tx *table.Transaction) (table.Metadata, error) {
 	commit, err := tx.TableCommit()
@@ -83,7 +106,11 @@ func (c edit) after(live []liveFile) []liveFile {
 		}
 	}
 	for _, d := range c.added {
-		after = append(after, liveFile{data: d})
+		f := liveFile{data: d}
+		if first := d.FirstRowID(); first != nil {
+			f.firstRow = *first
+		}
+		after = append(after, f)
 	}
 	return after
 }
@@ -141,6 +168,7 @@ func newStaged(files *files, meta table.Metadata, base, location string, live []
 		s.SnapshotID = snapshot.SnapshotID
 	}
 	s.Rows, s.Bytes = totals(live)
+	s.smallFiles = smallTogether(live, files.largeFile)
 	for _, f := range live {
 		if f.deletes != nil {
 			s.Deleted += f.deletes.Count()

@@ -38,6 +38,8 @@ type files struct {
 	ctx   context.Context //nolint:containedctx // Iceberg's file systems know no contexts; it lives for one operation
 	store *blob.Local
 
+	largeFile int64 // bytes of a data file that is not put together with others
+
 	mu      sync.Mutex
 	created []string // keys
 }
@@ -45,7 +47,7 @@ type files struct {
 var _ iceio.WriteFileIO = (*files)(nil)
 
 func newFiles(ctx context.Context, store *blob.Local) *files {
-	return &files{ctx: ctx, store: store}
+	return &files{ctx: ctx, store: store, largeFile: smallFile}
 }
 
 // fileSystem hands f to Iceberg.
@@ -97,6 +99,25 @@ func (f *files) WriteFile(location string, content []byte) error {
 		return errors.Join(err, w.Close())
 	}
 	return w.Close()
+}
+
+// link makes a file available at another location, too.
+func (f *files) link(from, to string) error {
+	source, err := keyOf(from)
+	if err != nil {
+		return err
+	}
+	key, err := keyOf(to)
+	if err != nil {
+		return err
+	}
+	if err := f.store.Link(f.ctx, source, key); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.created = append(f.created, key)
+	return nil
 }
 
 // Remove removes a file that Iceberg gave up.

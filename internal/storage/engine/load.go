@@ -71,7 +71,8 @@ type Staged struct {
 	Unchanged, Duplicates        int64 // PENDING
 	ColumnsAdded, ColumnsDropped []string
 
-	files *files
+	smallFiles int // in the longest line of small files
+	files      *files
 }
 
 // Load writes the rows of a CSV file into a table and stages the change. A
@@ -85,13 +86,7 @@ type Staged struct {
 // error, with syscall.ENOSPC on a full disk, and with blob.ErrNotFound if
 // there is no table at Base.
 func (e *Engine) Load(ctx context.Context, l Load) (*Staged, error) {
-	files := newFiles(ctx, e.store)
-	staged, err := e.load(ctx, files, l)
-	if err != nil {
-		// The reason to stop may be that the context ended.
-		return nil, errors.Join(err, files.discard(context.WithoutCancel(ctx)))
-	}
-	return staged, nil
+	return e.stage(ctx, func(files *files) (*Staged, error) { return e.load(ctx, files, l) })
 }
 
 // Discard removes the files of a change that the caller refused, as far as it
@@ -148,7 +143,7 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 
 // summary names in a snapshot the job that made it.
 func summary(job int64) iceberg.Properties {
-	return iceberg.Properties{"steward.job": strconv.FormatInt(job, 10)}
+	return iceberg.Properties{jobProperty: strconv.FormatInt(job, 10)}
 }
 
 // prepare returns the table as the load finds it, but with the columns that

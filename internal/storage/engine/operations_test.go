@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/iceberg-go/table"
 
 	"steward/internal/storage/blob"
 	"steward/internal/storage/engine"
@@ -293,6 +297,185 @@ func TestRestore(t *testing.T) {
 	equal(t, "files", b.files(t), before)
 }
 
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 100, FileSize: 1})
+	copyOf := func(location string, of *engine.Staged, folder string) *engine.Staged {
+		t.Helper()
+		s := b.must(t)(b.Copy(t.Context(), engine.Copy{Location: location, Snapshot: of.SnapshotID, Schema: of.SchemaID, Folder: folder, Job: 9}))
+		equal(t, "copied", []any{s.Base, s.Columns, s.Rows, s.Added, s.Deleted}, []any{"", of.Columns, of.Rows, of.Rows, of.Deleted})
+		same(t, "copied", b.rows(t, s.Location), all(t, b.open(t, of.Location), engine.Query{Origin: true}))
+		return s
+	}
+	empty := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"n", "secret"}}))
+	first := b.load(t, empty.Location, engine.Append, "n,secret\n"+strings.ReplaceAll(strings.TrimPrefix(numbers(0, 250), "n\n"), "\n", ",x\n"))
+	second := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: first.Location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "3"}}}))
+	third := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: second.Location, Drop: []string{"secret"}, Add: []string{"later"}}))
+	fourth := b.load(t, third.Location, engine.Append, "n,later\n0250,y\n")
+	last := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: fourth.Location, Drop: []string{"later"}}))
+
+	copies := map[*engine.Staged]*engine.Staged{}
+	for i, s := range []*engine.Staged{empty, first, second, third, fourth, last} {
+		copies[s] = copyOf(last.Location, s, fmt.Sprintf("tables/%d", 10+i))
+	}
+	// What was dropped does not come back, whatever the table is a copy of.
+	for i, s := range []*engine.Staged{third, fourth, last} {
+		of := copies[s]
+		wide := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: fmt.Sprintf("tables/%d", 13+i), Base: of.Location, Add: []string{"secret", "more"}}))
+		for _, id := range wide.Columns[len(wide.Columns)-2:] {
+			equal(t, "fresh id", id.ID > last.Columns[0].ID+4, true)
+		}
+		for _, row := range b.values(t, wide.Location) {
+			if strings.Contains(row, "x") || !strings.HasSuffix(row, "|NULL|NULL") {
+				t.Fatalf("row %s", row)
+			}
+		}
+	}
+	// A copy of a copy, and changes of a copy.
+	again := copyOf(copies[second].Location, copies[second], "tables/20")
+	want := all(t, b.open(t, again.Location), engine.Query{})
+	more := b.must(t)(b.Load(t.Context(), engine.Load{Folder: "tables/20", Base: again.Location, Mode: engine.Append, Source: source(t, strings.NewReader("n,secret\nz,\n")), Time: moment(1)}))
+	same(t, "more", b.values(t, more.Location), append(want, `"z"|NULL`))
+	less := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/20", Base: more.Location, Where: []engine.Condition{{Column: "n", Op: engine.Less, Value: "0200"}}}))
+	equal(t, "less", less.Rows < more.Rows, true)
+	b.rows(t, less.Location)
+
+	// All of it without the source.
+	if err := os.RemoveAll(filepath.Join(b.dir, "tables/1")); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range []*engine.Staged{empty, first, second, third, fourth, last} {
+		equal(t, fmt.Sprint("rows of copy ", i), int64(len(b.rows(t, copies[s].Location))), s.Rows)
+	}
+	before := b.files(t)
+	for _, c := range []engine.Copy{{Snapshot: 5}, {Schema: 99}, {Snapshot: again.SnapshotID, Schema: again.SchemaID, Folder: "../x"}} {
+		c.Location = again.Location
+		if c.Folder == "" {
+			c.Folder = "tables/30"
+		}
+		if _, err := b.Copy(t.Context(), c); !errors.Is(err, engine.ErrNoSnapshot) && !errors.Is(err, blob.ErrKey) {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	// A file that is missing leaves nothing of the copy.
+	data, err := filepath.Glob(filepath.Join(b.dir, "tables/20/data/*.parquet"))
+	if err != nil || len(data) < 3 {
+		t.Fatal(data, err)
+	}
+	if err := os.Remove(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Copy(t.Context(), engine.Copy{Location: more.Location, Snapshot: more.SnapshotID, Schema: more.SchemaID, Folder: "tables/30"}); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("missing file: %v", err)
+	}
+	equal(t, "files", len(b.files(t)), len(before)-1)
+}
+
+func TestPin(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	first := b.load(t, "", engine.Full, numbers(0, 10))
+	second := b.load(t, first.Location, engine.Full, numbers(10, 30))
+	pin := engine.Pin{Folder: "tables/1", Base: second.Location, Name: "snapshot-1", Snapshot: first.SnapshotID}
+	pinned := b.must(t)(b.Pin(t.Context(), pin))
+	equal(t, "pinned", []any{pinned.SnapshotID, pinned.Rows, pinned.Bytes}, []any{second.SnapshotID, second.Rows, second.Bytes})
+	same(t, "pinned", b.values(t, pinned.Location), shown(10, 30))
+	pin.Base = pinned.Location
+	equal(t, "again", b.must(t)(b.Pin(t.Context(), pin)).Location, pinned.Location)
+	pin.Snapshot = second.SnapshotID
+	moved := b.must(t)(b.Pin(t.Context(), pin))
+	equal(t, "moved", moved.Location == pinned.Location, false)
+	pin.Base = moved.Location
+	free := b.must(t)(b.Unpin(t.Context(), pin))
+	same(t, "free", b.values(t, free.Location), shown(10, 30))
+	pin.Base = free.Location
+	equal(t, "free again", b.must(t)(b.Unpin(t.Context(), pin)).Location, free.Location)
+	pin.Snapshot = 0
+	equal(t, "no rows", b.must(t)(b.Pin(t.Context(), pin)).Location, free.Location)
+	pin.Snapshot = 5
+	if _, err := b.Pin(t.Context(), pin); !errors.Is(err, engine.ErrNoSnapshot) {
+		t.Errorf("no snapshot: %v", err)
+	}
+	for _, name := range []string{"", "main"} {
+		pin.Name = name
+		for _, run := range []func(context.Context, engine.Pin) (*engine.Staged, error){b.Pin, b.Unpin} {
+			if _, err := run(t.Context(), pin); err == nil {
+				t.Errorf("pin %q", name)
+			}
+		}
+	}
+}
+
+func TestCompact(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 100})
+	compact := func(base string) *engine.Staged {
+		t.Helper()
+		var progress int64
+		s := b.must(t)(b.Compact(t.Context(), engine.Compact{Folder: "tables/1", Base: base, Job: 99, Progress: func(rows int64) { progress = rows }}))
+		same(t, "compacted", b.rows(t, s.Location), all(t, b.open(t, base), engine.Query{Origin: true}))
+		if s.Location != base {
+			equal(t, "progress", 0 < progress && progress <= s.Rows, true)
+			equal(t, "operation", b.foreign(t, s.Location).CurrentSnapshot().Summary.Operation, table.OpReplace)
+		}
+		equal(t, "compacted", []int64{s.Deleted, s.Added, s.Removed}, []int64{0, 0, 0})
+		equal(t, "again", s.NeedsCompaction(), false)
+		return s
+	}
+	// Many small loads, each by a job of its own, and columns that come and go.
+	location := ""
+	var s *engine.Staged
+	for i := range 40 {
+		text := numbers(i*10, i*10+10)
+		if i >= 20 {
+			text = "m," + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n,") + "\n"
+		}
+		l := request(t, location, engine.Append, text)
+		l.Job, l.Time = int64(i), moment(int64(i))
+		s = b.must(t)(b.Load(t.Context(), l))
+		location = s.Location
+		equal(t, fmt.Sprint("after ", i+1), s.NeedsCompaction(), i+1 >= 30)
+	}
+	one := compact(location)
+	equal(t, "files", []int64{one.Files, one.Rows}, []int64{1, 400})
+	equal(t, "nothing to do", compact(one.Location).Location, one.Location)
+	same(t, "version", b.version(t, one.Location, s.SnapshotID, s.SchemaID), all(t, b.open(t, location), engine.Query{}))
+
+	cut := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: one.Location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}}))
+	equal(t, "few deleted", cut.NeedsCompaction(), false)
+	whole := compact(cut.Location)
+	equal(t, "whole", []int64{whole.Files, whole.Rows}, []int64{1, cut.Rows})
+	dropped := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: whole.Location, Drop: []string{"n"}, Rename: map[string]string{"m": "n"}}))
+	l := b.load(t, dropped.Location, engine.Append, "n\nlast\n")
+	equal(t, "dropped", compact(l.Location).Rows, l.Rows)
+
+	emptied := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: l.Location}))
+	equal(t, "empty", compact(emptied.Location).Location, emptied.Location)
+
+	// Large files stay where they stand, between small ones.
+	b = setup(t, engine.Options{RowGroup: 100, FileSize: 6000})
+	location = ""
+	for i, n := range []int{2, 3, 400, 5, 6, 7, 1000, 8} {
+		location = b.load(t, location, engine.Append, numbers(i*1000, i*1000+n)).Location
+	}
+	large := b.open(t, location)
+	mixed := compact(location)
+	equal(t, "fewer", mixed.Rows == large.Rows() && mixed.Files < 10, true)
+	more := b.load(t, mixed.Location, engine.Append, numbers(9000, 9010))
+	rows := all(t, b.open(t, more.Location), engine.Query{})
+	same(t, "appended after it", rows[len(rows)-10:], shown(9000, 9010))
+	compact(more.Location)
+
+	// A tenth of many rows.
+	b = setup(t, engine.Options{})
+	whole = b.load(t, "", engine.Full, numbers(0, 60_000))
+	few := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: whole.Location, Where: []engine.Condition{{Column: "n", Op: engine.Less, Value: "5999", Number: true}}}))
+	equal(t, "less than a tenth", few.NeedsCompaction(), false)
+	tenth := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: whole.Location, Where: []engine.Condition{{Column: "n", Op: engine.Less, Value: "6000", Number: true}}}))
+	equal(t, "a tenth", tenth.NeedsCompaction(), true)
+	compact(tenth.Location)
+}
+
 // TestOperationsRefuse asks all operations for what cannot be.
 func TestOperationsRefuse(t *testing.T) {
 	t.Parallel()
@@ -340,6 +523,12 @@ func (b *bundle) operations(s *engine.Staged) map[string]func(ctx context.Contex
 		},
 		"delete all": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
 			return b.Delete(ctx, engine.Delete{Folder: folder, Base: base})
+		},
+		"pin": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Pin(ctx, engine.Pin{Folder: folder, Base: base, Name: "x", Snapshot: s.SnapshotID})
+		},
+		"compact": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Compact(ctx, engine.Compact{Folder: folder, Base: base})
 		},
 		"restore": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
 			return b.Restore(ctx, engine.Restore{Folder: folder, Base: base, Schema: s.SchemaID})

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/iceberg-go/table"
 )
@@ -28,11 +27,8 @@ func (e *Engine) Restore(ctx context.Context, r Restore) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := t.Schemas()[r.Schema]; !ok {
-			return nil, fmt.Errorf("%w: schema %d in the table at %s", ErrNoSnapshot, r.Schema, r.Base)
-		}
-		if r.Snapshot != 0 && t.SnapshotByID(r.Snapshot) == nil {
-			return nil, fmt.Errorf("%w: %d in the table at %s", ErrNoSnapshot, r.Snapshot, r.Base)
+		if _, _, err := version(t, r.Snapshot, r.Schema); err != nil {
+			return nil, err
 		}
 		var updates []table.Update
 		current := t.CurrentSnapshot()

@@ -99,10 +99,15 @@ func liveFiles(ctx context.Context, t *table.Table, snapshot *table.Snapshot) ([
 		}
 		live = append(live, f)
 	}
+	sortFiles(live)
+	return live, nil
+}
+
+// sortFiles brings data files into the order of the table.
+func sortFiles(live []liveFile) {
 	slices.SortFunc(live, func(a, b liveFile) int {
 		return cmp.Or(cmp.Compare(a.firstRow, b.firstRow), strings.Compare(a.data.FilePath(), b.data.FilePath()))
 	})
-	return live, nil
 }
 
 // totals adds up the rows of data files, and the bytes of them and their deletion vectors.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -12,6 +13,7 @@ import (
 // stage runs a change, and takes back all its files should it fail.
 func (e *Engine) stage(ctx context.Context, change func(*files) (*Staged, error)) (*Staged, error) {
 	files := newFiles(ctx, e.store)
+	files.largeFile = e.options.FileSize / 2
 	staged, err := change(files)
 	if err != nil {
 		// The reason to stop may be that the context ended.
@@ -84,12 +86,11 @@ func unchanged(ctx context.Context, files *files, t *table.Table) (*Staged, erro
 	return newStaged(files, t.Metadata(), t.MetadataLocation(), t.MetadataLocation(), live), nil
 }
 
-// property names in a table's metadata the job that last did something to it
-// that is no snapshot.
+// jobProperty begins the names of properties and summaries that name a job.
+const jobProperty = "steward.job"
+
+// property names in a table's metadata the job that last did something to the
+// table that no snapshot tells of.
 func property(what string, job int64) table.Update {
-	updates := iceberg.Properties{}
-	for key, value := range summary(job) {
-		updates[key+"."+what] = value
-	}
-	return table.NewSetPropertiesUpdate(updates)
+	return table.NewSetPropertiesUpdate(iceberg.Properties{jobProperty + "." + what: strconv.FormatInt(job, 10)})
 }

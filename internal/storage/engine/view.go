@@ -59,18 +59,27 @@ func (e *Engine) OpenVersion(ctx context.Context, location string, snapshot int6
 	if err != nil {
 		return nil, err
 	}
+	at, columns, err := version(t, snapshot, schema)
+	if err != nil {
+		return nil, err
+	}
+	return e.view(ctx, t, at, columns)
+}
+
+// version returns a snapshot of a table, nil for 0, and one of its schemas, or ErrNoSnapshot.
+func version(t *table.Table, snapshot int64, schema int) (*table.Snapshot, *iceberg.Schema, error) {
 	columns, ok := t.Schemas()[schema]
 	if !ok {
-		return nil, fmt.Errorf("%w: schema %d in the table at %s", ErrNoSnapshot, schema, location)
+		return nil, nil, fmt.Errorf("%w: schema %d in the table at %s", ErrNoSnapshot, schema, t.MetadataLocation())
 	}
 	if snapshot == 0 {
-		return e.view(ctx, t, nil, columns)
+		return nil, columns, nil
 	}
 	s := t.SnapshotByID(snapshot)
 	if s == nil {
-		return nil, fmt.Errorf("%w: %d in the table at %s", ErrNoSnapshot, snapshot, location)
+		return nil, nil, fmt.Errorf("%w: %d in the table at %s", ErrNoSnapshot, snapshot, t.MetadataLocation())
 	}
-	return e.view(ctx, t, s, columns)
+	return s, columns, nil
 }
 
 func (e *Engine) view(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*View, error) {
