@@ -180,8 +180,11 @@ func (s *Service) move(tx *db.Tx, scope access.Project, m move) (Table, error) {
 	if err := addToBucket(tx, bucket.ID, created, t.Rows-base.Rows, t.Bytes-base.Bytes); err != nil {
 		return Table{}, err
 	}
-	if err := s.wantCompaction(tx, t); err != nil {
-		return Table{}, err
+	t.TextID, t.BranchID = m.job.Table, scope.Branch() // of a table that is new, too
+	if st.NeedsCompaction() {                          // behind the jobs that wait for the table already
+		if err := s.once(tx, t, TableCompact); err != nil {
+			return Table{}, err
+		}
 	}
 	return t, tenancy.Changed(tx, scope)
 }

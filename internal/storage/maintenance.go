@@ -13,14 +13,6 @@ import (
 	"steward/internal/storage/engine"
 )
 
-// Limits past which a table is compacted: files, and rows that are deleted but still
-// stand in the files.
-const (
-	compactFiles   = 30
-	compactDeleted = 10 // percent
-	compactLeast   = 5000
-)
-
 // longestJob is how far back the files of a running job may lie: what is older and not
 // reachable is left from one that was killed.
 const longestJob = 48 * time.Hour
@@ -28,17 +20,6 @@ const longestJob = 48 * time.Hour
 // tableParams names a table to a system job.
 type tableParams struct {
 	Table int64 `json:"tableId"`
-}
-
-// wantCompaction has a table compacted when it became slow to read. The job runs behind
-// those that wait for the table already, and at most one waits.
-func (s *Service) wantCompaction(tx *db.Tx, t Table) error {
-	many := t.Files >= compactFiles
-	dead := t.Deleted >= compactLeast && t.Deleted*100 >= (t.Rows+t.Deleted)*compactDeleted
-	if !many && !dead {
-		return nil
-	}
-	return s.once(tx, t, TableCompact)
 }
 
 func serialKeyOf(t Table) string { return serialKey(t.BranchID, t.TextID) }

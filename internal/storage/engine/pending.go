@@ -12,32 +12,6 @@ import (
 var errPending = errors.New("pending")
 var ErrNoRow = errors.New("engine: no such row")
 
-type Copy struct {
-	Location string
-	Snapshot int64
-	Schema   int
-	Folder   string
-	Job      int64
-}
-
-func (e *Engine) Copy(context.Context, Copy) (*Staged, error) { return nil, errPending }
-
-type Pin struct {
-	Folder, Base, Name string
-	Snapshot           int64
-}
-
-func (e *Engine) Pin(context.Context, Pin) (*Staged, error)   { return nil, errPending }
-func (e *Engine) Unpin(context.Context, Pin) (*Staged, error) { return nil, errPending }
-
-type Compact struct {
-	Folder, Base string
-	Job          int64
-	Progress     func(int64)
-}
-
-func (e *Engine) Compact(context.Context, Compact) (*Staged, error) { return nil, errPending }
-
 type Expire struct {
 	Folder, Base string
 	Keep         []int64
