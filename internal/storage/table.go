@@ -35,6 +35,7 @@ type Table struct {
 	ChangedAt    time.Time
 	ChangedBy    string
 	ChangedJobID int64
+	Snapshots    int64     // how many are kept
 	TrashedAt    time.Time // zero unless it is in the trash
 }
 
@@ -146,13 +147,14 @@ func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q 
 }
 
 const tableColumns = `t.id, t.bucket_id, b.text_id, t.name, t.description, t.folder, t.location, t.version, t.rows_count, t.size_bytes, t.files_count,
-	t.created_at, u.name, t.changed_at, t.changed_by, t.changed_job_id, t.project_id, t.branch_id, t.deleted_rows, t.deleted_at FROM ` + readable + ` LEFT JOIN users u ON u.id = t.created_by`
+	t.created_at, u.name, t.changed_at, t.changed_by, t.changed_job_id, t.project_id, t.branch_id, t.deleted_rows, t.deleted_at,
+	(SELECT count(*) FROM snapshots n WHERE n.table_id = t.id AND n.deleted_at IS NULL) FROM ` + readable + ` LEFT JOIN users u ON u.id = t.created_by`
 
 func scanTable(r db.Row) (Table, error) {
 	var t Table
 	err := r.Scan(&t.ID, &t.BucketID, &t.Bucket, &t.Name, &t.Description, &t.Folder, &t.Location, &t.Version, &t.Rows, &t.Bytes, &t.Files,
 		db.Time(&t.CreatedAt), db.Null(&t.CreatedBy), db.Time(&t.ChangedAt), &t.ChangedBy, &t.ChangedJobID,
-		&t.ProjectID, &t.BranchID, &t.Deleted, db.Time(&t.TrashedAt))
+		&t.ProjectID, &t.BranchID, &t.Deleted, db.Time(&t.TrashedAt), &t.Snapshots)
 	t.TextID = t.Bucket + "." + t.Name
 	return t, err
 }

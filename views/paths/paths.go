@@ -77,6 +77,115 @@ func TablePreview(project int64, table string) string { return Table(project, ta
 // TableEvents lists what happened to a table.
 func TableEvents(project int64, table string) string { return Table(project, table) + "/events" }
 
+// Tables is where the definition of a new table is posted to.
+func Tables(project int64) string { return Storage(project) + "/tables" }
+
+// TableNew is the form that defines a table without rows.
+func TableNew(project int64, bucket string) string {
+	return With(Tables(project)+"/new", "bucket", bucket)
+}
+
+// TableSettings is a table's description, metadata and primary key, and what is done to it as a whole.
+func TableSettings(project int64, table string) string { return Table(project, table) + "/settings" }
+
+// TableDescription is where a table's description is posted to.
+func TableDescription(project int64, table string) string {
+	return Table(project, table) + "/description"
+}
+
+// Metadata is where a key and value on a table or its columns are posted to.
+func Metadata(project int64, table string) string { return Table(project, table) + "/metadata" }
+
+// MetadataDelete removes a key (POST).
+func MetadataDelete(project int64, table string) string { return Metadata(project, table) + "/delete" }
+
+// TableKey is where a new primary key is posted to.
+func TableKey(project int64, table string) string { return Table(project, table) + "/key" }
+
+// TableKeyDelete removes the primary key (POST).
+func TableKeyDelete(project int64, table string) string { return TableKey(project, table) + "/delete" }
+
+// Columns is where a new column is posted to.
+func Columns(project int64, table string) string { return Table(project, table) + "/columns" }
+
+// ColumnRename gives a column another name (POST).
+func ColumnRename(project int64, table string) string { return Columns(project, table) + "/rename" }
+
+// ColumnDelete drops a column (POST).
+func ColumnDelete(project int64, table string) string { return Columns(project, table) + "/delete" }
+
+// RowsDelete is the form that deletes rows by conditions, and where it is posted to.
+func RowsDelete(project int64, table string) string { return Table(project, table) + "/rows/delete" }
+
+// TableTruncate deletes all rows (POST).
+func TableTruncate(project int64, table string) string { return Table(project, table) + "/truncate" }
+
+// TableDrop moves a table to the trash (POST).
+func TableDrop(project int64, table string) string { return Table(project, table) + "/delete" }
+
+// TableExport is the form that exports rows, and where it is posted to.
+func TableExport(project int64, table string) string { return Table(project, table) + "/export" }
+
+// TableVersions lists a table's versions.
+func TableVersions(project int64, table string) string { return Table(project, table) + "/versions" }
+
+// VersionCompare shows what two versions differ in.
+func VersionCompare(project int64, table string, before, after int64) string {
+	return With(TableVersions(project, table)+"/compare", "before", number(before), "after", number(after))
+}
+
+// VersionRevert shows what a revert would change; the revert is posted here.
+func VersionRevert(project int64, table string, version int64) string {
+	return TableVersions(project, table) + "/" + number(version) + "/revert"
+}
+
+// VersionCopy is the form that makes a table of a version, and where it is posted to.
+func VersionCopy(project int64, table string, version int64) string {
+	return TableVersions(project, table) + "/" + number(version) + "/copy"
+}
+
+// VersionPreview shows the rows of a version.
+func VersionPreview(project int64, table string, version int64) string {
+	return With(TablePreview(project, table), "version", number(version))
+}
+
+// TableSnapshots lists a table's snapshots; a new one is posted here.
+func TableSnapshots(project int64, table string) string { return Table(project, table) + "/snapshots" }
+
+// SnapshotRestore shows what restoring a snapshot would change; it is posted here.
+func SnapshotRestore(project int64, table string, snapshot int64) string {
+	return TableSnapshots(project, table) + "/" + number(snapshot) + "/restore"
+}
+
+// SnapshotCopy is the form that makes a table of a snapshot, and where it is posted to.
+func SnapshotCopy(project int64, table string, snapshot int64) string {
+	return TableSnapshots(project, table) + "/" + number(snapshot) + "/copy"
+}
+
+// SnapshotDelete deletes a snapshot (POST).
+func SnapshotDelete(project int64, table string, snapshot int64) string {
+	return TableSnapshots(project, table) + "/" + number(snapshot) + "/delete"
+}
+
+// RowOrigin is where a row of a version came from. The place is the row's, as the engine tells it.
+func RowOrigin(project int64, table string, version int64, place string) string {
+	return With(TablePreview(project, table), "version", number(version), "row", place) + "#origin"
+}
+
+// BucketDelete is the question whether a bucket may go, and where the answer is posted to.
+func BucketDelete(project int64, bucket string) string { return Bucket(project, bucket) + "/delete" }
+
+// Trash lists what was dropped and can be restored.
+func Trash(project int64) string { return Project(project) + "/trash" }
+
+// TrashRestore takes something out of the trash (POST).
+func TrashRestore(project, trash int64) string {
+	return Trash(project) + "/" + number(trash) + "/restore"
+}
+
+// TrashPurge deletes something in the trash for good (POST).
+func TrashPurge(project, trash int64) string { return Trash(project) + "/" + number(trash) + "/purge" }
+
 // StorageJobs is the list of storage jobs.
 func StorageJobs(project int64) string { return Storage(project) + "/jobs" }
 
@@ -85,6 +194,9 @@ func StorageJob(project, job int64) string { return StorageJobs(project) + "/" +
 
 // StorageJobCancel stops a storage job (POST).
 func StorageJobCancel(project, job int64) string { return StorageJob(project, job) + "/cancel" }
+
+// StorageJobUndo takes back what a job did (POST).
+func StorageJobUndo(project, job int64) string { return StorageJob(project, job) + "/undo" }
 
 // With adds a query to an address, given as name, value, name, value. Empty values are left out.
 func With(path string, pairs ...string) string {

@@ -25,17 +25,27 @@ type Table struct {
 	Columns    string // how many there are
 	Created    ui.Time
 	Changed    ui.Time
-	ColumnsURL string
-	PreviewURL string
-	EventsURL  string
-	LoadURL    string // empty for those who may not load
+	Version    string // the number of the current one
+	Snapshots  string // how many there are
+
+	ColumnsURL   string
+	PreviewURL   string
+	VersionsURL  string
+	SnapshotsURL string
+	EventsURL    string
+	SettingsURL  string
+	ExportURL    string
+	LoadURL      string // empty for those who may not load
 }
 
 func (t Table) tabs(current string) []ui.Tab {
 	return []ui.Tab{
 		{Label: "Columns", URL: t.ColumnsURL, Count: t.Columns, Current: current == "columns"},
 		{Label: "Data preview", URL: t.PreviewURL, Current: current == "preview"},
+		{Label: "Versions", URL: t.VersionsURL, Count: t.Version, Current: current == "versions"},
+		{Label: "Snapshots", URL: t.SnapshotsURL, Count: t.Snapshots, Current: current == "snapshots"},
 		{Label: "Events", URL: t.EventsURL, Current: current == "events"},
+		{Label: "Settings", URL: t.SettingsURL, Current: current == "settings"},
 	}
 }
 
@@ -86,7 +96,7 @@ func tableHead(t Table, current string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.PageHeader(ui.Header{Kicker: "Table", Title: t.Name, Actions: []ui.Button{{Label: "Load data", URL: t.LoadURL, Icon: "upload", Variant: "primary"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.PageHeader(ui.Header{Kicker: "Table", Title: t.Name, Actions: []ui.Button{{Label: "Export", URL: t.ExportURL, Icon: "download"}, {Label: "Load data", URL: t.LoadURL, Icon: "upload", Variant: "primary"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -4,6 +4,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"runtime"
@@ -21,6 +22,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/id"
+	"steward/internal/jobs"
 	"steward/internal/tenancy"
 	"steward/views/layout"
 	"steward/views/paths"
@@ -100,14 +102,86 @@ func (c *Console) done(ec echo.Context, text, url string) error {
 	return ec.Redirect(http.StatusSeeOther, url)
 }
 
+// refused tells on the next page why something could not be done, and goes there.
+func (c *Console) refused(ec echo.Context, err error, url string) error {
+	c.sessions.Put(ec.Request().Context(), "problem", fault.Of(err).Message)
+	return ec.Redirect(http.StatusSeeOther, url)
+}
+
+// undo is a form that takes back what was done.
+type undo struct {
+	Action string    `json:"action"`
+	Fields []ui.Pair `json:"fields,omitempty"`
+}
+
+// doneWith is done with a button that takes it back.
+func (c *Console) doneWith(ec echo.Context, text string, u undo, url string) error {
+	form, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	c.sessions.Put(ec.Request().Context(), "undo", string(form))
+	return c.done(ec, text, url)
+}
+
+// patience is how long a page waits for the job that it asked for.
+const patience = 3 * time.Second
+
+// await goes to next when a job that was just enqueued ends well soon, and says there
+// what it did, with a button that undoes it; otherwise it goes to the job's own page.
+func (c *Console) await(ec echo.Context, s access.Project, j jobs.Job, next string) error {
+	ctx := ec.Request().Context()
+	wake, stop := c.app.Hub.Watch(jobs.ProjectTopic(s.ID()))
+	defer stop()
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	tick := time.NewTicker(100 * time.Millisecond) // other processes end jobs without a word
+	defer tick.Stop()
+	for {
+		var log []jobs.Line
+		err := c.view(ec, func(tx *db.Tx) (err error) {
+			if j, err = c.app.Jobs.Get(tx, s, j.ID); err != nil || j.State != jobs.Success {
+				return err
+			}
+			log, err = jobs.Log(tx, j, 1)
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case j.State == jobs.Success && len(log) == 1 && c.app.Storage.Undoable(s, j):
+			return c.doneWith(ec, log[0].Message, undo{Action: paths.StorageJobUndo(s.ID(), j.ID)}, next)
+		case j.State == jobs.Success && len(log) == 1:
+			return c.done(ec, log[0].Message, next)
+		case j.Finished():
+			return ec.Redirect(http.StatusSeeOther, paths.StorageJob(s.ID(), j.ID))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end.C:
+			return ec.Redirect(http.StatusSeeOther, paths.StorageJob(s.ID(), j.ID))
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}
+
 // shell is what surrounds a page of a person who is signed in.
 func (c *Console) shell(ec echo.Context, a access.Actor) layout.Shell {
 	ctx := ec.Request().Context()
 	v := accounts.VisitOf(ctx)
-	return layout.Shell{
+	shell := layout.Shell{
 		Person: layout.Person{Name: a.Name, Email: a.Email}, Nav: layout.AccountNav(), Theme: v.User.Theme,
-		Flash: c.sessions.PopString(ctx, "flash"), Path: ec.Request().URL.RequestURI(), ThemeKey: id.Short(), SignOutKey: id.Short(),
+		Flash: c.sessions.PopString(ctx, "flash"), Problem: c.sessions.PopString(ctx, "problem"), Path: ec.Request().URL.RequestURI(), ThemeKey: id.Short(), SignOutKey: id.Short(),
 	}
+	if text := c.sessions.PopString(ctx, "undo"); text != "" {
+		var u undo
+		if err := json.Unmarshal([]byte(text), &u); err == nil {
+			shell.Undo = layout.Undo{Action: u.Action, Key: key(), Fields: u.Fields}
+		}
+	}
+	return shell
 }
 
 // projectShell is the shell inside a project.

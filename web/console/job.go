@@ -18,6 +18,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage"
+	"steward/views/layout"
 	"steward/views/paths"
 	view "steward/views/storage"
 	"steward/views/ui"
@@ -171,6 +172,9 @@ func (c *Console) storageJob(ec echo.Context, s access.Project) error {
 	m.Log = c.jobLog(lines)
 	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: "The load stops and the table stays as it is. The uploaded file is kept.",
 		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
+	if c.app.Storage.Undoable(s, j) {
+		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), id), Key: key()}
+	}
 	if !j.Finished() {
 		m.LiveURL = paths.Live(s.ID(), view.JobPart(itoa(id)))
 	}
@@ -285,6 +289,41 @@ func (c *Console) storageJobCancel(ec echo.Context, s access.Project) error {
 	return c.done(ec, fmt.Sprintf("Job %d is being cancelled.", id), paths.StorageJob(s.ID(), id))
 }
 
+// storageJobUndo takes back what a job did. What it takes depends on what that was, and
+// is decided by the service.
+func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "job")
+	if err != nil {
+		return err
+	}
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	var j jobs.Job
+	var u storage.Undone
+	err = c.update(ec, func(tx *db.Tx) (err error) {
+		if j, err = c.app.Jobs.Get(tx, s, id); err != nil {
+			return err
+		}
+		u, err = c.app.Storage.Undo(tx, s, id)
+		return err
+	})
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.StorageJob(s.ID(), id))
+	}
+	if err != nil {
+		return err
+	}
+	next := paths.Storage(s.ID())
+	if _, table := cutTable(j.Table); table != "" && u.Job.Operation != storage.TableDrop {
+		next = paths.Table(s.ID(), j.Table)
+	}
+	if u.Job.ID != 0 {
+		return c.await(ec, s, u.Job, next)
+	}
+	return c.done(ec, u.Says, next)
+}
+
 // Words of a job
 
 func jobTitle(j jobs.Job) string {
@@ -294,6 +333,34 @@ func jobTitle(j jobs.Job) string {
 		return "Create " + table
 	case storage.TableImport:
 		return "Load into " + table
+	case storage.TableExport:
+		return "Export " + table
+	case storage.TableDefinitionCreate:
+		return "Define " + table
+	case storage.TableColumnAdd:
+		return "Add a column to " + table
+	case storage.TableColumnDelete:
+		return "Drop a column of " + table
+	case storage.TableColumnRename:
+		return "Rename a column of " + table
+	case storage.TableKeyAdd:
+		return "Set the primary key of " + table
+	case storage.TableKeyDelete:
+		return "Remove the primary key of " + table
+	case storage.TableRowsDelete:
+		return "Delete rows of " + table
+	case storage.TableRevert:
+		return "Revert " + table
+	case storage.TableCopy:
+		return "Copy to " + table
+	case storage.SnapshotCreate:
+		return "Make a snapshot of " + table
+	case storage.SnapshotDelete:
+		return "Delete a snapshot of " + table
+	case storage.TableDrop:
+		return "Drop " + table
+	case storage.BucketDelete:
+		return "Delete a bucket"
 	}
 	return j.Operation
 }

@@ -46,6 +46,7 @@ func (c *Console) routes() []gate.Route {
 		// Storage: jobs
 		{Method: "GET", Path: storage + "/jobs", Rule: gate.InProject(access.StorageJobsRead, c.storageJobs)},
 		{Method: "GET", Path: storage + "/jobs/:job", Rule: gate.InProject(access.StorageJobsRead, c.storageJob)},
+		{Method: "POST", Path: storage + "/jobs/:job/undo", Rule: gate.InProject(access.SnapshotsWrite, c.storageJobUndo)},
 		{Method: "POST", Path: storage + "/jobs/:job/cancel", Rule: gate.InProject(access.StorageJobsCancel, c.storageJobCancel)},
 	}
 }

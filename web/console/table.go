@@ -49,7 +49,9 @@ func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.
 	m = view.Table{Shell: shell, StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
 		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes), Columns: itoa(int64(len(columns))),
 		Created: c.when(t.CreatedAt), Changed: c.when(t.ChangedAt),
-		ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id)}
+		Version: itoa(t.Version), ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), VersionsURL: paths.TableVersions(s.ID(), id),
+		SnapshotsURL: paths.TableSnapshots(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id), SettingsURL: paths.TableSettings(s.ID(), id), ExportURL: paths.TableExport(s.ID(), id)}
+	m.Snapshots = ui.Number(t.Snapshots)
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.LoadInto(s.ID(), t.Bucket, t.Name)
 	}
