@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"steward/internal/failpoint"
 )
 
 // Errors that callers can tell apart with errors.Is.
@@ -120,6 +122,7 @@ func (l *Local) Remove(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return fmt.Errorf("blob: remove %q: %w", key, err)
 	}
+	failpoint.Step("blob: remove")
 	if err := l.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob: remove %q: %w", key, err)
 	}
@@ -139,6 +142,7 @@ func (l *Local) Link(ctx context.Context, from, to string) error {
 	if err := l.makeFolder(path.Dir(to)); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, err)
 	}
+	failpoint.Step("blob: link")
 	if err := l.root.Link(from, to); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, known(err))
 	}
