@@ -563,6 +563,42 @@ func TestExpireAndSweep(t *testing.T) {
 	equal(t, "neighbour", b.values(t, other.Location), []string{})
 }
 
+func TestRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 10, FileSize: 200})
+	long := strings.Repeat("long ", 10_000)
+	location := b.load(t, "", engine.Full, numbers(0, 300)).Location
+	location = b.load(t, location, engine.Append, "n,m\n0300,"+long+"\n").Location
+	location = b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}})).Location
+	v := b.open(t, location)
+	seen := map[string]bool{}
+	for _, order := range [][]engine.Order{nil, {{Column: "n", Descending: true}}} {
+		found, err := v.Find(t.Context(), engine.Query{Limit: 300, Origin: true, Order: order})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "rows", int64(len(found.Rows)), v.Rows())
+		for _, want := range found.Rows {
+			row, err := v.Row(t.Context(), want.Place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "row", *row, want)
+			seen[want.Place] = true
+		}
+	}
+	equal(t, "places", int64(len(seen)), v.Rows())
+	for _, place := range []string{"", "0", "0.0", "0.0.7", "0.0.10", "0.0.-1", "0.-1.0", "-1.0.0", "0.99.0", "99.0.0", "00.0.0", "+0.0.0", "0.0.0.0", "0.0.0 ", "x.y.z", "0.0.99999999999999999999"} {
+		if row, err := v.Row(t.Context(), place); !errors.Is(err, engine.ErrNoRow) {
+			t.Errorf("place %q: %v, %v", place, row, err)
+		}
+	}
+	_ = v.Close()
+	if _, err := v.Row(t.Context(), "0.0.0"); err == nil {
+		t.Error("row of a closed view")
+	}
+}
+
 // TestOperationsRefuse asks all operations for what cannot be.
 func TestOperationsRefuse(t *testing.T) {
 	t.Parallel()
