@@ -17,7 +17,7 @@ import (
 type Result struct {
 	Columns []string
 	Rows    []Row
-	Scanned int64 // rows that were looked at
+	Scanned int64 // rows of the table that were looked at
 }
 
 // Find returns the first rows that satisfy a query. Cells longer than 16 KiB
@@ -93,11 +93,11 @@ func (v *View) findFirst(ctx context.Context, q Query, wanted projection, tests 
 			rows = append(rows, f.rows...)
 			if int64(len(rows)) > most {
 				rows = rows[:most]
-				f.next = rows[most-1] + 1
+				f.back(rows[most-1] + 1)
 			}
 		}
 		fetched, err := wanted.fetch(group, rows, wanted.cellLimit(q.Limit))
-		return found{rows: fetched, scanned: f.next}, err
+		return found{rows: fetched, scanned: f.alive}, err
 	}
 	return scan(ctx, v, ahead, work, func(f found) bool {
 		result.Scanned += f.scanned
@@ -292,7 +292,7 @@ func firstOf(ctx context.Context, group *rowGroup, tests []predicate, by []sortK
 			return ordered{}, err
 		}
 		if !more {
-			return ordered{rows: first.rows, scanned: group.rows}, nil
+			return ordered{rows: first.rows, scanned: f.alive}, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return ordered{}, err

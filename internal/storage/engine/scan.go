@@ -110,6 +110,7 @@ type filter struct {
 	tests   []predicate
 	cursors []*cursor[parquet.ByteArray] // of the tests
 	next    int64                        // row where the next window begins
+	alive   int64                        // rows before it that are not deleted
 	rows    []int64                      // found in the current window
 }
 
@@ -139,6 +140,7 @@ func (f *filter) advance(most int64) (bool, error) {
 			f.rows = append(f.rows, row)
 		}
 	}
+	f.alive += int64(len(f.rows))
 	for i, p := range f.tests {
 		kept := f.rows[:0]
 		for _, row := range f.rows {
@@ -154,6 +156,15 @@ func (f *filter) advance(most int64) (bool, error) {
 	}
 	f.next = end
 	return true, nil
+}
+
+// back moves the beginning of the next window back to a row.
+func (f *filter) back(row int64) {
+	for ; f.next > row; f.next-- {
+		if !f.group.deleted(f.next - 1) {
+			f.alive--
+		}
+	}
 }
 
 func (f *filter) close() {
