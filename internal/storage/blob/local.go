@@ -75,6 +75,24 @@ func (l *Local) Create(ctx context.Context, key string) (*Writer, error) {
 	return &Writer{ctx: ctx, store: l, key: key, temp: temp, file: file}, nil
 }
 
+// Temporary returns an empty file for reading and writing that lies in the
+// store's folder, but has no name there any more: closing it, or a crash, frees
+// its space. It is the caller's to close.
+func (l *Local) Temporary(ctx context.Context) (*os.File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	name := temporaryName(".")
+	file, err := l.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	if err := l.root.Remove(name); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", errors.Join(err, file.Close()))
+	}
+	return file, nil
+}
+
 // Open opens an object for reading.
 //
 // Fails with ErrNotFound if there is none, with ErrKey if the key is not valid.

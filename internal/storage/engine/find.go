@@ -38,7 +38,7 @@ func (v *View) Find(ctx context.Context, q Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	tests, err := v.predicates(q.Where)
+	tests, err := v.tests(q)
 	if err != nil {
 		return nil, err
 	}
@@ -234,19 +234,15 @@ type ordered struct {
 // findOrdered finds the first rows in an order: by the columns of the order
 // alone, and then fetches the rest of those rows.
 func (v *View) findOrdered(ctx context.Context, q Query, wanted projection, tests []predicate, result *Result) error {
-	by := make([]sortKey, 0, len(q.Order))
-	for _, o := range q.Order {
-		id, err := v.columnID(o.Column)
-		if err != nil {
-			return err
-		}
-		by = append(by, sortKey{id: id, Order: o})
+	by, err := v.sortKeys(q.Order)
+	if err != nil {
+		return err
 	}
 	all := &best{by: by, limit: q.Limit}
 	// The last row that is among the first so far. Row groups use it to leave
 	// out what comes after it anyway.
 	var bound atomic.Pointer[candidate]
-	err := scan(ctx, v, abreast(), func(ctx context.Context, group *rowGroup) (ordered, error) {
+	err = scan(ctx, v, abreast(), func(ctx context.Context, group *rowGroup) (ordered, error) {
 		return firstOf(ctx, group, tests, by, q.Limit, &bound)
 	}, func(o ordered) bool {
 		result.Scanned += o.scanned
