@@ -329,6 +329,10 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 	return nil
 }
 
+// Hold is ErrFenced unless this run still has its job: for a transaction that changes
+// something before the one that ends the job.
+func (r *Run) Hold(tx *db.Tx) error { return r.s.hold(tx, r.Job) }
+
 // run does one attempt, and answers for its end.
 func (s *Service) run(j Job) {
 	ctx, cancel := context.WithCancelCause(audit.WithRequest(context.Background(), audit.Request{}))
