@@ -11,6 +11,16 @@ func (a *App) handlers() map[string]jobs.Handler {
 	return map[string]jobs.Handler{
 		storage.TableCreate: a.Storage.RunLoad,
 		storage.TableImport: a.Storage.RunLoad,
+		housekeeping:        a.housekeep,
+		eventsSeal:          a.seal,
+	}
+}
+
+// schedules are the jobs that the system gives itself.
+func schedules() []jobs.Schedule {
+	return []jobs.Schedule{
+		{Name: "housekeeping", Operation: housekeeping, Class: jobs.System, Spec: "*/10 * * * *", Zone: "UTC"},
+		{Name: "events.seal", Operation: eventsSeal, Class: jobs.System, Spec: "* * * * *", Zone: "UTC"},
 	}
 }
 

@@ -156,7 +156,10 @@ func TestDigestIsStable(t *testing.T) {
 		VALUES (5, 0, 1700000000000000, 'info', 'a.b', 'x', '1', 'ř', NULL, 2, NULL, 0, NULL, 'Ada', NULL, '', '', '', 'Said.', '{}', '{}', TRUE)`)
 	s.seal()
 	var digest string
-	err := s.db.View(t.Context(), func(tx *db.Tx) (err error) { digest, err = db.Value[string](tx, "SELECT digest FROM event_digests"); return err })
+	err := s.db.View(t.Context(), func(tx *db.Tx) (err error) {
+		digest, err = db.Value[string](tx, "SELECT digest FROM event_digests")
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,4 +224,6 @@ func short(digest string) string {
 	return digest[:12] + "…"
 }
 
-func moment(micros int64) string { return time.UnixMicro(micros).UTC().Format("2006-01-02 15:04:05.000000") }
+func moment(micros int64) string {
+	return time.UnixMicro(micros).UTC().Format("2006-01-02 15:04:05.000000")
+}
