@@ -11,6 +11,7 @@ func (a *App) handlers() map[string]jobs.Handler {
 	return map[string]jobs.Handler{
 		storage.TableCreate: a.Storage.RunLoad,
 		storage.TableImport: a.Storage.RunLoad,
+		storage.FileCheck:   a.Storage.RunCheck,
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -24,10 +23,11 @@ import (
 const (
 	TableCreate = "tableCreate"
 	TableImport = "tableImport"
+	FileCheck   = "fileCheck"
 )
 
 // Operations lists the operations that jobs have so far.
-func Operations() []string { return []string{TableCreate, TableImport} }
+func Operations() []string { return []string{TableCreate, TableImport, FileCheck} }
 
 // Load says which file goes into which table, and how.
 type Load struct {
@@ -36,7 +36,9 @@ type Load struct {
 	Table       string // name in the bucket; a new name makes a new table
 	Append      bool   // add the rows; otherwise they replace all
 	Dialect     csv.Dialect
+	SkipBad     bool     // rows that cannot be read are left out; otherwise the first one ends the load
 	DropColumns []string // columns of the table that the file lacks and that may go
+	AddColumns  []string // columns of the file that the table lacks, as far as somebody agreed to them
 }
 
 // loadParams is a load as a job keeps and shows it.
@@ -46,15 +48,26 @@ type loadParams struct {
 	Bucket         string   `json:"bucket"`
 	Table          string   `json:"name"`
 	Incremental    bool     `json:"incremental"`
+	Encoding       string   `json:"encoding"`
 	Delimiter      string   `json:"delimiter"`
 	Enclosure      string   `json:"enclosure"`
 	EscapedBy      string   `json:"escapedBy"`
 	WithoutHeaders bool     `json:"withoutHeaders"`
 	Empty          string   `json:"emptyCells"`
+	Nulls          []string `json:"treatValuesAsNull,omitempty"`
+	NullsQuoted    bool     `json:"treatQuotedValuesAsNull,omitempty"`
+	BadRows        string   `json:"badRows"`
 	DropColumns    []string `json:"dropColumns,omitempty"`
+	AddColumns     []string `json:"addColumns,omitempty"`
 }
 
 var emptyNames = map[csv.Empty]string{csv.EmptyDistinct: "distinct", csv.EmptyNull: "null", csv.EmptyText: "text"}
+
+// What happens to bad rows.
+const (
+	stopAtBad = "stop"
+	skipBad   = "skip"
+)
 
 func (l Load) params(f File) loadParams {
 	one := func(b byte) string {
@@ -63,8 +76,17 @@ func (l Load) params(f File) loadParams {
 		}
 		return string([]byte{b})
 	}
-	return loadParams{f.ID, f.Name, l.Bucket, l.Table, l.Append, one(l.Dialect.Delimiter), one(l.Dialect.Enclosure), one(l.Dialect.Escape),
-		!l.Dialect.Header, emptyNames[l.Dialect.Empty], l.DropColumns}
+	d := l.Dialect
+	p := loadParams{FileID: f.ID, FileName: f.Name, Bucket: l.Bucket, Table: l.Table, Incremental: l.Append, Encoding: d.Encoding.Name(),
+		Delimiter: one(d.Delimiter), Enclosure: one(d.Enclosure), EscapedBy: one(d.Escape), WithoutHeaders: !d.Header, Empty: emptyNames[d.Empty],
+		NullsQuoted: d.NullsQuoted, BadRows: stopAtBad, DropColumns: l.DropColumns, AddColumns: l.AddColumns}
+	if l.SkipBad {
+		p.BadRows = skipBad
+	}
+	if d.Nulls != "" {
+		p.Nulls = strings.Split(d.Nulls, "\n")
+	}
+	return p
 }
 
 func (p loadParams) dialect() csv.Dialect {
@@ -74,13 +96,25 @@ func (p loadParams) dialect() csv.Dialect {
 		}
 		return s[0]
 	}
-	d := csv.Dialect{Delimiter: one(p.Delimiter), Enclosure: one(p.Enclosure), Escape: one(p.EscapedBy), Header: !p.WithoutHeaders}
+	d := csv.Dialect{Delimiter: one(p.Delimiter), Enclosure: one(p.Enclosure), Escape: one(p.EscapedBy), Header: !p.WithoutHeaders,
+		Nulls: strings.Join(p.Nulls, "\n"), NullsQuoted: p.NullsQuoted}
+	d.Encoding, _ = csv.ParseEncoding(p.Encoding) // there was none before jobs named it: UTF-8
 	for e, name := range emptyNames {
 		if name == p.Empty {
 			d.Empty = e
 		}
 	}
 	return d
+}
+
+// LoadOf is the load that a job was asked to do or to check.
+func LoadOf(j jobs.Job) (Load, error) {
+	var p loadParams
+	if err := json.Unmarshal(j.Params, &p); err != nil {
+		return Load{}, fmt.Errorf("storage: params of job %d: %w", j.ID, err)
+	}
+	return Load{File: p.FileID, Bucket: p.Bucket, Table: p.Table, Append: p.Incremental, Dialect: p.dialect(), SkipBad: p.BadRows == skipBad,
+		DropColumns: p.DropColumns, AddColumns: p.AddColumns}, nil
 }
 
 // Plan is what a load would do to a table's columns.
@@ -123,17 +157,7 @@ func (s *Service) PlanLoad(tx *db.Tx, scope access.Project, bucket, table string
 // name or options, NotFound for a bucket or file that is not there, Forbidden without
 // the right to write tables.
 func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
-	if err := scope.Require(access.TablesWrite, false); err != nil {
-		return jobs.Job{}, err
-	}
-	var c fault.Check
-	if err := c.Join(CheckName("table", l.Table)); err != nil {
-		return jobs.Job{}, err
-	}
-	if err := l.Dialect.Validate(); err != nil {
-		c.Field(false, "delimiter", err.Error())
-	}
-	if err := c.Err(); err != nil {
+	if err := l.check(scope); err != nil {
 		return jobs.Job{}, err
 	}
 	b, err := s.Bucket(tx, scope, l.Bucket)
@@ -154,12 +178,8 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	} else if !fault.Is(err, fault.NotFound) {
 		return jobs.Job{}, err
 	}
-	priority := jobs.Bulk
-	if f.Bytes < 8<<20 {
-		priority = jobs.Person
-	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: priority, SerialKey: serialKey(scope.Branch(), id),
+		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: priority(f), SerialKey: serialKey(scope.Branch(), id),
 		Params: l.params(f), Table: id, FileID: f.ID, BytesTotal: f.Bytes,
 	})
 	if err != nil {
@@ -168,6 +188,60 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	e := audit.In(scope, "storage.loadStarted", "table", id, id)
 	e.JobID = j.ID
 	return j, audit.Record(tx, e.Says("%s started job %d: load file %d (%s) into %s %s.", scope.Actor().Name, j.ID, f.ID, f.Name, verb, id))
+}
+
+// StartCheck enqueues the job that reads a whole file as a load would, and changes
+// nothing. Its errors are those of StartLoad, but the bucket need not be there.
+func (s *Service) StartCheck(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
+	if err := l.check(scope); err != nil {
+		return jobs.Job{}, err
+	}
+	f, err := s.File(tx, scope, l.File)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: FileCheck, Scope: scope, Priority: priority(f), Params: l.params(f), FileID: f.ID, BytesTotal: f.Bytes})
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	e := audit.In(scope, "storage.fileCheckStarted", "file", fmt.Sprint(f.ID), f.Name)
+	e.JobID = j.ID
+	return j, audit.Record(tx, e.Says("%s started job %d: check all rows of file %d (%s).", scope.Actor().Name, j.ID, f.ID, f.Name))
+}
+
+// check is Forbidden without the right to write tables, and Invalid for a bad name or
+// options.
+func (l Load) check(scope access.Project) error {
+	if err := scope.Require(access.TablesWrite, false); err != nil {
+		return err
+	}
+	var c fault.Check
+	if err := c.Join(CheckName("table", l.Table)); err != nil {
+		return err
+	}
+	nulls := csv.DefaultDialect()
+	nulls.Nulls = l.Dialect.Nulls
+	c.Field(nulls.Validate() == nil, "nulls", sentence(nulls.Validate()))
+	l.Dialect.Nulls = ""
+	c.Field(l.Dialect.Validate() == nil, "delimiter", sentence(l.Dialect.Validate()))
+	return c.Err()
+}
+
+// sentence is what a *csv.Error says to people.
+func sentence(err error) string {
+	var bad *csv.Error
+	if errors.As(err, &bad) {
+		return bad.Message
+	}
+	return ""
+}
+
+// priority puts small files, which somebody waits for, before others.
+func priority(f File) int64 {
+	if f.Bytes < 8<<20 {
+		return jobs.Person
+	}
+	return jobs.Bulk
 }
 
 func serialKey(branch int64, table string) string { return fmt.Sprintf("table:%d:%s", branch, table) }
@@ -206,46 +280,46 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	if err != nil {
 		return err
 	}
-	staged, rows, err := s.stage(ctx, run, p, file, table)
+	staged, in, err := s.stage(ctx, run, p, file, table)
 	if err != nil {
-		return loadFault(err)
+		return s.leaveRejects(ctx, run, p, file, in, err)
 	}
 	s.log.Debug("load: flip", "job", j.ID)
-	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, rows) })
+	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, in) })
 	s.log.Debug("load: flipped", "job", j.ID, "error", err)
 	if err != nil && !db.Uncertain(err) {
-		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged))
+		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged), in.rejects.discard(ctx))
 	}
 	return err
 }
 
-func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table) (*engine.Staged, int64, error) {
-	var read atomic.Int64 // the parser's goroutine writes it, the writer's reports it
-	var rows int64
-	content, err := s.open(ctx, file, func(n int64) { read.Store(n) })
+func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table) (*engine.Staged, *intake, error) {
+	in, err := s.take(ctx, run, p, file, p.BadRows == skipBad)
 	if err != nil {
-		return nil, 0, err
+		return nil, in, err
 	}
-	defer func() { _ = content.Close() }()
-	source, err := csv.NewReader(content, p.dialect())
-	if err != nil {
-		return nil, 0, err
-	}
+	defer in.close()
 	mode := engine.Full
 	if p.Incremental {
 		mode = engine.Append
 	}
 	staged, err := s.engine.Load(ctx, engine.Load{
-		Folder: table.Folder, Base: table.Location, Mode: mode, Source: source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
-		Progress: func(n, _ int64) { rows = n; run.Progress(n, read.Load()) },
+		Folder: table.Folder, Base: table.Location, Mode: mode, Source: in.source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
+		Progress: func(n, _ int64) { in.rows.Store(n) },
 		Staging:  func() { s.log.Debug("load: stage", "job", run.Job.ID) },
 	})
-	return staged, rows, err
+	if err != nil {
+		return nil, in, err
+	}
+	if err := in.finish(ctx, run); err != nil {
+		return nil, in, errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged))
+	}
+	return staged, in, nil
 }
 
 // flip makes a staged load current: the table's row, its columns, its version, the
 // bucket's sums, the event and the end of the job, all or none.
-func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, rows int64) error {
+func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, in *intake) error {
 	j := run.Job
 	scope, err := jobScope(tx, j)
 	if err != nil {
@@ -286,8 +360,11 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 		return err
 	}
 	results := map[string]any{
-		"rowsInFile": rows, "rowsAdded": st.Added, "rowsRemoved": st.Removed, "rowsInTable": st.Rows, "version": t.Version,
+		"rowsInFile": in.total(), "rowsRejected": in.source.Rejected(), "rowsAdded": st.Added, "rowsRemoved": st.Removed, "rowsInTable": st.Rows, "version": t.Version,
 		"columnsAdded": orEmpty(st.ColumnsAdded), "columnsDropped": orEmpty(st.ColumnsDropped),
+	}
+	if err := in.rejects.keep(tx, j, results); err != nil {
+		return err
 	}
 	says := loadSentence(j, t, st, base)
 	e := audit.In(scope, "storage."+map[bool]string{true: "tableCreated", false: "tableImported"}[base.Location == ""], "table", j.Table, j.Table)
@@ -295,7 +372,7 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 	if err := audit.Record(tx, e.Says("%s %s", j.ActorName, says)); err != nil {
 		return err
 	}
-	return run.Complete(tx, jobs.Result{Results: results, Rows: rows, InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
+	return run.Complete(tx, jobs.Result{Results: results, Rows: in.rows.Load(), InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
 }
 
 func orEmpty(s []string) []string {

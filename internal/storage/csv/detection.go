@@ -19,6 +19,20 @@ type Detection struct {
 	Truncated bool     // the file goes on after Rows
 }
 
+// Skippable reports whether the problem is a row that a load may leave out, and
+// not the file as a whole or its header.
+func (d Detection) Skippable() bool {
+	if d.Problem == nil || len(d.Columns) == 0 {
+		return false
+	}
+	switch d.Problem.Code {
+	case CodeDialect, CodeEmptyFile, CodeForeign, CodeEncoding, CodeHeaderTooLarge, CodeTooManyColumns,
+		CodeEmptyName, CodeLongName, CodeUnprintableName, CodeReservedName, CodeDuplicateName:
+		return false
+	}
+	return true
+}
+
 // Cell is one cell of a row.
 type Cell struct {
 	Value  string

@@ -32,6 +32,21 @@ func (e Encoding) String() string {
 	return "UTF-8"
 }
 
+// Name returns the encoding's name for programs, such as "utf-16le".
+func (e Encoding) Name() string { return encodingNames()[e] }
+
+// ParseEncoding finds an encoding by its name for programs.
+func ParseEncoding(name string) (e Encoding, ok bool) {
+	for i, known := range encodingNames() {
+		if name == known {
+			return Encoding(i), true
+		}
+	}
+	return UTF8, false
+}
+
+func encodingNames() [4]string { return [...]string{"utf-8", "utf-16le", "utf-16be", "windows-1252"} }
+
 // Other returns the encoding to try when a file turns out not to be in e.
 func (e Encoding) Other() Encoding {
 	switch e {

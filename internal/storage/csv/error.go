@@ -50,7 +50,7 @@ const (
 	CodeNotUTF8           Code = "notUTF8"
 	CodeNotUTF16          Code = "notUTF16"       // half of a character
 	CodeNotWindows1252    Code = "notWindows1252" // a byte that stands for nothing there
-	CodeCellTooLarge      Code = "cellTooLarge" // over MaxCell; Line is where the cell starts
+	CodeCellTooLarge      Code = "cellTooLarge"   // over MaxCell; Line is where the cell starts
 )
 
 // wrongText is the code for a byte that is not of an encoding.

@@ -70,7 +70,7 @@ type Reader struct {
 	ended error // why source gives no more: io.EOF, errPartial or its failure
 	err   error // what Next returns from now on
 
-	line  int64 // where the window of scan starts
+	line int64 // where the window of scan starts
 
 	mark     int   // behind the last row that was rejected in the window; 0 if none was
 	markLine int64 // the line there
