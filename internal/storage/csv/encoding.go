@@ -111,12 +111,13 @@ func likelyEncoding(sample []byte, whole bool) Encoding {
 // it is no UTF-16.
 func likelyUTF16(sample []byte) Encoding {
 	var nul [2]int // at even and at odd places
-	strange := false
+	strange, lines := false, false
 	for i, c := range sample {
 		if c == 0 {
 			nul[i%2]++
 		}
 		strange = strange || c > 0 && c < '\t'
+		lines = lines || c == '\n' && (i%2 == 0 && i+1 < len(sample) && sample[i+1] == 0 || i%2 == 1 && sample[i-1] == 0)
 	}
 	e, found := UTF16LE, nul[1]
 	if nul[0] > nul[1] {
@@ -128,7 +129,7 @@ func likelyUTF16(sample []byte) Encoding {
 		return UTF8 // they stand anywhere
 	case found*2 >= units:
 		return e // mostly Latin letters
-	case found*20 >= units && (strange || !utf8.Valid(bytes.ReplaceAll(sample, []byte{0}, nil))):
+	case lines && found*20 >= units && (strange || !utf8.Valid(bytes.ReplaceAll(sample, []byte{0}, nil))):
 		return e // other letters, with delimiters and line ends between them
 	}
 	return UTF8

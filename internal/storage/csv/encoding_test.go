@@ -201,6 +201,7 @@ func TestEncodingDetected(t *testing.T) {
 		"id;name\n1;caf\xe9\x01\n",       // a control character
 		"id;name\n1;žluť\n2;caf\xe9\n",   // mostly UTF-8
 		"id;name\n1;a\x00b\n",            // one NUL
+		"id,name\n1,a\x00b\n2,\xff\x81\n",  // one NUL, and more that is wrong
 		"a\n\x00\n1\n",                   // at an even place
 		strings.Repeat("\x00\x00a\n", 9), // anywhere
 	} {
