@@ -37,6 +37,9 @@ const (
 type Engine struct {
 	store   *blob.Local
 	options Options
+	views   *cache[viewKey, *shown]
+	footers *cache[footerKey, *footer]
+	buffers *buffers
 }
 
 // Options are what a load does differently on request. The zero value is right.
@@ -53,7 +56,11 @@ func New(store *blob.Local, options Options) *Engine {
 	if options.FileSize <= 0 {
 		options.FileSize = 512 << 20
 	}
-	return &Engine{store: store, options: options}
+	return &Engine{
+		store: store, options: options,
+		views: newCache[viewKey, *shown](viewsLimit), footers: newCache[footerKey, *footer](footersLimit),
+		buffers: new(buffers),
+	}
 }
 
 // Column is a column of a table's data.
