@@ -524,7 +524,7 @@ func TestExpireAndSweep(t *testing.T) {
 	swept := b.sweep(t, "tables/1", expired.Location)
 	equal(t, "swept", swept.Files > 3 && swept.Bytes > 1000, true)
 	equal(t, "swept again", b.sweep(t, "tables/1", expired.Location), engine.Swept{})
-	if _, err := b.Open(t.Context(), second.Location); !errors.Is(err, blob.ErrNotFound) {
+	if _, err := b.restarted(t).Open(t.Context(), second.Location); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("old metadata: %v", err)
 	}
 	for _, s := range []*engine.Staged{second, third, fourth} {
