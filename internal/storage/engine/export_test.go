@@ -31,9 +31,19 @@ func export(t *testing.T, v *engine.View, e engine.Export) string {
 	var out bytes.Buffer
 	var progress []int64
 	e.Progress = func(rows int64) { progress = append(progress, rows) }
+	gathered := int64(-1)
+	e.Gathered = func(rows int64) {
+		if rows < gathered || len(progress) > 0 {
+			t.Errorf("%d rows gathered after %d, and %d written", rows, gathered, progress)
+		}
+		gathered = rows
+	}
 	rows, err := v.Export(t.Context(), &out, e)
 	if err != nil {
 		t.Fatalf("export %+v: %v", e, err)
+	}
+	if n, err := v.CountQuery(t.Context(), e.Query); len(e.Query.Order) > 0 && max(gathered, 0) != n || err != nil {
+		t.Errorf("%d of %d rows gathered, %v", gathered, n, err)
 	}
 	if !slices.IsSorted(progress) || rows > 0 && (len(progress) == 0 || progress[len(progress)-1] != rows) {
 		t.Errorf("progress %d of %d rows", progress, rows)
