@@ -290,7 +290,10 @@ func (s *sorter) join(ctx context.Context) error {
 
 // run is the bytes of the temporary file that hold rows in their order: of each
 // the length of its key, the length of the row, the key and the row.
-type run struct{ start, end int64 }
+type run struct {
+	start, end int64
+	rows       int
+}
 
 // end returns where the next run begins.
 func end(runs []run) int64 {
@@ -302,7 +305,7 @@ func end(runs []run) int64 {
 
 // writeRun merges runs and chunks to a run in a file.
 func (s *sorter) writeRun(ctx context.Context, file *os.File, start int64, runs []run, chunks []*chunk) (run, error) {
-	r := run{start, start}
+	r := run{start: start, end: start}
 	out := bufio.NewWriterSize(io.NewOffsetWriter(file, start), 2*runBuffer)
 	err := s.merge(ctx, runs, chunks, func(key, row []byte) error {
 		lengths := binary.AppendUvarint(out.AvailableBuffer(), uint64(len(key)))
@@ -314,6 +317,7 @@ func (s *sorter) writeRun(ctx context.Context, file *os.File, start int64, runs 
 				return fmt.Errorf("engine: order rows: %w", err)
 			}
 		}
+		r.rows++
 		return nil
 	})
 	if err != nil {
@@ -336,6 +340,7 @@ type source struct {
 	at    int // row of the chunk that is next
 
 	in     *bufio.Reader
+	left   int // rows of the run that are left
 	length int // bytes of the row
 }
 
@@ -350,10 +355,11 @@ func (s *source) next() (bool, error) {
 		s.at++
 		return true, nil
 	}
-	key, err := binary.ReadUvarint(s.in)
-	if errors.Is(err, io.EOF) {
+	if s.left == 0 {
 		return false, nil
 	}
+	s.left--
+	key, err := binary.ReadUvarint(s.in)
 	if err != nil {
 		return false, err
 	}
@@ -392,7 +398,8 @@ func (s *source) compare(o *source) int {
 func (s *sorter) merge(ctx context.Context, runs []run, chunks []*chunk, fn func(key, row []byte) error) error {
 	sources := make([]*source, 0, len(runs)+len(chunks))
 	for _, r := range runs {
-		sources = append(sources, &source{in: bufio.NewReaderSize(io.NewSectionReader(s.file, r.start, r.end-r.start), runBuffer)})
+		in := bufio.NewReaderSize(io.NewSectionReader(s.file, r.start, r.end-r.start), runBuffer)
+		sources = append(sources, &source{in: in, left: r.rows})
 	}
 	for _, c := range chunks {
 		sources = append(sources, &source{chunk: c})
