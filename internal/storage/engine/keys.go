@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/zeebo/xxh3"
 
 	"steward/internal/storage/csv"
@@ -225,4 +227,65 @@ func (b *keyBounds) add(cell []byte) {
 	case bytes.Compare(cell, b.min) < 0:
 		b.min = append(b.min[:0], cell...)
 	}
+}
+
+// keyRange tells which cells of one column occur in some keys, so precisely
+// that most row groups without any of them can be passed over.
+type keyRange struct {
+	bounds keyBounds
+	nulls  bool     // whether NULL occurs
+	prefix int      // bytes that all of them begin with
+	points []uint64 // what follows, in order
+}
+
+// settle is called when the bounds are known.
+func (r *keyRange) settle() {
+	for r.prefix < min(len(r.bounds.min), len(r.bounds.max)) && r.bounds.min[r.prefix] == r.bounds.max[r.prefix] {
+		r.prefix++
+	}
+}
+
+// point returns a number for a cell that is not smaller than those of smaller cells.
+func (r *keyRange) point(cell []byte) uint64 {
+	same := min(len(cell), r.prefix)
+	switch c := bytes.Compare(cell[:same], r.bounds.min[:same]); {
+	case c > 0:
+		return math.MaxUint64
+	case c < 0:
+		return 0
+	}
+	var next [8]byte
+	copy(next[:], cell[same:])
+	return binary.BigEndian.Uint64(next[:])
+}
+
+// within tells whether a cell may occur that is neither smaller nor larger than some.
+func (r *keyRange) within(smallest, largest []byte) bool {
+	if !r.bounds.any {
+		return false
+	}
+	i, _ := slices.BinarySearch(r.points, r.point(smallest))
+	return i < len(r.points) && r.points[i] <= r.point(largest)
+}
+
+// mayBeIn tells whether a cell of the range may be in the column of a row
+// group with a field id.
+func (r *keyRange) mayBeIn(group *rowGroup, id int) (bool, error) {
+	position, ok := group.file.columns[id]
+	if !ok {
+		return r.nulls, nil // the column came after the file
+	}
+	chunk, err := group.file.reader.MetaData().RowGroup(group.number).ColumnChunk(position)
+	if err != nil {
+		return false, err
+	}
+	statistics, err := chunk.Statistics()
+	if err != nil {
+		return false, err
+	}
+	bounds, ok := statistics.(*metadata.ByteArrayStatistics)
+	if !ok || !bounds.HasMinMax() || !bounds.HasNullCount() {
+		return true, nil
+	}
+	return r.nulls && bounds.NullCount() > 0 || r.within(bounds.Min(), bounds.Max()), nil
 }

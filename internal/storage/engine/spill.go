@@ -115,8 +115,11 @@ func (s *spill) settle(ctx context.Context) error {
 // the order in which they came, until fn returns false.
 func (s *spill) each(ctx context.Context, part int, of share, fn func(entry) bool) error {
 	p := &s.parts[part]
-	buffer := make([]byte, 0, spillRead*s.size)
+	var buffer []byte
 	for _, x := range p.extents {
+		if most := min(x.length, int64(spillRead*s.size)); int64(cap(buffer)) < most {
+			buffer = make([]byte, 0, most)
+		}
 		for x.length > 0 {
 			if err := ctx.Err(); err != nil {
 				return err

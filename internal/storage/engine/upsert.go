@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -91,13 +92,11 @@ func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, l Loa
 	if err != nil {
 		return effect{}, err
 	}
-	// The order of the tuples: the key, and then the other columns.
-	ids := slices.Clone(keys)
-	for _, c := range columns {
-		if !slices.Contains(keys, c.ID) {
-			ids = append(ids, c.ID)
-		}
+	v, err := e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
+	if err != nil {
+		return effect{}, err
 	}
+	ids := append(slices.Clone(keys), v.smallestFirst(keys)...) // the order of the tuples
 	sources, positions := make([]int, len(ids)), make([]int, len(ids))
 	for i, id := range ids {
 		positions[i] = slices.IndexFunc(columns, func(c Column) bool { return c.ID == id })
@@ -107,10 +106,6 @@ func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, l Loa
 	in := newIncoming(e, sources, len(keys))
 	defer in.close()
 	if err := in.read(ctx, l); err != nil {
-		return effect{}, err
-	}
-	v, err := e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
-	if err != nil {
 		return effect{}, err
 	}
 	u := &upsert{view: v, in: in, ids: ids, gone: newBitmaps()}
@@ -126,6 +121,26 @@ func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, l Loa
 		})
 	}
 	return u.effect, err
+}
+
+// smallestFirst returns the columns that do not belong to a key, first those
+// with the fewest bytes in the files: they are read the fastest, and often tell
+// that a row has changed, so that the others need not be read.
+func (v *View) smallestFirst(key []int) []int {
+	sizes := make(map[int]int64, len(v.columns))
+	for _, f := range v.live {
+		for id, size := range f.data.ColumnSizes() {
+			sizes[id] += size
+		}
+	}
+	var ids []int
+	for _, c := range v.columns {
+		if !slices.Contains(key, c.ID) {
+			ids = append(ids, c.ID)
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b int) int { return cmp.Compare(sizes[a], sizes[b]) })
+	return ids
 }
 
 // upsert is an upsert whose input has been read.
@@ -161,11 +176,13 @@ func (u *upsert) editFiles() {
 // keyIndex finds the rows of an input that is in memory by their keys.
 type keyIndex struct {
 	in     *incoming
-	slots  []uint32 // row + 1, or 0
+	slots  []uint64 // row + 1, and the first half of its hash's Hi above it; or 0
 	states []rowState
-	bounds []keyBounds // of the columns of the key
-	nulls  []bool      // whether they have NULLs
+	ranges []keyRange // of the first columns of the key
 }
+
+// mostRanges is how many columns of a key have a range.
+const mostRanges = 4
 
 // newKeyIndex returns the index of an input; of several rows with a key it has the last.
 func newKeyIndex(in *incoming) *keyIndex {
@@ -174,8 +191,8 @@ func newKeyIndex(in *incoming) *keyIndex {
 		size *= 2
 	}
 	x := &keyIndex{
-		in: in, slots: make([]uint32, size), states: make([]rowState, in.rows),
-		bounds: make([]keyBounds, in.keys), nulls: make([]bool, in.keys),
+		in: in, slots: make([]uint64, size), states: make([]rowState, in.rows),
+		ranges: make([]keyRange, min(mostRanges, in.keys)),
 	}
 	for row := range uint32(in.rows) {
 		tuple := in.tuple(row)
@@ -184,19 +201,53 @@ func newKeyIndex(in *incoming) *keyIndex {
 			var cell []byte
 			var null bool
 			cell, null, rest = cutCell(rest)
-			if null {
-				x.nulls[i] = true
-			} else {
-				x.bounds[i].add(cell)
+			switch {
+			case i >= len(x.ranges):
+			case null:
+				x.ranges[i].nulls = true
+			default:
+				x.ranges[i].bounds.add(cell)
 			}
 		}
 		slot := x.slot(in.hashes[row], tuple[:len(tuple)-len(rest)])
 		if x.slots[slot] != 0 {
-			x.states[x.slots[slot]-1] = rowDuplicate
+			x.states[uint32(x.slots[slot])-1] = rowDuplicate
 		}
-		x.slots[slot] = row + 1
+		x.slots[slot] = in.hashes[row].Hi>>32<<32 | uint64(row+1)
 	}
+	x.settleRanges()
 	return x
+}
+
+func (x *keyIndex) settleRanges() {
+	for i := range x.ranges {
+		x.ranges[i].settle()
+	}
+	for row := range uint32(x.in.rows) {
+		rest := x.in.tuple(row)
+		for i := range x.ranges {
+			var cell []byte
+			var null bool
+			cell, null, rest = cutCell(rest)
+			if !null {
+				x.ranges[i].points = append(x.ranges[i].points, x.ranges[i].point(cell))
+			}
+		}
+	}
+	for i := range x.ranges {
+		slices.Sort(x.ranges[i].points)
+	}
+}
+
+// mayBeIn tells whether a row group may have a key of the index; ids are those
+// of the key's columns.
+func (x *keyIndex) mayBeIn(group *rowGroup, ids []int) (bool, error) {
+	for i := range x.ranges {
+		if may, err := x.ranges[i].mayBeIn(group, ids[i]); !may || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // slot returns where a key stands, or would.
@@ -204,8 +255,10 @@ func (x *keyIndex) slot(h hash, key []byte) uint64 {
 	mask := uint64(len(x.slots) - 1)
 	at := h.Lo & mask
 	for ; x.slots[at] != 0; at = (at + 1) & mask {
-		row := x.slots[at] - 1
-		if x.in.hashes[row] == h && hasKey(x.in.tuple(row), key) {
+		if x.slots[at]>>32 != h.Hi>>32 {
+			continue
+		}
+		if row := uint32(x.slots[at]) - 1; x.in.hashes[row] == h && hasKey(x.in.tuple(row), key) {
 			break
 		}
 	}
@@ -213,11 +266,13 @@ func (x *keyIndex) slot(h hash, key []byte) uint64 {
 }
 
 // hasKey tells whether a tuple begins with the cells of a key.
-func hasKey(tuple, key []byte) bool { return len(tuple) >= len(key) && string(tuple[:len(key)]) == string(key) }
+func hasKey(tuple, key []byte) bool {
+	return len(tuple) >= len(key) && string(tuple[:len(key)]) == string(key)
+}
 
 // find returns the row with a key; false if there is none.
 func (x *keyIndex) find(h hash, key []byte) (row uint32, ok bool) {
-	row = x.slots[x.slot(h, key)]
+	row = uint32(x.slots[x.slot(h, key)])
 	return row - 1, row != 0
 }
 
@@ -240,7 +295,10 @@ func (u *upsert) matchInMemory(ctx context.Context) (pass func(row int64) bool, 
 	index := newKeyIndex(u.in)
 	err = scan(ctx, u.view, abreast(), func(ctx context.Context, group *rowGroup) (matchedGroup, error) {
 		m := matchedGroup{location: group.file.live.data.FilePath(), first: group.first}
-		var err error
+		may, err := index.mayBeIn(group, u.ids[:u.in.keys])
+		if !may || err != nil {
+			return m, err
+		}
 		if m.matches, err = u.probeKeys(ctx, index, group); err == nil {
 			err = u.compareCells(ctx, group, m.matches)
 		}
