@@ -211,7 +211,7 @@ func TestSerialKeysAndParallelism(t *testing.T) {
 		most = max(most, total)
 		order = append(order, r.Job.ID)
 		mu.Unlock()
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // long enough for another to begin, on a busy machine too
 		mu.Lock()
 		running[key]--
 		mu.Unlock()
