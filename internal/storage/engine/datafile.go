@@ -11,7 +11,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	pqschema "github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
-	iceio "github.com/apache/iceberg-go/io"
 )
 
 // compressionLevel of zstd: the fastest; the next ones cost much and save little.
@@ -29,8 +28,9 @@ const (
 
 // dataFileWriter writes one Parquet file, row group by row group.
 type dataFileWriter struct {
-	location string
-	out      iceio.FileWriter
+	folder   string
+	location string // known once the file is complete
+	out      *newFile
 	sink     *sink
 	schema   *pqschema.Schema
 	metadata *metadata.FileMetaDataBuilder
@@ -48,8 +48,8 @@ type dataFileWriter struct {
 
 func createDataFile(files *files, folder string, schema *pqschema.Schema) (*dataFileWriter, error) {
 	f := &dataFileWriter{
-		location: folder + "/" + freshName() + ".parquet",
-		schema:   schema,
+		folder: folder,
+		schema: schema,
 		metadata: metadata.NewFileMetadataBuilder(schema, parquet.NewWriterProperties(
 			parquet.WithVersion(parquet.V2_LATEST), parquet.WithCompression(compress.Codecs.Zstd)), nil),
 		index: &metadata.PageIndexBuilder{Schema: schema},
@@ -59,7 +59,7 @@ func createDataFile(files *files, folder string, schema *pqschema.Schema) (*data
 	for i := range schema.NumColumns() {
 		f.ids = append(f.ids, int(schema.Column(i).SchemaNode().FieldID()))
 	}
-	out, err := files.Create(f.location)
+	out, err := files.create(folder + "/" + freshName() + ".parquet")
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +125,10 @@ func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
 	if err := f.metadata.SetPageIndexLocation(location); err != nil {
 		return nil, err
 	}
+	if err := f.metadata.AppendKeyValueMetadata(blocksKey, encodeSums(f.sink.sums)); err != nil {
+		return nil, err
+	}
+	f.sink.footer = true
 	footer, err := f.metadata.Finish()
 	if err != nil {
 		return nil, err
@@ -140,7 +144,8 @@ func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
 	if err := f.sink.Flush(); err != nil {
 		return nil, err
 	}
-	if err := f.out.Close(); err != nil {
+	f.location = f.folder + "/" + sealedName(f.sink.sum) + ".parquet"
+	if err := f.out.closeAs(f.location); err != nil {
 		return nil, err
 	}
 
@@ -159,22 +164,37 @@ func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
 
 // abort gives the file up.
 func (f *dataFileWriter) abort() {
-	if w, ok := f.out.(*newFile); ok {
-		_ = w.Abort()
+	if f.out != nil {
+		_ = f.out.Abort()
 	}
 }
 
-// sink buffers writes and knows its position in the file.
+// sink buffers writes, knows its position in the file, and computes checksums.
 type sink struct {
 	buffer   *bufio.Writer // not embedded: all must go through Write
 	position int64
+
+	sums   []uint32 // of the blocks that are complete
+	sum    uint32   // of what was written behind them
+	footer bool     // what is written belongs to no block
 }
 
 func newSink(w io.Writer) *sink { return &sink{buffer: bufio.NewWriterSize(w, 64<<10)} }
 
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.buffer.Write(p)
-	s.position += int64(n)
+	for rest := p[:n]; len(rest) > 0; {
+		part := rest
+		if room := blockSize - s.position%blockSize; !s.footer && int64(len(part)) > room {
+			part = part[:room]
+		}
+		s.sum = checksum(s.sum, part)
+		s.position += int64(len(part))
+		if !s.footer && s.position%blockSize == 0 {
+			s.sums, s.sum = append(s.sums, s.sum), 0
+		}
+		rest = rest[len(part):]
+	}
 	return n, err
 }
 

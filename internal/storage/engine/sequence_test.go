@@ -131,6 +131,9 @@ func (h *history) change() string {
 	ctx := h.t.Context()
 	var s *engine.Staged
 	action := pick(h.chance, "full", "append", "append", "append", "delete", "delete", "alter", "alter", "restore", "restore", "compact", "pin", "copy", "expire", "delete all")
+	if h.job == steps/2 {
+		action = "copy" // one at least
+	}
 	switch action {
 	case "full":
 		s = h.load(engine.Full)
@@ -281,9 +284,6 @@ func TestSequences(t *testing.T) {
 				same(t, "copy at "+c.location, h.bundle.rows(t, c.location), c.rows)
 				folder, _, _ := strings.Cut(strings.TrimPrefix(c.location, "steward:///"), "/metadata/")
 				equal(t, "swept", h.sweep(t, folder, c.location), engine.Swept{})
-			}
-			if len(h.copies) == 0 {
-				t.Error("no copy was made")
 			}
 		})
 	}

@@ -15,8 +15,6 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/apache/iceberg-go/table/dv"
-
-	"steward/internal/storage/blob"
 )
 
 // errClosed is what the methods of a closed View answer.
@@ -143,7 +141,7 @@ func (v *View) Nulls() map[string]int64 {
 type openData struct {
 	live    liveFile
 	ordinal int // of the file in the view
-	source  *blob.File
+	source  *sealedFile
 	reader  *file.Reader
 	columns map[int]int // field id → position in the file
 	deleted *dv.RoaringPositionBitmap
@@ -171,7 +169,7 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 			return f, err
 		}
 	}
-	if f.source, err = files.open(f.live.data.FilePath()); err != nil {
+	if f.source, err = openSealed(files, f.live.data, nil); err != nil {
 		return f, err
 	}
 	// A page at a time, instead of whole column chunks; and little of it for
@@ -180,6 +178,9 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	properties.BufferedStreamEnabled = true
 	properties.BufferSize = int64(max(4<<10, min(64<<10, 16<<20/len(v.ids))))
 	if f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties)); err != nil {
+		return f, err
+	}
+	if err = f.source.trust(f.reader.MetaData()); err != nil {
 		return f, err
 	}
 	schema := f.reader.MetaData().Schema
