@@ -130,8 +130,9 @@ func dataFiles(live []liveFile) (data, deletes []iceberg.DataFile) {
 // vectors writes the deletion vectors of the files that lose rows, by their locations.
 // A file has one vector at most, so that the rows of the old one are in the new one, too.
 func (c edit) vectors(ctx context.Context, files *files, t *table.Table, live []liveFile) (map[string]iceberg.DataFile, error) {
+	vectors := make(map[string]iceberg.DataFile, len(c.deleted))
 	if len(c.deleted) == 0 {
-		return nil, nil
+		return vectors, nil
 	}
 	content := new(captured)
 	w := dv.NewDVWriter(content, func(int32) *iceberg.PartitionSpec { return iceberg.UnpartitionedSpec })
@@ -157,7 +158,6 @@ func (c edit) vectors(ctx context.Context, files *files, t *table.Table, live []
 	if err := files.WriteFile(location, *content); err != nil {
 		return nil, err
 	}
-	vectors := make(map[string]iceberg.DataFile, len(written))
 	for _, f := range written {
 		b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentPosDeletes, location,
 			iceberg.PuffinFile, nil, nil, nil, f.Count(), f.FileSizeBytes())

@@ -15,9 +15,15 @@ import (
 	"steward/internal/storage/engine"
 )
 
-// read returns the rows that a location shows, as far as they can be read.
+// read returns the rows that a location shows, as far as they can be read by an
+// engine that has read nothing before.
 func (b *bundle) read(location string) (rows []string, err error) {
-	v, err := b.Open(context.Background(), location)
+	store, err := blob.OpenLocal(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = store.Close() }()
+	v, err := engine.New(store, engine.Options{}).Open(context.Background(), location)
 	if err != nil {
 		return nil, err
 	}
