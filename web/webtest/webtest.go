@@ -74,10 +74,14 @@ func Open(t testing.TB, o Options) *Site {
 		o.Log = io.Discard
 	}
 	s := &Site{T: t, Clock: new(Clock)}
+	var patience time.Duration
+	if o.Idle {
+		patience = time.Millisecond // nobody works on what a page would wait for
+	}
 	srv := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + srv.Listener.Addr().String()
 	a, err := app.Open(context.Background(), config.Config{Addr: srv.Listener.Addr().String(), Data: o.Data, DB: o.DSN},
-		slog.New(slog.NewJSONHandler(o.Log, nil)), app.Options{Now: s.Clock.Now, Serve: true})
+		slog.New(slog.NewJSONHandler(o.Log, nil)), app.Options{Now: s.Clock.Now, Serve: true, Patience: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
