@@ -170,7 +170,7 @@ func (c *Console) storageJob(ec echo.Context, s access.Project) error {
 		return err
 	}
 	m.Log = c.jobLog(lines)
-	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: "The load stops and the table stays as it is. The uploaded file is kept.",
+	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: cancelled(j),
 		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
 	if c.app.Storage.Undoable(s, j) {
 		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), id), Key: key()}
@@ -208,15 +208,30 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		m.CanCancel = s.MayOn(access.StorageJobsCancel, j.UserID == s.Actor().UserID)
 		m.Progress = progress(j)
 	case j.State == jobs.Failed:
-		m.Error = view.JobError{Message: j.ErrorMessage, Code: j.ErrorCode}
+		lines := strings.Split(j.ErrorMessage, "\n")
+		m.Error = view.JobError{Message: lines[0], Details: lines[1:], Code: j.ErrorCode}
+		if j.ErrorCode == "storage.tables.duplicates" && s.May(access.TablesWrite) {
+			m.Error.Retry = ui.Button{Label: "Choose another key", URL: paths.TableSettings(s.ID(), j.Table) + "#primary-key", Icon: "key-round", Small: true}
+		}
 		if j.FileID != 0 && s.May(access.TablesWrite) {
 			bucket, table := cutTable(j.Table)
 			m.Error.Retry = ui.Button{Label: "Check the file again", URL: paths.With(paths.LoadFile(s.ID(), j.FileID), "bucket", bucket, "table", table), Icon: "refresh-cw", Small: true}
 		}
 	default:
-		m.Rows = jobRows(j)
+		m.Rows, m.Made = jobRows(j), madeFile(s, j)
 	}
 	return m, nil
+}
+
+// cancelled says what cancelling a job leaves.
+func cancelled(j jobs.Job) string {
+	switch j.Operation {
+	case storage.TableCreate, storage.TableImport:
+		return "The load stops and the table stays as it is. The uploaded file is kept."
+	case storage.TableExport:
+		return "The export stops and leaves no file. The table stays as it is."
+	}
+	return "The job stops and everything stays as it is."
 }
 
 func cutTable(id string) (bucket, table string) {
@@ -227,18 +242,40 @@ func cutTable(id string) (bucket, table string) {
 	return id[:i], id[i+1:]
 }
 
+// jobRows are the figures of what a job did.
 func jobRows(j jobs.Job) []ui.Stat {
-	var r struct {
-		Added   int64 `json:"rowsAdded"`
-		Removed int64 `json:"rowsRemoved"`
-		Table   int64 `json:"rowsInTable"`
-		Version int64 `json:"version"`
-	}
+	var r map[string]any
 	if err := json.Unmarshal(j.Results, &r); err != nil {
 		return nil
 	}
-	return []ui.Stat{{Label: "Rows added", Figure: ui.Number(r.Added)}, {Label: "Rows removed", Figure: ui.Number(r.Removed)},
-		{Label: "Rows in the table", Figure: ui.Number(r.Table)}, {Label: "Version", Figure: ui.Number(r.Version)}}
+	var out []ui.Stat
+	figure := func(name, label string, write func(int64) string) {
+		if n, ok := r[name].(float64); ok {
+			out = append(out, ui.Stat{Label: label, Figure: write(int64(n))})
+		}
+	}
+	figure("tables", "Tables", ui.Number)
+	figure("rows", "Rows", ui.Number)
+	figure("rowsAdded", "Rows added", ui.Number)
+	figure("rowsRemoved", "Rows removed", ui.Number)
+	figure("rowsInTable", "Rows in the table", ui.Number)
+	figure("uncompressedBytes", "Data", ui.Bytes)
+	figure("version", "Version", ui.Number)
+	return out
+}
+
+// madeFile is the file that an export wrote.
+func madeFile(s access.Project, j jobs.Job) view.JobFile {
+	var r struct {
+		ID     int64  `json:"fileId"`
+		Name   string `json:"fileName"`
+		Bytes  int64  `json:"sizeBytes"`
+		SHA256 string `json:"sha256"`
+	}
+	if err := json.Unmarshal(j.Results, &r); err != nil || j.Operation != storage.TableExport || r.ID == 0 {
+		return view.JobFile{}
+	}
+	return view.JobFile{Name: fmt.Sprintf("%s (file %d)", r.Name, r.ID), Size: ui.Bytes(r.Bytes), SHA256: r.SHA256, URL: paths.FileDownload(s.ID(), r.ID)}
 }
 
 func progress(j jobs.Job) *ui.Progress {
