@@ -321,11 +321,14 @@ func (r Response) Want(status int) Response {
 	return r
 }
 
-// Form gives the fields of a page's form by its action's beginning, as a browser
-// without scripts would send them.
+// Form gives the fields of a page's form as a browser without scripts would send them:
+// of the one that is posted to the action, else of the first whose action begins so.
 func (r Response) Form(action string) (path string, fields url.Values) {
 	r.t.Helper()
-	f := r.Page().Find(fmt.Sprintf(`form[action^=%q]`, action)).First()
+	f := r.Page().Find(fmt.Sprintf(`form[method="post"][action=%q]`, action)).First()
+	if f.Length() == 0 {
+		f = r.Page().Find(fmt.Sprintf(`form[action^=%q]`, action)).First()
+	}
 	if f.Length() == 0 {
 		r.t.Fatalf("the page has no form to %s\n%.1500s", action, r.Body)
 	}
