@@ -18,6 +18,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage"
+	"steward/internal/storage/csv"
 	"steward/views/layout"
 	"steward/views/paths"
 	view "steward/views/storage"
@@ -170,7 +171,7 @@ func (c *Console) storageJob(ec echo.Context, s access.Project) error {
 		return err
 	}
 	m.Log = c.jobLog(lines)
-	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: cancelled(j),
+	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: consequence(j),
 		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
 	if c.app.Storage.Undoable(s, j) {
 		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), id), Key: key()}
@@ -213,25 +214,110 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		if j.ErrorCode == "storage.tables.duplicates" && s.May(access.TablesWrite) {
 			m.Error.Retry = ui.Button{Label: "Choose another key", URL: paths.TableSettings(s.ID(), j.Table) + "#primary-key", Icon: "key-round", Small: true}
 		}
-		if j.FileID != 0 && s.May(access.TablesWrite) {
-			bucket, table := cutTable(j.Table)
-			m.Error.Retry = ui.Button{Label: "Check the file again", URL: paths.With(paths.LoadFile(s.ID(), j.FileID), "bucket", bucket, "table", table), Icon: "refresh-cw", Small: true}
+		if readsFile(j) && s.May(access.TablesWrite) {
+			var err error
+			if m.Error.Retry, err = retry(s, j); err != nil {
+				return m, err
+			}
 		}
 	default:
 		m.Rows, m.Made = jobRows(j), madeFile(s, j)
 	}
-	return m, nil
+	if !j.Finished() || !readsFile(j) {
+		return m, nil
+	}
+	err := c.jobFindings(tx, s, j, &m)
+	return m, err
 }
 
-// cancelled says what cancelling a job leaves.
-func cancelled(j jobs.Job) string {
-	switch j.Operation {
-	case storage.TableCreate, storage.TableImport:
-		return "The load stops and the table stays as it is. The uploaded file is kept."
-	case storage.TableExport:
-		return "The export stops and leaves no file. The table stays as it is."
+// readsFile reports whether a job loads or checks a file.
+func readsFile(j jobs.Job) bool {
+	return j.FileID != 0 && slices.Contains([]string{storage.TableCreate, storage.TableImport, storage.FileCheck}, j.Operation)
+}
+
+// retry leads to the page that checks the job's file: with another encoding if the one
+// that was used turned out wrong.
+func retry(s access.Project, j jobs.Job) (ui.Button, error) {
+	l, err := storage.LoadOf(j)
+	if err != nil {
+		return ui.Button{}, err
 	}
-	return "The job stops and everything stays as it is."
+	b := ui.Button{Label: "Check the file again", Icon: "refresh-cw", Small: true}
+	encoding := ""
+	switch csv.Code(strings.TrimPrefix(j.ErrorCode, "storage.import.")) {
+	case csv.CodeNotUTF8, csv.CodeNotUTF16, csv.CodeNotWindows1252:
+		other := l.Dialect.Encoding.Other()
+		b.Label, encoding = "Check the file as "+other.String(), other.Name()
+	}
+	b.URL = paths.With(paths.LoadFile(s.ID(), l.File), "bucket", l.Bucket, "table", l.Table, "encoding", encoding)
+	return b, nil
+}
+
+// findings are what jobs that read a file find in it.
+type findings struct {
+	Rows     int64    `json:"rowsInFile"`
+	Good     int64    `json:"rowsGood"`
+	Rejected int64    `json:"rowsRejected"`
+	Kept     int64    `json:"rejectedRowsKept"`
+	File     int64    `json:"rejectedFileId"`
+	Columns  []string `json:"columns"`
+	Nulls    []int64  `json:"nullCells"`
+}
+
+// jobFindings fills what is shown of the rows that a job could not read, and of a check.
+func (c *Console) jobFindings(tx *db.Tx, s access.Project, j jobs.Job, m *view.JobCard) error {
+	var f findings
+	if err := json.Unmarshal(j.Results, &f); err != nil {
+		return fmt.Errorf("console: results of job %d: %w", j.ID, err)
+	}
+	l, err := storage.LoadOf(j)
+	if err != nil {
+		return err
+	}
+	checked := j.Operation == storage.FileCheck && j.State == jobs.Success
+	if checked {
+		m.Rows = []ui.Stat{{Label: "Rows in the file", Figure: ui.Number(f.Rows)}, {Label: "Good rows", Figure: ui.Number(f.Good)}, {Label: "Rows that cannot be read", Figure: ui.Number(f.Rejected)}}
+		for i, name := range f.Columns[:min(len(f.Columns), len(f.Nulls))] {
+			m.Nulls = append(m.Nulls, view.JobNulls{Column: name, Count: ui.Number(f.Nulls[i]), Share: share(f.Nulls[i], f.Good)})
+		}
+		if f.Rejected == 0 && s.May(access.TablesWrite) {
+			m.Load = loadAgain(s, l, "Load into "+l.Table, "With the options of this check.")
+		}
+	}
+	if f.Rejected == 0 {
+		return nil
+	}
+	m.Rejected = &view.JobRejected{Text: fmt.Sprintf("%s of %s cannot be read.", ui.Number(f.Rejected), ui.Count(f.Rows, "row", "rows"))}
+	if f.File != 0 {
+		_, err := c.app.Storage.File(tx, s, f.File)
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return err
+		default:
+			m.Rejected.ListURL = paths.FileDownload(s.ID(), f.File)
+		}
+	}
+	if f.Kept < f.Rejected {
+		m.Rejected.Note = "The list has the first " + ui.Number(f.Kept) + "."
+	}
+	if good := f.Rows - f.Rejected; good > 0 && (checked || j.State == jobs.Failed) && s.May(access.TablesWrite) {
+		l.SkipBad = true
+		m.Rejected.Load = loadAgain(s, l, "Load the good rows", ui.Count(good, "row", "rows")+", with the same options, into "+l.Table+".")
+	}
+	return nil
+}
+
+// loadAgain offers a load of a file that a job has read.
+func loadAgain(s access.Project, l storage.Load, label, text string) *view.JobLoad {
+	return &view.JobLoad{Label: label, Text: text, Action: paths.LoadFile(s.ID(), l.File), Key: key(), Fields: optionFields(l)}
+}
+
+func share(n, of int64) string {
+	if of == 0 {
+		return ""
+	}
+	return ui.Percent(float64(n) / float64(of))
 }
 
 func cutTable(id string) (bucket, table string) {
@@ -261,6 +347,9 @@ func jobRows(j jobs.Job) []ui.Stat {
 	figure("rowsInTable", "Rows in the table", ui.Number)
 	figure("uncompressedBytes", "Data", ui.Bytes)
 	figure("version", "Version", ui.Number)
+	if r["rowsRejected"] != 0.0 {
+		figure("rowsRejected", "Rows left out", ui.Number)
+	}
 	return out
 }
 
@@ -283,10 +372,14 @@ func progress(j jobs.Job) *ui.Progress {
 	if j.State != jobs.Processing {
 		return p
 	}
+	verb := "loaded"
+	if j.Operation == storage.FileCheck {
+		verb = "read"
+	}
 	p.Label = "Starting"
 	if j.BytesTotal > 0 && j.BytesDone > 0 {
 		percent := itoa(min(100, j.BytesDone*100/j.BytesTotal))
-		p.Label, p.Percent = percent+"% loaded", percent
+		p.Label, p.Percent = percent+"% "+verb, percent
 		p.Note = ui.Count(j.RowsDone, "row", "rows") + ", " + ui.Bytes(j.BytesDone) + " of " + ui.Bytes(j.BytesTotal)
 	}
 	if j.CancelRequested {
@@ -363,6 +456,18 @@ func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
 
 // Words of a job
 
+func consequence(j jobs.Job) string {
+	switch j.Operation {
+	case storage.FileCheck:
+		return "The check stops. It changes nothing, and the uploaded file is kept."
+	case storage.TableCreate, storage.TableImport:
+		return "The load stops and the table stays as it is. The uploaded file is kept."
+	case storage.TableExport:
+		return "The export stops and leaves no file. The table stays as it is."
+	}
+	return "The job stops and everything stays as it is."
+}
+
 func jobTitle(j jobs.Job) string {
 	_, table := cutTable(j.Table)
 	switch j.Operation {
@@ -398,6 +503,8 @@ func jobTitle(j jobs.Job) string {
 		return "Drop " + table
 	case storage.BucketDelete:
 		return "Delete a bucket"
+	case storage.FileCheck:
+		return "Check all rows of a file"
 	}
 	return j.Operation
 }

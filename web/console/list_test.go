@@ -28,7 +28,7 @@ var lists = map[string]bool{
 	"/projects/:project/storage/tables/new":           false, "/projects/:project/storage/tables/:table/settings": true,
 	"/projects/:project/storage/tables/:table/rows/delete": false, "/projects/:project/storage/tables/:table/export": false,
 	"/projects/:project/storage/buckets/:bucket/delete": false, "/projects/:project/trash": true,
-	"/projects/:project/storage/load": false, "/projects/:project/storage/load/:file": false,
+	"/projects/:project/storage/load": false, "/projects/:project/storage/load/:file": false, "/projects/:project/storage/files/:file/download": false,
 	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
 }
 
