@@ -24,7 +24,7 @@ type RowsDelete struct {
 	Conditions []Condition
 	Count      string // "1,204 rows"; empty while there are no conditions
 	None       bool   // no row fits
-	Of         string // "10,000 rows": those of the table
+	Of         string // "10,000": the rows of the table
 	From       string // the version counted on
 	Columns    []GridColumn
 	Rows       [][]ui.Value // the first that would go

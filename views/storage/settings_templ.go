@@ -469,7 +469,7 @@ func keyCard(m TableKey, table string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "primary-key", Title: "Primary key", Lede: "The columns that tell rows apart. A load that adds rows then changes those with the same key."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "primary-key", Title: "Primary key", Lede: "The columns that tell rows apart. Loads find by them the rows to change."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -298,7 +298,7 @@ func (c *Console) bucketDeletePage(ec echo.Context, s access.Project, status int
 		if rest := b.Tables - int64(len(tables)); rest > 0 {
 			m.More = "and " + ui.Number(rest) + " more"
 		}
-		m.TableCount, m.Tables, m.Rows, m.Size = itoa(b.Tables), ui.Count(b.Tables, "table", "tables"), ui.Number(b.Rows), ui.Bytes(b.Bytes)
+		m.Seen, m.TableCount, m.Tables, m.Rows, m.Size = itoa(b.Tables), ui.Number(b.Tables), ui.Count(b.Tables, "table", "tables"), ui.Number(b.Rows), ui.Bytes(b.Bytes)
 		shell, p, err := c.projectShell(ec, tx, s)
 		m.Shell, m.Kept = shell, kept(p)
 		return err

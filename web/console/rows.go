@@ -76,7 +76,7 @@ func (c *Console) doom(ec echo.Context, s access.Project, t storage.Table, where
 	if err != nil {
 		return err
 	}
-	m.Count, m.None, m.Of, m.From = ui.Count(count, "row", "rows"), count == 0, ui.Count(t.Rows, "row", "rows"), itoa(t.Version)
+	m.Count, m.None, m.Of, m.From = ui.Count(count, "row", "rows"), count == 0, ui.Number(t.Rows), itoa(t.Version)
 	for _, name := range res.Columns {
 		m.Columns = append(m.Columns, view.GridColumn{Name: name})
 	}
