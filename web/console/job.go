@@ -93,7 +93,7 @@ func (c *Console) storageJobs(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	if f.Before.ID == 0 {
+	if f.Before.At.IsZero() {
 		q := ec.Request().URL.Query()
 		q.Set("part", view.JobsPart)
 		m.LiveURL = paths.Project(s.ID()) + "/live?" + q.Encode()
@@ -104,11 +104,11 @@ func (c *Console) storageJobs(ec echo.Context, s access.Project) error {
 // jobList is the live part of the list of jobs.
 func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.Filter) (view.JobList, error) {
 	f.Limit = pageSize + 1
-	list, err := c.app.Jobs.List(tx, s, f)
+	found, err := c.app.Jobs.Search(tx, s, f)
 	if err != nil {
 		return view.JobList{}, err
 	}
-	cursor := ""
+	list, cursor := found.Jobs, ""
 	if len(list) > pageSize {
 		list = list[:pageSize]
 		cursor = cursorOf(list[pageSize-1].CreatedAt, list[pageSize-1].ID)
@@ -127,11 +127,15 @@ func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.F
 		}
 		return paths.StorageJobs(s.ID()) + "?" + q.Encode()
 	}
-	if f.Before.ID != 0 {
+	if !f.Before.At.IsZero() {
 		m.Pager.Prev = ui.Link{Label: "Newest jobs", URL: at("")}
 	}
-	if cursor != "" {
+	switch {
+	case cursor != "":
 		m.Pager.Next = ui.Link{Label: "Older jobs", URL: at(cursor)}
+	case !found.Until.IsZero():
+		m.Pager.Text += ", searched back to " + ui.Exact(found.Until, utc).Text
+		m.Pager.Next = ui.Link{Label: "Search older jobs", URL: at(cursorOf(found.Until, 0))}
 	}
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.Load(s.ID())

@@ -131,7 +131,8 @@ func TestQueries(t *testing.T) {
 	in := furnish(t, s, p, admin)
 	c := s.SignIn(admin)
 	jobsPath := in.path("/projects/:project/storage/jobs")
-	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
+	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?status=error&operation=tableImport",
+		jobsPath + "?status=cancelled&operation=tableImport&table=in.c-walk.things&before=a-1", jobsPath + "?before=a-1", "/?q=count"}
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))
@@ -149,6 +150,10 @@ func TestQueries(t *testing.T) {
 				plans++
 				// A person's own projects are sorted: there are as many as they have roles.
 				if fullScan.MatchString(step) && !strings.Contains(q.SQL, "FROM memberships m JOIN") {
+					t.Errorf("%s: %s\n%s", path, step, q.SQL)
+				}
+				// A project may have very many buckets, whose rows are long.
+				if strings.Contains(q.SQL, "SUM(rows_count)") && !strings.Contains(step, "COVERING INDEX buckets_totals") {
 					t.Errorf("%s: %s\n%s", path, step, q.SQL)
 				}
 			}

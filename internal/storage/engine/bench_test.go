@@ -187,3 +187,39 @@ func BenchmarkRead(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkExport writes a table as files that nobody keeps.
+func BenchmarkExport(b *testing.B) {
+	name := ordersFile(b, 1_000_000)
+	e := benchEngine(b)
+	location := loadFile(b, e, name, "tables/1").Location
+	for _, bench := range []struct {
+		name   string
+		export engine.Export
+	}{
+		{"csv", engine.Export{}},
+		{"parquet", engine.Export{Parquet: true}},
+		{"common", engine.Export{Query: engine.Query{Where: []engine.Condition{{Column: "status", Op: engine.Equal, Value: "paid"}}}}},
+		{"order", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "amount", Number: true}}}}},
+		{"orderTies", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "status"}, {Column: "note"}}}}},
+		{"first", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "amount", Number: true}}, Limit: 1000}}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			began := processor(b)
+			var rows int64
+			for range b.N {
+				v, err := e.Open(b.Context(), location)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if rows, err = v.Export(b.Context(), io.Discard, bench.export); err != nil {
+					b.Fatal(err)
+				}
+				_ = v.Close()
+			}
+			b.ReportMetric((processor(b)-began)/float64(b.N), "cpu-s/op")
+			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(peak(b), "peak-MB")
+		})
+	}
+}

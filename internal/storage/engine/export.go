@@ -28,8 +28,8 @@ type Export struct {
 	// Progress is called with the rows that have been written, at least once for
 	// each 512 KiB of them, from one goroutine; may be nil.
 	Progress func(rows int64)
-	// Gathered is called likewise with the rows that have been read, if there is
-	// an order: before the first of them is written; may be nil.
+	// Gathered is called likewise with the rows that have been found, if there is
+	// an order: all of them before the first is written; may be nil.
 	Gathered func(rows int64)
 }
 
@@ -37,7 +37,7 @@ const (
 	// chunkSize is the bytes of rows that are handed on together, and written at once.
 	chunkSize = 256 << 10
 	// aheadSize bounds the chunks that wait for those before them.
-	aheadSize = 48 << 20
+	aheadSize = 32 << 20
 )
 
 // Export writes the rows that satisfy a query to out, and returns how many. CSV
@@ -80,7 +80,9 @@ type export struct {
 
 // chunk is some consecutive rows of an export.
 type chunk struct {
-	rows, keys texts // no keys without an order
+	rows, keys texts    // no keys without an order
+	sorted     []sorted // once it is in order
+	found      int      // rows, with those that were left out
 
 	budget *semaphore.Weighted // what it waits on account of
 	weight int64
@@ -90,6 +92,11 @@ type chunk struct {
 type texts struct {
 	data []byte
 	ends []int
+}
+
+func (t *texts) add(text []byte) {
+	t.data = append(t.data, text...)
+	t.end()
 }
 
 func (t *texts) len() int { return len(t.ends) }
@@ -115,7 +122,13 @@ func (t *texts) cut(n int) {
 	t.data = t.data[:end]
 }
 
+// size returns the bytes of the rows and keys.
 func (c *chunk) size() int { return len(c.rows.data) + len(c.keys.data) }
+
+// memory returns the bytes that the chunk takes.
+func (c *chunk) memory() int64 {
+	return int64(cap(c.rows.data) + cap(c.keys.data) + 8*(cap(c.rows.ends)+cap(c.keys.ends)) + 16*cap(c.sorted))
+}
 
 // export prepares an Export.
 func (v *View) export(e Export) (*export, error) {
@@ -126,7 +139,11 @@ func (v *View) export(e Export) (*export, error) {
 		return nil, fmt.Errorf("%w: limit %d", ErrQuery, e.Query.Limit)
 	}
 	x := &export{Export: e, view: v}
-	x.chunks.New = func() any { return new(chunk) }
+	x.chunks.New = func() any {
+		c := new(chunk)
+		c.rows.data = make([]byte, 0, chunkSize+chunkSize/16) // the last row exceeds it
+		return c
+	}
 	var err error
 	if x.wanted, err = v.projection(e.Query); err != nil {
 		return nil, err
@@ -225,7 +242,7 @@ func (x *export) run(ctx context.Context) error {
 	defer s.close()
 	var gathered int64
 	err := x.stream(ctx, s, func(c *chunk) (bool, error) {
-		gathered += int64(c.rows.len())
+		gathered += int64(c.found)
 		if err := s.add(ctx, c); err != nil {
 			return false, err
 		}
@@ -283,6 +300,9 @@ func (x *export) stream(ctx context.Context, order *sorter, take func(*chunk) (b
 	return stream(ctx, x.view, p, func(ctx context.Context, group *rowGroup, emit func(*chunk) error) error {
 		waiting := semaphore.NewWeighted(budget)
 		return x.encodeGroup(ctx, group, order, func(c *chunk) error {
+			if order != nil {
+				c.order(x.Query.Limit)
+			}
 			c.budget, c.weight = waiting, min(int64(c.size()), budget)
 			if err := waiting.Acquire(ctx, c.weight); err != nil {
 				return err
@@ -325,6 +345,7 @@ func (x *export) encodeGroup(ctx context.Context, group *rowGroup, order *sorter
 			return err
 		}
 		for _, row := range f.rows {
+			c.found++
 			if order != nil {
 				if c.keys.data, err = keys.append(c.keys.data, row); err != nil {
 					return err
@@ -349,7 +370,7 @@ func (x *export) encodeGroup(ctx context.Context, group *rowGroup, order *sorter
 			}
 		}
 		if !more {
-			if c.rows.len() == 0 {
+			if c.found == 0 {
 				x.recycle(c)
 				return nil
 			}
@@ -368,5 +389,6 @@ func (x *export) recycle(c *chunk) {
 	}
 	c.rows.cut(0)
 	c.keys.cut(0)
+	c.sorted, c.found = c.sorted[:0], 0
 	x.chunks.Put(c)
 }

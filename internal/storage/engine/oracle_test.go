@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -140,8 +141,28 @@ func where(conditions []engine.Condition) (text string, args []any) {
 	return text, args
 }
 
+// condition translates what a query asks of rows.
+func condition(q engine.Query) (text string, args []any) {
+	text, args = where(q.Where)
+	if !q.Since.IsZero() {
+		text += " AND changed * 1000 >= ?"
+		args = append(args, q.Since.UnixNano())
+	}
+	return text, args
+}
+
 // rows answers a query, rendered as the tests render rows.
 func (o *oracle) rows(q engine.Query) []string {
+	o.t.Helper()
+	rows := []string{}
+	for _, r := range o.answer(q) {
+		rows = append(rows, fmt.Sprintf("%s %d %d", show(r.Cells), r.Time.UnixMicro(), r.Job))
+	}
+	return rows
+}
+
+// answer answers a query.
+func (o *oracle) answer(q engine.Query) []engine.Row {
 	o.t.Helper()
 	columns := q.Columns
 	if columns == nil {
@@ -151,7 +172,7 @@ func (o *oracle) rows(q engine.Query) []string {
 	for _, c := range columns {
 		selected = append(selected, quoted(c))
 	}
-	condition, args := where(q.Where)
+	condition, args := condition(q)
 	var by []string
 	for _, order := range q.Order {
 		c, direction := quoted(order.Column), ""
@@ -174,7 +195,7 @@ func (o *oracle) rows(q engine.Query) []string {
 		o.t.Fatalf("%s: %v", query, err)
 	}
 	defer func() { _ = found.Close() }()
-	rows := []string{}
+	var rows []engine.Row
 	for found.Next() {
 		var changed, job int64
 		values := make([]sql.NullString, len(columns))
@@ -189,7 +210,7 @@ func (o *oracle) rows(q engine.Query) []string {
 		for i, v := range values {
 			cells[i] = engine.Cell{Value: v.String, Null: !v.Valid}
 		}
-		rows = append(rows, fmt.Sprintf("%s %d %d", show(cells), changed, job))
+		rows = append(rows, engine.Row{Cells: cells, Time: time.UnixMicro(changed), Job: job})
 	}
 	if err := found.Err(); err != nil {
 		o.t.Fatal(err)
@@ -363,12 +384,21 @@ func ask(t *testing.T, c chance, v *engine.View, o *oracle) {
 	if c.IntN(2) == 0 {
 		q.Columns = []string{pick(c, o.columns...), pick(c, o.columns...)}
 	}
-	question := fmt.Sprintf("%+v", q.Where)
-	n, err := v.Count(t.Context(), q.Where)
+	if c.IntN(3) == 0 {
+		q.Since = moment(int64(c.IntN(9))).Add(time.Duration(c.IntN(3)) * 300)
+	}
+	question := fmt.Sprintf("%+v", q)
+	n, err := v.CountQuery(t.Context(), q)
 	if err != nil {
 		t.Fatal(question, err)
 	}
-	condition, args := where(q.Where)
+	if q.Since.IsZero() {
+		same, err := v.Count(t.Context(), q.Where)
+		if same != n || err != nil {
+			t.Fatalf("%s: counted %d, and %d, %v", question, n, same, err)
+		}
+	}
+	condition, args := condition(q)
 	var want int64
 	if err := o.db.QueryRow("SELECT count(*) FROM o WHERE "+condition, args...).Scan(&want); err != nil {
 		t.Fatal(err)
