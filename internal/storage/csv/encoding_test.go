@@ -197,13 +197,13 @@ func TestEncodingDetected(t *testing.T) {
 		})
 	}
 	for _, file := range []string{
-		"id;name\n1;caf\x81\n",           // no character of Windows-1252
-		"id;name\n1;caf\xe9\x01\n",       // a control character
-		"id;name\n1;žluť\n2;caf\xe9\n",   // mostly UTF-8
-		"id;name\n1;a\x00b\n",            // one NUL
-		"id,name\n1,a\x00b\n2,\xff\x81\n",  // one NUL, and more that is wrong
-		"a\n\x00\n1\n",                   // at an even place
-		strings.Repeat("\x00\x00a\n", 9), // anywhere
+		"id;name\n1;caf\x81\n",            // no character of Windows-1252
+		"id;name\n1;caf\xe9\x01\n",        // a control character
+		"id;name\n1;žluť\n2;caf\xe9\n",    // mostly UTF-8
+		"id;name\n1;a\x00b\n",             // one NUL
+		"id,name\n1,a\x00b\n2,\xff\x81\n", // one NUL, and more that is wrong
+		"a\n\x00\n1\n",                    // at an even place
+		strings.Repeat("\x00\x00a\n", 9),  // anywhere
 	} {
 		if got, _ := csv.Detect([]byte(file), true, 1); got.Dialect.Encoding != csv.UTF8 {
 			t.Errorf("%q is taken for %s", file, got.Dialect.Encoding)
