@@ -215,8 +215,8 @@ func TestWrongFiles(t *testing.T) {
 func TestDamageOfVersions(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{RowGroup: 1000, FileSize: 1})
-	first := b.load(t, "", engine.Full, numbers(0, 5000))
-	second := b.load(t, first.Location, engine.Full, numbers(7000, 7010))
+	first := b.load(t, "", engine.Full, csvNumbers(0, 5000))
+	second := b.load(t, first.Location, engine.Full, csvNumbers(7000, 7010))
 	location := b.deleteRows(t, second.Location, 0, []int64{1, 2})
 	var progress int64
 	found, err := b.Verify(t.Context(), location, func(bytes int64) { progress = bytes })
