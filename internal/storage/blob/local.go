@@ -73,6 +73,25 @@ func (l *Local) Create(ctx context.Context, key string) (*Writer, error) {
 	return &Writer{ctx: ctx, store: l, key: key, temp: temp, file: file}, nil
 }
 
+// Temporary returns an empty file for what does not fit into memory, open for
+// writing and reading. It lies where the objects lie, because there is room,
+// but has no name: it is gone when it is closed, and after a crash, too. A full
+// disk shows as an error that is syscall.ENOSPC for errors.Is.
+func (l *Local) Temporary(ctx context.Context) (*os.File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	name := temporaryName(".")
+	file, err := l.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	if err := l.root.Remove(name); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", errors.Join(err, file.Close()))
+	}
+	return file, nil
+}
+
 // Open opens an object for reading.
 //
 // Fails with ErrNotFound if there is none, with ErrKey if the key is not valid.

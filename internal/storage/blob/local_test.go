@@ -471,3 +471,29 @@ func BenchmarkCommit(b *testing.B) {
 		}
 	}
 }
+
+func TestTemporary(t *testing.T) {
+	t.Parallel()
+	store, dir := open(t)
+	f, err := store.Temporary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteAt([]byte("content"), 3); err != nil {
+		t.Fatal(err)
+	}
+	content := make([]byte, 10)
+	if _, err := f.ReadAt(content, 0); err != nil || string(content) != "\x00\x00\x00content" {
+		t.Errorf("read %q, %v", content, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("left in the folder: %v, %v", entries, err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Temporary(canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+}
