@@ -12,13 +12,25 @@ import (
 // the table, until take returns false. Several row groups are worked on at a
 // time, unless ahead is 1; the first one alone, since it may be enough.
 func scan[T any](ctx context.Context, v *View, ahead int, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
+	return scanFrom(ctx, v, 1, ahead, work, take)
+}
+
+// scanAll is scan for work that needs all row groups, as far as take does not end it.
+func scanAll[T any](ctx context.Context, v *View, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
+	return scanFrom(ctx, v, abreast(), abreast(), work, take)
+}
+
+// scanFrom is scan with so many row groups worked on at first.
+func scanFrom[T any](ctx context.Context, v *View, begin, ahead int, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 
 	tokens := make(chan struct{}, ahead) // to begin with another row group
 	results := make(chan chan T, ahead)  // in order
-	tokens <- struct{}{}
+	for range begin {
+		tokens <- struct{}{}
+	}
 	g.Go(func() error {
 		defer close(results)
 		for ordinal := range v.live {
@@ -66,7 +78,7 @@ take:
 		}
 		free := 1
 		if first {
-			free, first = ahead, false
+			free, first = 1+ahead-begin, false
 		}
 		for range free {
 			tokens <- struct{}{}

@@ -119,6 +119,35 @@ func (w *writer) hand(ctx context.Context, do func(int, *columnWriter) error, la
 	return nil
 }
 
+// bound lets the columns with the given field ids have bounds in the row groups.
+func (w *writer) bound(ids []int) {
+	for i, c := range w.columns {
+		c.bounded = slices.Contains(ids, int(w.schema.Column(i).SchemaNode().FieldID()))
+	}
+}
+
+// submit is write for blocks that come one after the other: a large one goes
+// through the columns alone.
+func (w *writer) submit(ctx context.Context, b block) error {
+	if b.bytes <= largeBatch {
+		return w.write(ctx, b)
+	}
+	released, release := make(chan struct{}), b.release
+	b.release = func() {
+		release()
+		close(released)
+	}
+	if err := w.write(ctx, b); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-released:
+		return nil
+	}
+}
+
 // write takes the rows of a block, which must not change until it is released.
 func (w *writer) write(ctx context.Context, b block) error {
 	for from := 0; from < b.rows; {
