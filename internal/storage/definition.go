@@ -444,7 +444,7 @@ func duplicateFault(t Table, key []string, d engine.Duplicates) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The primary key of table %s cannot be %s: %s. %s too many.", t.TextID, strings.Join(quoted, ", "),
-		counted(d.Keys, "value stands in more than one row", "values stand in more than one row each"), counted(d.Rows, "row is", "rows are"))
+		counted(d.Keys, "value stands in more than one row", "values stand in more than one row each"), counted(d.Excess, "row is", "rows are"))
 	for _, x := range d.Examples {
 		var cells []string
 		for _, c := range x.Key {
@@ -454,7 +454,7 @@ func duplicateFault(t Table, key []string, d engine.Duplicates) error {
 				cells = append(cells, fmt.Sprintf("%q", excerpt(c.Value)))
 			}
 		}
-		fmt.Fprintf(&b, "\n%s: %d rows", strings.Join(cells, ", "), x.Count)
+		fmt.Fprintf(&b, "\n%s: %d rows", strings.Join(cells, ", "), x.Rows)
 	}
 	if n := d.Keys - int64(len(d.Examples)); n > 0 && len(d.Examples) > 0 {
 		fmt.Fprintf(&b, "\nand %d more", n)

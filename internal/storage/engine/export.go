@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -16,8 +17,9 @@ import (
 // Export asks for rows of a View as a file.
 type Export struct {
 	// Query is what is wanted. A limit of 0 means all rows; any other is good,
-	// and so is any order. With Query.Origin the columns _timestamp and _job
-	// follow those of the data.
+	// and so is any order; no column may be named twice. With Query.Origin the
+	// columns _timestamp (in CSV as RFC 3339 has it, in UTC) and _job follow those
+	// of the data.
 	Query Query
 
 	// Parquet asks for a Parquet file, in which the columns of the data are
@@ -36,6 +38,8 @@ type Export struct {
 const (
 	// chunkSize is the bytes of rows that are handed on together, and written at once.
 	chunkSize = 256 << 10
+	// originTime is how CSV tells when a row changed.
+	originTime = "2006-01-02T15:04:05.000000Z"
 	// aheadSize bounds the chunks that wait for those before them.
 	aheadSize = 32 << 20
 )
@@ -44,7 +48,8 @@ const (
 // is what a csv.Writer with the same options writes. Memory is bounded however
 // many rows there are: those that do not fit into it are ordered on disk.
 //
-// Fails like [View.Each], with a *csv.Error if the options are at fault, with an
+// Fails like [View.Each], with a *csv.Error if the options are at fault, with
+// ErrQuery if a Parquet file would have more than 524288 column chunks, with an
 // error that is syscall.ENOSPC if there is no room to order rows, and with the
 // error of out as it is. What was written until then is the beginning of a file,
 // to be dropped.
@@ -211,22 +216,19 @@ func (x *export) csvRow(dst []byte, cells rowCursors, row int64) ([]byte, error)
 		dst = x.CSV.AppendCell(dst, cell, null)
 	}
 	if x.wanted.origin {
+		var text [len(originTime)]byte // more than any number has
 		micros, null, err := cells.time.at(row)
 		if err != nil {
 			return dst, err
 		}
 		dst = append(dst, x.CSV.Delimiter)
-		if !null {
-			dst = moment(micros, false).AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
-		}
+		dst = x.CSV.AppendCell(dst, time.UnixMicro(micros).UTC().AppendFormat(text[:0], originTime), null)
 		job, null, err := cells.job.at(row)
 		if err != nil {
 			return dst, err
 		}
 		dst = append(dst, x.CSV.Delimiter)
-		if !null {
-			dst = strconv.AppendInt(dst, job, 10)
-		}
+		dst = x.CSV.AppendCell(dst, strconv.AppendInt(text[:0], job, 10), null)
 	}
 	return x.CSV.AppendEnd(dst), nil
 }
