@@ -51,7 +51,19 @@ type Comparison struct {
 	Sample        int
 	Progress      func(int64)
 }
-type Difference struct{ Added, Removed, Changed, Unchanged int64 }
+type Difference struct {
+	Keyed                              bool
+	Added, Removed, Changed, Unchanged int64
+	ColumnsAdded, ColumnsDropped       []string
+	ColumnsRenamed                     []RenamedColumn
+	AddedRows, RemovedRows             []Row
+	ChangedRows                        []ChangedRow
+}
+type RenamedColumn struct{ Before, After string }
+type ChangedRow struct {
+	Before, After Row
+	Columns       []string
+}
 
 func (e *Engine) Compare(context.Context, Comparison) (*Difference, error) { return nil, errPending }
 

@@ -75,6 +75,7 @@ type Row struct {
 	Cells []Cell
 	Time  time.Time // when it last changed; zero unless Query.Origin
 	Job   int64     // the job that wrote it; 0 unless Query.Origin
+	Place string    // where it stands, for View.Row; "" unless Find with Query.Origin
 }
 
 // Cell is one value of a row.
