@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"steward/internal/failpoint"
 	"steward/internal/fault"
 )
 
@@ -156,12 +157,14 @@ func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	start := time.Now()
+	failpoint.Step("db: commit")
 	if err := tx.tx.Commit(); err != nil {
 		if c := d.dialect.classify(err); c != causeOther && c != causeGone { // the database itself says no
 			return d.dialect.translate(err)
 		}
 		return errors.Join(errUncertain, d.dialect.translate(err))
 	}
+	failpoint.Step("db: committed")
 	if d.commit != nil {
 		d.commit(time.Since(start))
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"steward/internal/failpoint"
 )
 
 // Errors that callers can tell apart with errors.Is.
@@ -73,6 +75,24 @@ func (l *Local) Create(ctx context.Context, key string) (*Writer, error) {
 	return &Writer{ctx: ctx, store: l, key: key, temp: temp, file: file}, nil
 }
 
+// Temporary returns an empty file for reading and writing that lies in the
+// store's folder, but has no name there any more: closing it, or a crash, frees
+// its space. It is the caller's to close.
+func (l *Local) Temporary(ctx context.Context) (*os.File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	name := temporaryName(".")
+	file, err := l.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", err)
+	}
+	if err := l.root.Remove(name); err != nil {
+		return nil, fmt.Errorf("blob: temporary file: %w", errors.Join(err, file.Close()))
+	}
+	return file, nil
+}
+
 // Open opens an object for reading.
 //
 // Fails with ErrNotFound if there is none, with ErrKey if the key is not valid.
@@ -120,6 +140,7 @@ func (l *Local) Remove(ctx context.Context, key string) error {
 	if err := check(ctx, key); err != nil {
 		return fmt.Errorf("blob: remove %q: %w", key, err)
 	}
+	failpoint.Step("blob: remove")
 	if err := l.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob: remove %q: %w", key, err)
 	}
@@ -139,6 +160,7 @@ func (l *Local) Link(ctx context.Context, from, to string) error {
 	if err := l.makeFolder(path.Dir(to)); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, err)
 	}
+	failpoint.Step("blob: link")
 	if err := l.root.Link(from, to); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, known(err))
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"steward/internal/failpoint"
 )
 
 // Writer writes one object. It ends with Commit or Abort; a Writer that is
@@ -62,6 +64,7 @@ func (w *Writer) Commit() error {
 	if err := w.usable(); err != nil {
 		return fmt.Errorf("blob: commit %q: %w", w.key, errors.Join(err, w.Abort()))
 	}
+	failpoint.Step("blob: sync")
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("blob: commit %q: %w", w.key, errors.Join(err, w.Abort()))
 	}
@@ -69,12 +72,15 @@ func (w *Writer) Commit() error {
 	if err := w.file.Close(); err != nil {
 		return fmt.Errorf("blob: commit %q: %w", w.key, errors.Join(err, w.store.root.Remove(w.temp)))
 	}
+	failpoint.Step("blob: name")
 	// A link refuses a name that exists; a rename would replace it.
 	err := known(w.store.root.Link(w.temp, w.key))
 	linked := err == nil
+	failpoint.Step("blob: named")
 	if removeErr := w.store.root.Remove(w.temp); err == nil {
 		err = removeErr
 	}
+	failpoint.Step("blob: sync folder")
 	if err == nil {
 		err = w.store.syncFolder(path.Dir(w.key))
 	}

@@ -2,9 +2,12 @@ package csv
 
 import (
 	"bufio"
+	"bytes"
+	endian "encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,16 +43,40 @@ type WriterOptions struct {
 	Formulas bool
 }
 
-// NewWriter returns a writer to w. If the delimiter is none that
-// [Dialect.Validate] accepts, all its methods return that error.
-func NewWriter(w io.Writer, o WriterOptions) *Writer {
+// Validate returns an [*Error] if files cannot be written with the options.
+func (o WriterOptions) Validate() error {
+	return Dialect{Delimiter: o.withDefaults().Delimiter, Enclosure: '"'}.Validate()
+}
+
+func (o WriterOptions) withDefaults() WriterOptions {
 	if o.Delimiter == 0 {
 		o.Delimiter = ','
 	}
+	return o
+}
+
+// AppendCell appends a cell to dst as a [Writer] with these options, which must
+// be valid, would write it, and returns the extended slice. Between the cells
+// of a row stand delimiters, which are the caller's.
+func (o WriterOptions) AppendCell(dst, value []byte, null bool) []byte {
+	return appendCell(dst, value, null, false, o.withDefaults())
+}
+
+// AppendEnd appends the end of a row to dst and returns the extended slice.
+func (o WriterOptions) AppendEnd(dst []byte) []byte {
+	if o.CRLF {
+		return append(dst, '\r', '\n')
+	}
+	return append(dst, '\n')
+}
+
+// NewWriter returns a writer to w. If the delimiter is none that
+// [Dialect.Validate] accepts, all its methods return that error.
+func NewWriter(w io.Writer, o WriterOptions) *Writer {
 	return &Writer{
 		out:     bufio.NewWriterSize(w, 64<<10),
-		options: o,
-		err:     Dialect{Delimiter: o.Delimiter, Enclosure: '"'}.Validate(),
+		options: o.withDefaults(),
+		err:     o.Validate(),
 	}
 }
 
@@ -85,22 +112,9 @@ func (w *Writer) Row(cells []Cell) error {
 		if i > 0 {
 			w.line = append(w.line, w.options.Delimiter)
 		}
-		value := cell.Value
-		if w.options.Formulas && formula(value) {
-			value = "'" + value
-		}
-		switch {
-		case cell.Null:
-		case cell.Quoted || needsQuotes(value, w.options.Delimiter):
-			w.line = appendQuoted(w.line, value)
-		default:
-			w.line = append(w.line, value...)
-		}
+		w.line = appendCell(w.line, cell.Value, cell.Null, cell.Quoted, w.options)
 	}
-	if w.options.CRLF {
-		w.line = append(w.line, '\r')
-	}
-	w.line = append(w.line, '\n')
+	w.line = w.options.AppendEnd(w.line)
 	_, w.err = w.out.Write(w.line)
 	return w.err
 }
@@ -114,52 +128,71 @@ func (w *Writer) Flush() error {
 	return w.err
 }
 
-// AppendCell appends a cell to dst as a [Writer] without options would write
-// it, and returns the extended slice. The delimiters between cells and the
-// line ends are the caller's.
-func AppendCell(dst, value []byte, null bool, delimiter byte) []byte {
-	switch {
-	case null:
+func appendCell[T string | []byte](dst []byte, value T, null, quoted bool, o WriterOptions) []byte {
+	if null {
 		return dst
-	case needsQuotes(value, delimiter):
-		return appendQuoted(dst, value)
 	}
-	return append(dst, value...)
+	start := len(dst)
+	if o.Formulas && formula(value) {
+		dst = append(dst, '\'')
+	}
+	dst = append(dst, value...)
+	if quoted || needsQuotes(dst[start:], o.Delimiter) {
+		return enclose(dst, start)
+	}
+	return dst
 }
 
 // needsQuotes reports whether an unquoted value would read as something else.
 // That includes values which at the start of a file would make it one of
 // another kind: those of control characters, or that start like a PDF or with
 // a byte order mark.
-func needsQuotes[T string | []byte](value T, delimiter byte) bool {
-	if len(value) == 0 {
+func needsQuotes(value []byte, delimiter byte) bool {
+	if len(value) == 0 || value[0] == byteOrderMark[0] || value[0] == '%' {
 		return true
 	}
-	for i := range len(value) {
-		if c := value[i]; c < ' ' || c == '"' || c == delimiter {
+	// Eight bytes at a time, as long as there are as many: a byte less than n
+	// is one that borrows from its highest bit when n is taken from it.
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	delimiters := ones * uint64(delimiter)
+	for len(value) >= 8 {
+		eight := endian.LittleEndian.Uint64(value)
+		quotes, others := eight^ones*'"', eight^delimiters
+		if ((eight-ones*' ')&^eight|(quotes-ones)&^quotes|(others-ones)&^others)&highs != 0 {
+			return true
+		}
+		value = value[8:]
+	}
+	for _, c := range value {
+		if c < ' ' || c == '"' || c == delimiter {
 			return true
 		}
 	}
-	return value[0] == byteOrderMark[0] || value[0] == '%'
+	return false
 }
 
-func appendQuoted[T string | []byte](dst []byte, value T) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := range len(value) {
-		if value[i] == '"' {
-			dst = append(dst, value[start:i+1]...)
-			start = i
+// enclose quotes what stands in dst from start on.
+func enclose(dst []byte, start int) []byte {
+	more := 2 + bytes.Count(dst[start:], []byte{'"'})
+	dst = slices.Grow(dst, more)[:len(dst)+more]
+	dst[len(dst)-1] = '"'
+	// From the end, so that nothing is overwritten before it has moved.
+	for from, to := len(dst)-more-1, len(dst)-2; from >= start; from-- {
+		dst[to] = dst[from]
+		to--
+		if dst[from] == '"' {
+			dst[to] = '"'
+			to--
 		}
 	}
-	dst = append(dst, value[start:]...)
-	return append(dst, '"')
+	dst[start] = '"'
+	return dst
 }
 
 // formula reports whether a spreadsheet may run value as a formula: it starts
 // with one of = + - @, ASCII or full-width, or with white space that
 // spreadsheets skip.
-func formula(value string) bool {
-	first, _ := utf8.DecodeRuneInString(value)
+func formula[T string | []byte](value T) bool {
+	first, _ := utf8.DecodeRuneInString(string(value[:min(len(value), utf8.UTFMax)]))
 	return strings.ContainsRune("=+-@\t\r\n＝＋－＠", first)
 }

@@ -172,13 +172,34 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestAppendCellWritesAsWriterDoes(t *testing.T) {
+// TestQuoting compares what is written with the rules told once more, simply.
+func TestQuoting(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{null, "", "a", `"`, `a"b`, "1,2", "1;2", "\n", "\uFEFFa", "%PDF-", strings.Repeat(`""x`, 100)} {
-		want := write(t, csv.WriterOptions{Delimiter: ';'}, nil, [][]csv.Cell{values(value)})
-		got := string(csv.AppendCell([]byte("before"), []byte(value), value == null, ';')) + "\n"
-		if got != "before"+want {
-			t.Errorf("%q: got %q, want %q", value, got, want)
+	alphabet := []rune("aaaaaaaabcdefgh 0123456789ž😀\x7f'=+-%\uFEFF\\\";,|\t\r\n\x1f\x00")
+	random := rand.New(rand.NewPCG(3, 1))
+	for range 100_000 {
+		value := ""
+		for range random.IntN(30) {
+			value += string(alphabet[random.IntN(1+random.IntN(len(alphabet)))])
+		}
+		o := csv.WriterOptions{Delimiter: ",;\t|"[random.IntN(4)], CRLF: random.IntN(2) == 0, Formulas: random.IntN(2) == 0}
+		want := value
+		if o.Formulas && strings.IndexAny(value, "=+-@\t\r\n＝＋－＠") == 0 {
+			want = "'" + want
+		}
+		if want == "" || want[0] == '%' || strings.HasPrefix(want, "\uFEFF") ||
+			strings.ContainsFunc(want, func(r rune) bool { return r < ' ' || r == '"' || r == rune(o.Delimiter) }) {
+			want = `"` + strings.ReplaceAll(want, `"`, `""`) + `"`
+		}
+		if got := string(o.AppendCell([]byte("before"), []byte(value), false)); got != "before"+want {
+			t.Fatalf("%+v: got %q, want %q", o, got, "before"+want)
+		}
+		end := map[bool]string{false: "\n", true: "\r\n"}[o.CRLF]
+		if got := write(t, o, nil, [][]csv.Cell{values(value)}); got != want+end {
+			t.Fatalf("%+v: got %q, want %q", o, got, want+end)
+		}
+		if got := string(o.AppendEnd(o.AppendCell(nil, []byte(value), true))); got != end {
+			t.Fatalf("%+v: NULL is %q", o, got)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	pqschema "github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
-	iceio "github.com/apache/iceberg-go/io"
 )
 
 // compressionLevel of zstd: the fastest; the next ones cost much and save little.
@@ -29,8 +28,8 @@ const (
 
 // dataFileWriter writes one Parquet file, row group by row group.
 type dataFileWriter struct {
-	location string
-	out      iceio.FileWriter
+	location string    // where it will be
+	out      io.Closer // makes it durable; nil for a file that is none of a table's
 	sink     *sink
 	schema   *pqschema.Schema
 	metadata *metadata.FileMetaDataBuilder
@@ -46,10 +45,23 @@ type dataFileWriter struct {
 	nulls map[int]int64
 }
 
+// createDataFile begins a data file of a table.
 func createDataFile(files *files, folder string, schema *pqschema.Schema) (*dataFileWriter, error) {
+	location := folder + "/" + freshName() + ".parquet"
+	out, err := files.Create(location)
+	if err != nil {
+		return nil, err
+	}
+	f := newParquetFile(out, schema)
+	f.location, f.out = location, out
+	return f, f.begin()
+}
+
+// newParquetFile prepares a file that is written to out.
+func newParquetFile(out io.Writer, schema *pqschema.Schema) *dataFileWriter {
 	f := &dataFileWriter{
-		location: folder + "/" + freshName() + ".parquet",
-		schema:   schema,
+		sink:   newSink(out),
+		schema: schema,
 		metadata: metadata.NewFileMetadataBuilder(schema, parquet.NewWriterProperties(
 			parquet.WithVersion(parquet.V2_LATEST), parquet.WithCompression(compress.Codecs.Zstd)), nil),
 		index: &metadata.PageIndexBuilder{Schema: schema},
@@ -59,14 +71,13 @@ func createDataFile(files *files, folder string, schema *pqschema.Schema) (*data
 	for i := range schema.NumColumns() {
 		f.ids = append(f.ids, int(schema.Column(i).SchemaNode().FieldID()))
 	}
-	out, err := files.Create(f.location)
-	if err != nil {
-		return nil, err
-	}
-	f.out = out
-	f.sink = newSink(out)
-	_, err = io.WriteString(f.sink, parquetMagic)
-	return f, err
+	return f
+}
+
+// begin writes what all files begin with.
+func (f *dataFileWriter) begin() error {
+	_, err := io.WriteString(f.sink, parquetMagic)
+	return err
 }
 
 // beginGroup starts a row group of the given columns.
@@ -109,35 +120,43 @@ func (f *dataFileWriter) endGroup(columns []*columnWriter) error {
 	return nil
 }
 
-// full tells whether the next row group belongs into another file.
+// full tells whether the next row group belongs into another file of the table.
 func (f *dataFileWriter) full(size int64) bool {
+	if f.out == nil {
+		return false
+	}
 	return f.sink.Tell() >= size || f.groups >= maxGroups || f.groups*len(f.ids) >= maxChunks
+}
+
+// end writes what all files end with.
+func (f *dataFileWriter) end() error {
+	f.index.Finish()
+	var location metadata.PageIndexLocation
+	if err := f.index.WriteTo(f.sink, &location); err != nil {
+		return err
+	}
+	if err := f.metadata.SetPageIndexLocation(location); err != nil {
+		return err
+	}
+	footer, err := f.metadata.Finish()
+	if err != nil {
+		return err
+	}
+	length, err := footer.WriteTo(f.sink, nil)
+	if err != nil {
+		return err
+	}
+	end := binary.LittleEndian.AppendUint32(nil, uint32(length))
+	if _, err := f.sink.Write(append(end, parquetMagic...)); err != nil {
+		return err
+	}
+	return f.sink.Flush()
 }
 
 // finish completes the file, makes it durable and describes it for Iceberg.
 // firstRow is the table-wide number of its first row.
 func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
-	f.index.Finish()
-	var location metadata.PageIndexLocation
-	if err := f.index.WriteTo(f.sink, &location); err != nil {
-		return nil, err
-	}
-	if err := f.metadata.SetPageIndexLocation(location); err != nil {
-		return nil, err
-	}
-	footer, err := f.metadata.Finish()
-	if err != nil {
-		return nil, err
-	}
-	length, err := footer.WriteTo(f.sink, nil)
-	if err != nil {
-		return nil, err
-	}
-	end := binary.LittleEndian.AppendUint32(nil, uint32(length))
-	if _, err := f.sink.Write(append(end, parquetMagic...)); err != nil {
-		return nil, err
-	}
-	if err := f.sink.Flush(); err != nil {
+	if err := f.end(); err != nil {
 		return nil, err
 	}
 	if err := f.out.Close(); err != nil {

@@ -105,10 +105,11 @@ func matchesOf(ctx context.Context, group *rowGroup, tests []predicate) (matches
 		return matches{}, err
 	}
 	defer f.close()
-	m := matches{ordinal: group.file.ordinal, rows: dv.NewRoaringPositionBitmap(), scanned: group.rows}
+	m := matches{ordinal: group.file.ordinal, rows: dv.NewRoaringPositionBitmap()}
 	for {
 		more, err := f.advance(window)
 		if err != nil || !more {
+			m.scanned = f.alive
 			return m, err
 		}
 		if err := ctx.Err(); err != nil {

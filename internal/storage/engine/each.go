@@ -24,7 +24,7 @@ func (v *View) Each(ctx context.Context, q Query, fn func(Row) error) error {
 	if err != nil {
 		return err
 	}
-	tests, err := v.predicates(q.Where)
+	tests, err := v.tests(q)
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,7 @@ func (v *View) eachOf(ctx context.Context, ordinal int, wanted projection, tests
 type rowReader struct {
 	filter *filter
 	at     int // which of the filter's rows is next
-	cells  []*cursor[parquet.ByteArray]
-	time   *cursor[int64] // nil without the origin
-	job    *cursor[int64]
+	rowCursors
 
 	row  Row
 	text []byte // the values of the row, one after the other
@@ -91,22 +89,9 @@ func newRowReader(group *rowGroup, wanted projection, tests []predicate) (r *row
 	if r.filter, err = newFilter(group, tests); err != nil {
 		return nil, err
 	}
-	for _, id := range wanted.ids {
-		c, err := openColumn[parquet.ByteArray](group, id)
-		if err != nil {
-			return nil, err
-		}
-		// All columns are open at once.
-		c.most = min(c.most, max(shortRead, 256<<10/len(wanted.ids)))
-		r.cells = append(r.cells, c)
-	}
-	if wanted.origin {
-		if r.time, err = openColumn[int64](group, wanted.time); err != nil {
-			return nil, err
-		}
-		if r.job, err = openColumn[int64](group, wanted.job); err != nil {
-			return nil, err
-		}
+	if r.rowCursors, err = openRow(group, wanted); err != nil {
+		r.filter.close()
+		return nil, err
 	}
 	return r, nil
 }
@@ -156,11 +141,47 @@ func (r *rowReader) next(ctx context.Context) (row Row, ok bool, err error) {
 
 func (r *rowReader) close() {
 	r.filter.close()
+	r.rowCursors.close()
+}
+
+// rowCursors are cursors over all that is wanted of the rows of a row group.
+type rowCursors struct {
+	cells []*cursor[parquet.ByteArray]
+	time  *cursor[int64] // nil without the origin
+	job   *cursor[int64]
+}
+
+func openRow(group *rowGroup, wanted projection) (r rowCursors, err error) {
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	for _, id := range wanted.ids {
+		c, err := openColumn[parquet.ByteArray](group, id)
+		if err != nil {
+			return r, err
+		}
+		// All columns are open at once.
+		c.most = min(c.most, max(shortRead, 256<<10/len(wanted.ids)))
+		r.cells = append(r.cells, c)
+	}
+	if wanted.origin {
+		if r.time, err = openColumn[int64](group, wanted.time); err != nil {
+			return r, err
+		}
+		r.job, err = openColumn[int64](group, wanted.job)
+	}
+	return r, err
+}
+
+func (r rowCursors) close() {
 	for _, c := range r.cells {
 		c.close()
 	}
-	if r.time != nil {
-		r.time.close()
-		r.job.close()
+	for _, c := range []*cursor[int64]{r.time, r.job} {
+		if c != nil {
+			c.close()
+		}
 	}
 }

@@ -39,10 +39,11 @@ type Engine struct {
 	options Options
 }
 
-// Options are what a load does differently on request. The zero value is right.
+// Options are what an engine does differently on request. The zero value is right.
 type Options struct {
-	RowGroup int   // rows of a row group at most; 0 means 131072
-	FileSize int64 // bytes of a data file after which the next one begins; 0 means 512 MiB
+	RowGroup   int   // rows of a row group at most; 0 means 131072
+	FileSize   int64 // bytes of a data file after which the next one begins; 0 means 512 MiB
+	SortMemory int64 // bytes of rows above which an ordered export sorts on disk; 0 means 64 MiB
 }
 
 // New returns an engine on a store.
@@ -52,6 +53,9 @@ func New(store *blob.Local, options Options) *Engine {
 	}
 	if options.FileSize <= 0 {
 		options.FileSize = 512 << 20
+	}
+	if options.SortMemory <= 0 {
+		options.SortMemory = 64 << 20
 	}
 	return &Engine{store: store, options: options}
 }

@@ -277,8 +277,8 @@ func TestLoadAndRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "found", r, &engine.Result{Columns: []string{"name"}, Scanned: 2, Rows: []engine.Row{
-		{Cells: []engine.Cell{{Null: true}}, Time: moment(1), Job: 1},
-		{Cells: []engine.Cell{{Value: ""}}, Time: moment(1), Job: 1},
+		{Cells: []engine.Cell{{Null: true}}, Time: moment(1), Job: 1, Place: "0.0.0"},
+		{Cells: []engine.Cell{{Value: ""}}, Time: moment(1), Job: 1, Place: "0.0.1"},
 	}})
 	equal(t, "library", b.foreignRows(t, s.Location), all(t, v, engine.Query{Origin: true}))
 }

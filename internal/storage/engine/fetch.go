@@ -66,6 +66,9 @@ func (p projection) fetch(group *rowGroup, rows []int64, limit int) ([]Row, erro
 		}
 	}
 	if p.origin {
+		for i, row := range rows {
+			fetched[i].Place = place{group.file.ordinal, group.number, row}.String()
+		}
 		err := visit(group, p.time, rows, func(i int, micros int64, null bool) {
 			fetched[i].Time = moment(micros, null)
 		})

@@ -17,7 +17,7 @@ import (
 type Result struct {
 	Columns []string
 	Rows    []Row
-	Scanned int64 // rows that were looked at
+	Scanned int64 // rows of the table that were looked at
 }
 
 // Find returns the first rows that satisfy a query. Cells longer than 16 KiB
@@ -38,7 +38,7 @@ func (v *View) Find(ctx context.Context, q Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	tests, err := v.predicates(q.Where)
+	tests, err := v.tests(q)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +93,11 @@ func (v *View) findFirst(ctx context.Context, q Query, wanted projection, tests 
 			rows = append(rows, f.rows...)
 			if int64(len(rows)) > most {
 				rows = rows[:most]
-				f.next = rows[most-1] + 1
+				f.back(rows[most-1] + 1)
 			}
 		}
 		fetched, err := wanted.fetch(group, rows, wanted.cellLimit(q.Limit))
-		return found{rows: fetched, scanned: f.next}, err
+		return found{rows: fetched, scanned: f.alive}, err
 	}
 	return scan(ctx, v, ahead, work, func(f found) bool {
 		result.Scanned += f.scanned
@@ -234,19 +234,15 @@ type ordered struct {
 // findOrdered finds the first rows in an order: by the columns of the order
 // alone, and then fetches the rest of those rows.
 func (v *View) findOrdered(ctx context.Context, q Query, wanted projection, tests []predicate, result *Result) error {
-	by := make([]sortKey, 0, len(q.Order))
-	for _, o := range q.Order {
-		id, err := v.columnID(o.Column)
-		if err != nil {
-			return err
-		}
-		by = append(by, sortKey{id: id, Order: o})
+	by, err := v.sortKeys(q.Order)
+	if err != nil {
+		return err
 	}
 	all := &best{by: by, limit: q.Limit}
 	// The last row that is among the first so far. Row groups use it to leave
 	// out what comes after it anyway.
 	var bound atomic.Pointer[candidate]
-	err := scan(ctx, v, abreast(), func(ctx context.Context, group *rowGroup) (ordered, error) {
+	err = scan(ctx, v, abreast(), func(ctx context.Context, group *rowGroup) (ordered, error) {
 		return firstOf(ctx, group, tests, by, q.Limit, &bound)
 	}, func(o ordered) bool {
 		result.Scanned += o.scanned
@@ -292,7 +288,7 @@ func firstOf(ctx context.Context, group *rowGroup, tests []predicate, by []sortK
 			return ordered{}, err
 		}
 		if !more {
-			return ordered{rows: first.rows, scanned: group.rows}, nil
+			return ordered{rows: first.rows, scanned: f.alive}, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return ordered{}, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/iceberg-go/table"
 
@@ -476,6 +477,128 @@ func TestCompact(t *testing.T) {
 	compact(tenth.Location)
 }
 
+// sweep sweeps everything that nothing refers to, however young it is.
+func (b *bundle) sweep(t *testing.T, folder, base string) engine.Swept {
+	t.Helper()
+	swept, err := b.Sweep(t.Context(), folder, base, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return swept
+}
+
+func TestExpireAndSweep(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 100, FileSize: 1})
+	first := b.load(t, "", engine.Full, numbers(0, 250))
+	second := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: first.Location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}}))
+	third := b.load(t, second.Location, engine.Append, numbers(300, 350))
+	fourth := b.load(t, third.Location, engine.Full, numbers(400, 450))
+	pinned := b.must(t)(b.Pin(t.Context(), engine.Pin{Folder: "tables/1", Base: fourth.Location, Name: "keep", Snapshot: second.SnapshotID}))
+	other := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/11", Columns: []string{"n"}}))
+	whole := all(t, b.open(t, second.Location), engine.Query{Origin: true})
+
+	// Nothing is an orphan yet.
+	before := b.files(t)
+	equal(t, "swept", b.sweep(t, "tables/1", pinned.Location), engine.Swept{})
+	equal(t, "files", b.files(t), before)
+
+	expired := b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: pinned.Location, Keep: []int64{third.SnapshotID, 12345}}))
+	equal(t, "expired", []int64{expired.Rows, expired.SnapshotID}, []int64{fourth.Rows, fourth.SnapshotID})
+	if _, err := b.OpenVersion(t.Context(), expired.Location, first.SnapshotID, first.SchemaID); !errors.Is(err, engine.ErrNoSnapshot) {
+		t.Errorf("expired snapshot: %v", err)
+	}
+	// A change that is staged when the sweep comes is young.
+	staged := b.load(t, expired.Location, engine.Append, numbers(500, 510))
+	if swept, err := b.Sweep(t.Context(), "tables/1", expired.Location, time.Now().Add(-time.Hour)); swept != (engine.Swept{}) || err != nil {
+		t.Errorf("young files: %v, %v", swept, err)
+	}
+	copied := b.must(t)(b.Copy(t.Context(), engine.Copy{Location: expired.Location, Snapshot: second.SnapshotID, Schema: second.SchemaID, Folder: "tables/2"}))
+	if swept, err := b.Sweep(t.Context(), "tables/2", "", time.Now().Add(-time.Hour)); swept != (engine.Swept{}) || err != nil {
+		t.Errorf("young copy: %v, %v", swept, err)
+	}
+	if err := b.Discard(t.Context(), staged); err != nil {
+		t.Fatal(err)
+	}
+
+	swept := b.sweep(t, "tables/1", expired.Location)
+	equal(t, "swept", swept.Files > 3 && swept.Bytes > 1000, true)
+	equal(t, "swept again", b.sweep(t, "tables/1", expired.Location), engine.Swept{})
+	if _, err := b.Open(t.Context(), second.Location); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("old metadata: %v", err)
+	}
+	for _, s := range []*engine.Staged{second, third, fourth} {
+		equal(t, "version", int64(len(b.version(t, expired.Location, s.SnapshotID, s.SchemaID))), s.Rows)
+	}
+	same(t, "restored", b.rows(t, b.must(t)(b.Restore(t.Context(), engine.Restore{Folder: "tables/1", Base: expired.Location, Snapshot: second.SnapshotID, Schema: second.SchemaID})).Location), whole)
+	equal(t, "neighbour", b.values(t, other.Location), []string{})
+
+	// Only the current snapshot is left; then no table.
+	free := b.must(t)(b.Unpin(t.Context(), engine.Pin{Folder: "tables/1", Base: expired.Location, Name: "keep"}))
+	last := b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: free.Location}))
+	equal(t, "nothing to forget", b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: last.Location})).Location, last.Location)
+	b.sweep(t, "tables/1", last.Location)
+	same(t, "last", b.values(t, last.Location), shown(400, 450))
+	more := b.load(t, last.Location, engine.Append, numbers(450, 460))
+	same(t, "more", b.values(t, more.Location), shown(400, 460))
+
+	if _, err := b.Sweep(t.Context(), "tables/1", "steward:///tables/1/metadata/00009-x.metadata.json", time.Now().Add(time.Hour)); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("no table: %v", err)
+	}
+	if _, err := b.Sweep(t.Context(), "tables/2", more.Location, time.Now().Add(time.Hour)); err == nil {
+		t.Error("swept another table's folder")
+	}
+	if _, err := b.Sweep(t.Context(), "", "", time.Now().Add(time.Hour)); err == nil {
+		t.Error("swept everything")
+	}
+	same(t, "more", b.values(t, more.Location), shown(400, 460))
+	b.sweep(t, "tables/1", "")
+	same(t, "copied", b.rows(t, copied.Location), whole)
+	b.sweep(t, "tables/2", "")
+	for _, name := range b.files(t) {
+		if !strings.HasPrefix(name, "tables/11/") {
+			t.Errorf("%s is left", name)
+		}
+	}
+	equal(t, "neighbour", b.values(t, other.Location), []string{})
+}
+
+func TestRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 10, FileSize: 200})
+	long := strings.Repeat("long ", 10_000)
+	location := b.load(t, "", engine.Full, numbers(0, 300)).Location
+	location = b.load(t, location, engine.Append, "n,m\n0300,"+long+"\n").Location
+	location = b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}})).Location
+	v := b.open(t, location)
+	seen := map[string]bool{}
+	for _, order := range [][]engine.Order{nil, {{Column: "n", Descending: true}}} {
+		found, err := v.Find(t.Context(), engine.Query{Limit: 300, Origin: true, Order: order})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "rows", int64(len(found.Rows)), v.Rows())
+		for _, want := range found.Rows {
+			row, err := v.Row(t.Context(), want.Place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "row", *row, want)
+			seen[want.Place] = true
+		}
+	}
+	equal(t, "places", int64(len(seen)), v.Rows())
+	for _, place := range []string{"", "0", "0.0", "0.0.7", "0.0.10", "0.0.-1", "0.-1.0", "-1.0.0", "0.99.0", "99.0.0", "00.0.0", "+0.0.0", "0.0.0.0", "0.0.0 ", "x.y.z", "0.0.99999999999999999999"} {
+		if row, err := v.Row(t.Context(), place); !errors.Is(err, engine.ErrNoRow) {
+			t.Errorf("place %q: %v, %v", place, row, err)
+		}
+	}
+	_ = v.Close()
+	if _, err := v.Row(t.Context(), "0.0.0"); err == nil {
+		t.Error("row of a closed view")
+	}
+}
+
 // TestOperationsRefuse asks all operations for what cannot be.
 func TestOperationsRefuse(t *testing.T) {
 	t.Parallel()
@@ -529,6 +652,9 @@ func (b *bundle) operations(s *engine.Staged) map[string]func(ctx context.Contex
 		},
 		"compact": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
 			return b.Compact(ctx, engine.Compact{Folder: folder, Base: base})
+		},
+		"expire": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
+			return b.Expire(ctx, engine.Expire{Folder: folder, Base: base})
 		},
 		"restore": func(ctx context.Context, folder, base string) (*engine.Staged, error) {
 			return b.Restore(ctx, engine.Restore{Folder: folder, Base: base, Schema: s.SchemaID})

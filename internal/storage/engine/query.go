@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -13,9 +14,9 @@ import (
 type Query struct {
 	Columns []string    // to be returned; nil means all, in the table's order
 	Where   []Condition // all must hold
+	Since   time.Time   // only rows that changed at this moment or later; zero means all
 	Order   []Order     // none means the order in which rows came into the table
 	Limit   int         // rows at most: 1 to MaxRows for Find; 0 means all for Each
-	Since   time.Time   // PENDING
 	Origin  bool        // also tell of each row when it changed and which job wrote it
 }
 
@@ -114,10 +115,29 @@ func number(cell []byte) (float64, bool) {
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// predicate is a condition on the cells of the column with a field id.
+// predicate is a condition on the cells of the column with a field id: a text,
+// or a number.
 type predicate struct {
-	id    int
-	holds func(cell []byte, null bool) bool
+	id     int
+	holds  func(cell []byte, null bool) bool
+	number func(n int64, null bool) bool // if holds is nil
+}
+
+// tests prepares what a query asks of rows.
+func (v *View) tests(q Query) ([]predicate, error) {
+	tests, err := v.predicates(q.Where)
+	if err != nil || q.Since.IsZero() {
+		return tests, err
+	}
+	since := q.Since.UnixMicro()
+	if time.UnixMicro(since).Before(q.Since) {
+		since++ // what changed within the same microsecond, but earlier
+	}
+	// First, because the moments of many rows are decoded in no time.
+	return slices.Insert(tests, 0, predicate{
+		id:     v.ids[timestampColumn],
+		number: func(changed int64, null bool) bool { return !null && changed >= since },
+	}), nil
 }
 
 // predicates prepares conditions.

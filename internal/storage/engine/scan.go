@@ -12,34 +12,63 @@ import (
 // the table, until take returns false. Several row groups are worked on at a
 // time, unless ahead is 1; the first one alone, since it may be enough.
 func scan[T any](ctx context.Context, v *View, ahead int, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
+	return stream(ctx, v, pace{first: 1, ahead: ahead, room: 1}, func(ctx context.Context, group *rowGroup, emit func(T) error) error {
+		value, err := work(ctx, group)
+		if err != nil {
+			return err
+		}
+		return emit(value)
+	}, func(value T) (bool, error) { return take(value), nil })
+}
+
+// pace says how far the work on row groups runs ahead of its taking.
+type pace struct {
+	first int // row groups worked on at a time until the first one is taken
+	ahead int // and then
+	room  int // results of a row group that wait to be taken
+}
+
+// stream works on the row groups of a view, each of which emits any number of
+// results, and takes these in the order of the table, until take returns false
+// or an error, which is returned as it is. Emitting waits, and fails only when
+// nothing is taken any more.
+func stream[T any](ctx context.Context, v *View, p pace, work func(ctx context.Context, group *rowGroup, emit func(T) error) error, take func(T) (bool, error)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 
-	tokens := make(chan struct{}, ahead) // to begin with another row group
-	results := make(chan chan T, ahead)  // in order
-	tokens <- struct{}{}
+	tokens := make(chan struct{}, p.ahead) // to begin with another row group
+	groups := make(chan chan T, p.ahead)   // in order
+	for range p.first {
+		tokens <- struct{}{}
+	}
 	g.Go(func() error {
-		defer close(results)
+		defer close(groups)
 		for ordinal := range v.live {
 			file, err := v.open(ctx, ordinal)
 			if err != nil {
 				return err
 			}
 			err = file.each(ctx, tokens, func(group *rowGroup) {
-				result := make(chan T, 1)
-				results <- result // has room: there are no more than tokens
+				results := make(chan T, p.room)
+				groups <- results // has room: there are no more than tokens
 				file.users.Add(1)
 				g.Go(func() (err error) {
 					defer file.release()
 					defer func() { err = v.located(ordinal, err) }()
 					defer shield(&err)
-					value, err := work(ctx, group)
-					if err != nil {
-						return err
+					err = work(ctx, group, func(value T) error {
+						select {
+						case <-ctx.Done():
+							return ctx.Err()
+						case results <- value:
+							return nil
+						}
+					})
+					if err == nil {
+						close(results)
 					}
-					result <- value
-					return nil
+					return err
 				})
 			})
 			file.release()
@@ -50,23 +79,30 @@ func scan[T any](ctx context.Context, v *View, ahead int, work func(context.Cont
 		return nil
 	})
 
-	var interrupted error
-	enough, first := false, true
+	enough, failed := false, error(nil)
+	first := true
 take:
-	for result := range results {
-		select {
-		case <-ctx.Done():
-			interrupted = ctx.Err()
-			break take
-		case value := <-result:
-			if !take(value) {
-				enough = true
+	for results := range groups {
+		for open := true; open; {
+			var value T
+			select {
+			case <-ctx.Done():
+				failed = ctx.Err()
+				break take
+			case value, open = <-results:
+			}
+			if !open {
+				break
+			}
+			more, err := take(value)
+			if err != nil || !more {
+				enough, failed = true, err
 				break take
 			}
 		}
 		free := 1
 		if first {
-			free, first = ahead, false
+			free, first = 1+p.ahead-p.first, false
 		}
 		for range free {
 			tokens <- struct{}{}
@@ -74,14 +110,10 @@ take:
 	}
 	stop()
 	err := g.Wait()
-	switch {
-	case enough:
-		return nil // what else was being worked on was told to stop
-	case err != nil:
-		return err
-	default:
-		return interrupted
+	if err == nil || enough { // what else was being worked on was told to stop
+		return failed
 	}
+	return err
 }
 
 // each calls begin for each row group, for which it takes a token first.
@@ -106,24 +138,47 @@ const window = 4096
 
 // filter finds the rows of a row group that are alive and satisfy conditions.
 type filter struct {
-	group   *rowGroup
-	tests   []predicate
-	cursors []*cursor[parquet.ByteArray] // of the tests
-	next    int64                        // row where the next window begins
-	rows    []int64                      // found in the current window
+	group *rowGroup
+	tests []test
+	next  int64   // row where the next window begins
+	alive int64   // rows before it that are not deleted
+	rows  []int64 // found in the current window
+}
+
+// test is a condition and the column that it looks at.
+type test struct {
+	predicate
+	texts   *cursor[parquet.ByteArray] // nil if it looks at numbers
+	numbers *cursor[int64]
 }
 
 func newFilter(group *rowGroup, tests []predicate) (*filter, error) {
-	f := &filter{group: group, tests: tests, rows: make([]int64, 0, window)}
+	f := &filter{group: group, rows: make([]int64, 0, window)}
 	for _, p := range tests {
-		c, err := openColumn[parquet.ByteArray](group, p.id)
+		t := test{predicate: p}
+		var err error
+		if p.holds != nil {
+			t.texts, err = openColumn[parquet.ByteArray](group, p.id)
+		} else {
+			t.numbers, err = openColumn[int64](group, p.id)
+		}
 		if err != nil {
 			f.close()
 			return nil, err
 		}
-		f.cursors = append(f.cursors, c)
+		f.tests = append(f.tests, t)
 	}
 	return f, nil
+}
+
+// passes tells whether a row satisfies the condition.
+func (t test) passes(row int64) (bool, error) {
+	if t.texts != nil {
+		cell, null, err := t.texts.at(row)
+		return err == nil && t.holds(cell, null), err
+	}
+	n, null, err := t.numbers.at(row)
+	return err == nil && t.number(n, null), err
 }
 
 // advance looks at the next rows, a window of them or most if that is less,
@@ -139,14 +194,15 @@ func (f *filter) advance(most int64) (bool, error) {
 			f.rows = append(f.rows, row)
 		}
 	}
-	for i, p := range f.tests {
+	f.alive += int64(len(f.rows))
+	for _, t := range f.tests {
 		kept := f.rows[:0]
 		for _, row := range f.rows {
-			cell, null, err := f.cursors[i].at(row)
+			passes, err := t.passes(row)
 			if err != nil {
 				return false, err
 			}
-			if p.holds(cell, null) {
+			if passes {
 				kept = append(kept, row)
 			}
 		}
@@ -156,9 +212,22 @@ func (f *filter) advance(most int64) (bool, error) {
 	return true, nil
 }
 
+// back moves the beginning of the next window back to a row.
+func (f *filter) back(row int64) {
+	for ; f.next > row; f.next-- {
+		if !f.group.deleted(f.next - 1) {
+			f.alive--
+		}
+	}
+}
+
 func (f *filter) close() {
-	for _, c := range f.cursors {
-		c.close()
+	for _, t := range f.tests {
+		if t.texts != nil {
+			t.texts.close()
+		} else {
+			t.numbers.close()
+		}
 	}
 }
 
@@ -167,10 +236,18 @@ func (f *filter) close() {
 // Fails with a *UnknownColumnError, ErrNotNumber or ErrQuery if the
 // conditions are at fault.
 func (v *View) Count(ctx context.Context, where []Condition) (int64, error) {
+	return v.CountQuery(ctx, Query{Where: where})
+}
+
+// CountQuery returns how many rows satisfy a query, of which only Where and
+// Since count.
+//
+// Fails like [View.Count].
+func (v *View) CountQuery(ctx context.Context, q Query) (int64, error) {
 	if v.closed.Load() {
 		return 0, errClosed
 	}
-	tests, err := v.predicates(where)
+	tests, err := v.tests(q)
 	if err != nil {
 		return 0, err
 	}

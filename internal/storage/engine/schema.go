@@ -107,26 +107,39 @@ func (c change) refuse(allowed []string) error {
 func parquetSchema(schema *iceberg.Schema) (*pqschema.Schema, error) {
 	var nodes pqschema.FieldList
 	for _, f := range schema.Fields() {
-		var node pqschema.Node
-		var err error
-		switch f.Name {
-		case timestampColumn:
-			node, err = pqschema.NewPrimitiveNodeLogical(f.Name, parquet.Repetitions.Optional,
-				pqschema.NewTimestampLogicalType(true, pqschema.TimeUnitMicros), parquet.Types.Int64, -1, int32(f.ID))
-		case jobColumn:
-			node = pqschema.NewInt64Node(f.Name, parquet.Repetitions.Optional, int32(f.ID))
-		default:
-			node, err = pqschema.NewPrimitiveNodeLogical(f.Name, parquet.Repetitions.Optional,
-				pqschema.StringLogicalType{}, parquet.Types.ByteArray, -1, int32(f.ID))
-		}
+		node, err := parquetColumn(f.Name, int32(f.ID))
 		if err != nil {
-			return nil, fmt.Errorf("engine: column %q: %w", f.Name, err)
+			return nil, err
 		}
 		nodes = append(nodes, node)
 	}
+	return parquetRoot(nodes)
+}
+
+func parquetRoot(nodes pqschema.FieldList) (*pqschema.Schema, error) {
 	root, err := pqschema.NewGroupNode("table", parquet.Repetitions.Required, nodes, -1)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	return pqschema.NewSchema(root), nil
+}
+
+// parquetColumn returns the column with a name; its id is -1 if it has none.
+func parquetColumn(name string, id int32) (pqschema.Node, error) {
+	var node pqschema.Node
+	var err error
+	switch name {
+	case timestampColumn:
+		node, err = pqschema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Optional,
+			pqschema.NewTimestampLogicalType(true, pqschema.TimeUnitMicros), parquet.Types.Int64, -1, id)
+	case jobColumn:
+		node = pqschema.NewInt64Node(name, parquet.Repetitions.Optional, id)
+	default:
+		node, err = pqschema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Optional,
+			pqschema.StringLogicalType{}, parquet.Types.ByteArray, -1, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("engine: column %q: %w", name, err)
+	}
+	return node, nil
 }

@@ -31,9 +31,7 @@ type block struct {
 // goroutines: the columns of a row group do not know of each other, so they
 // meet only where it ends.
 type writer struct {
-	files    *files
-	folder   string // of the data files
-	schema   *pqschema.Schema
+	create   func() (*dataFileWriter, error) // begins the next file
 	options  Options
 	firstRow int64 // table-wide number of the first row
 
@@ -53,10 +51,16 @@ type task struct {
 	last func()        // called by the last of them; may be nil
 }
 
-// newWriter starts a writer whose goroutines belong to g; they end with
-// [writer.finish] or with ctx, which must be g's.
+// newWriter starts a writer of data files whose goroutines belong to g; they end
+// with [writer.finish] or with ctx, which must be g's.
 func newWriter(ctx context.Context, g *errgroup.Group, files *files, folder string, schema *pqschema.Schema, options Options, firstRow int64) (*writer, error) {
-	w := &writer{files: files, folder: folder, schema: schema, options: options, firstRow: firstRow}
+	create := func() (*dataFileWriter, error) { return createDataFile(files, folder, schema) }
+	return startWriter(ctx, g, create, schema, options, firstRow)
+}
+
+// startWriter is newWriter for files of any kind.
+func startWriter(ctx context.Context, g *errgroup.Group, create func() (*dataFileWriter, error), schema *pqschema.Schema, options Options, firstRow int64) (*writer, error) {
+	w := &writer{create: create, options: options, firstRow: firstRow}
 	// A goroutine for each column lets the scheduler even out narrow and wide
 	// ones. With very many columns there is nothing left to even out.
 	workers := min(schema.NumColumns(), 8*runtime.GOMAXPROCS(0))
@@ -171,7 +175,7 @@ func (b block) part(from, to int) func(int, *columnWriter) error {
 
 func (w *writer) beginGroup() error {
 	if w.file == nil {
-		file, err := createDataFile(w.files, w.folder, w.schema)
+		file, err := w.create()
 		if err != nil {
 			return err
 		}
@@ -213,8 +217,8 @@ func (w *writer) endFile() error {
 	return nil
 }
 
-// finish ends the last row group and file, which are then durable.
-func (w *writer) finish(ctx context.Context) error {
+// end ends the last row group, and the goroutines.
+func (w *writer) end(ctx context.Context) error {
 	if w.inGroup > 0 {
 		if err := w.endGroup(ctx); err != nil {
 			return err
@@ -222,6 +226,14 @@ func (w *writer) finish(ctx context.Context) error {
 	}
 	for _, queue := range w.queues {
 		close(queue)
+	}
+	return nil
+}
+
+// finish ends the last row group and file, which are then durable.
+func (w *writer) finish(ctx context.Context) error {
+	if err := w.end(ctx); err != nil {
+		return err
 	}
 	if w.file == nil {
 		return nil

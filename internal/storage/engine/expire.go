@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/apache/iceberg-go/table"
+)
+
+// Expire is the request to forget snapshots of a table.
+type Expire struct {
+	Folder string
+	Base   string  // metadata location of the table as it is
+	Keep   []int64 // snapshots that stay, besides the current one and pinned ones
+}
+
+// Expire stages that the snapshots that are not kept are forgotten, and the
+// metadata files before the one at Base. Their files stay until [Engine.Sweep]
+// removes them. If there is nothing to forget, nothing changes.
+//
+// Fails with blob.ErrNotFound if there is no table at Base.
+func (e *Engine) Expire(ctx context.Context, x Expire) (*Staged, error) {
+	return e.stage(ctx, func(files *files) (*Staged, error) {
+		t, err := tableIn(files, x.Folder, x.Base)
+		if err != nil {
+			return nil, err
+		}
+		forgotten := x.forgotten(t)
+		if len(forgotten) == 0 && len(slices.Collect(t.Metadata().PreviousFiles())) <= 1 {
+			return unchanged(ctx, files, t)
+		}
+		b, err := table.MetadataBuilderFromBase(t.Metadata(), x.Base)
+		if err != nil {
+			return nil, fmt.Errorf("engine: expire %s: %w", x.Folder, err)
+		}
+		// Of no snapshots too, because only what has changes logs what was before.
+		if err := b.RemoveSnapshots(forgotten, false); err != nil {
+			return nil, fmt.Errorf("engine: expire %s: %w", x.Folder, err)
+		}
+		meta, err := b.TrimMetadataLogs(0).Build()
+		if err != nil {
+			return nil, fmt.Errorf("engine: expire %s: %w", x.Folder, err)
+		}
+		return stageWritten(ctx, files, meta, x.Base)
+	})
+}
+
+// forgotten returns the snapshots that are not kept.
+func (x Expire) forgotten(t *table.Table) []int64 {
+	keep := make(map[int64]bool, len(x.Keep))
+	for _, id := range x.Keep {
+		keep[id] = true
+	}
+	for _, ref := range t.Metadata().Refs() {
+		keep[ref.SnapshotID] = true // the current one, too
+	}
+	var forgotten []int64
+	for _, s := range t.Metadata().Snapshots() {
+		if !keep[s.SnapshotID] {
+			forgotten = append(forgotten, s.SnapshotID)
+		}
+	}
+	return forgotten
+}

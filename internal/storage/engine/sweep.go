@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/apache/iceberg-go/table"
+)
+
+// Swept is what [Engine.Sweep] removed.
+type Swept struct {
+	Files int
+	Bytes int64
+}
+
+// Sweep removes the files in a table's folder that nothing refers to: neither
+// the metadata at base, nor the metadata files that its log names. All files are
+// removed if base is "", that is, if the table was never made or is no more.
+//
+// Only files from before the given moment are removed. It must lie further back
+// than the longest change takes, because what a change has written is not
+// referred to until it is complete, and than the longest read of a table that
+// the metadata does not show any more.
+//
+// Fails with blob.ErrNotFound if there is no table at base, and with an error
+// that names the file if metadata is missing or damaged; then nothing is removed.
+// A sweep that was interrupted is simply done again.
+func (e *Engine) Sweep(ctx context.Context, folder, base string, before time.Time) (Swept, error) {
+	reached := make(map[string]bool) // keys
+	if base != "" {
+		files := newFiles(ctx, e.store)
+		t, err := tableIn(files, folder, base)
+		if err != nil {
+			return Swept{}, err
+		}
+		err = reach(ctx, files, t, func(location string) error {
+			key, err := keyOf(location)
+			reached[key] = true
+			return err
+		})
+		if err != nil {
+			return Swept{}, fmt.Errorf("engine: sweep %s: %w", folder, err)
+		}
+	}
+	var swept Swept
+	err := e.store.Walk(ctx, folder+"/", func(key string, size int64, modified time.Time) error {
+		if reached[key] || !modified.Before(before) {
+			return nil
+		}
+		if err := e.store.Remove(ctx, key); err != nil {
+			return err
+		}
+		swept.Files++
+		swept.Bytes += size
+		return nil
+	})
+	if err != nil {
+		return swept, fmt.Errorf("engine: sweep %s: %w", folder, err)
+	}
+	return swept, nil
+}
+
+// reach calls visit with the location of every file that a table refers to, at
+// least once.
+func reach(ctx context.Context, files *files, t *table.Table, visit func(location string) error) error {
+	if err := visit(t.MetadataLocation()); err != nil {
+		return err
+	}
+	for previous := range t.Metadata().PreviousFiles() {
+		if err := visit(previous.MetadataFile); err != nil {
+			return err
+		}
+	}
+	for s := range t.Metadata().Statistics() {
+		if err := visit(s.StatisticsPath); err != nil {
+			return err
+		}
+	}
+	for s := range t.Metadata().PartitionStatistics() {
+		if err := visit(s.StatisticsPath); err != nil {
+			return err
+		}
+	}
+	seen := make(map[string]bool) // manifests, which snapshots share
+	for _, s := range t.Metadata().Snapshots() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := visit(s.ManifestList); err != nil {
+			return err
+		}
+		manifests, err := s.Manifests(files)
+		if err != nil {
+			return err
+		}
+		for _, m := range manifests {
+			if seen[m.FilePath()] {
+				continue
+			}
+			seen[m.FilePath()] = true
+			if err := visit(m.FilePath()); err != nil {
+				return err
+			}
+			for entry, err := range m.Entries(files, true) {
+				if err != nil {
+					return err
+				}
+				if err := visit(entry.DataFile().FilePath()); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
