@@ -226,9 +226,12 @@ func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 	before := s.db.Now().Add(-longestJob)
 	var all engine.Swept
 	var tables int64
-	err := s.engine.Folders(ctx, func(folder string, id int64) error {
+	err := s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
 		var t Table
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, id); return err })
+		if fault.Is(err, fault.NotFound) && made.After(before) {
+			return nil // a job may be making it, of files that another table has had for long
+		}
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

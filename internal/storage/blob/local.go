@@ -189,6 +189,49 @@ func (l *Local) Walk(ctx context.Context, prefix string, fn func(key string, siz
 	})
 }
 
+// Folders calls fn with the name of each folder right below the one with a key, and when
+// something last came into it or went. A folder that is not there has none. An error of fn ends it and is returned as it is.
+func (l *Local) Folders(ctx context.Context, key string, fn func(name string, modified time.Time) error) error {
+	if err := check(ctx, key); err != nil {
+		return fmt.Errorf("blob: folders of %q: %w", key, err)
+	}
+	dir, err := l.root.Open(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("blob: folders of %q: %w", key, err)
+	}
+	defer func() { _ = dir.Close() }() // only read
+	for {
+		entries, err := dir.ReadDir(1000)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("blob: folders of %q: %w", key, err)
+		}
+		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !e.IsDir() {
+				continue
+			}
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("blob: folders of %q: %w", key, err)
+			}
+			if err := fn(e.Name(), info.ModTime()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // Sweep removes the temporary files that crashed processes left behind: those
 // last written before the given moment, which must lie further back than the
 // longest write takes. It returns how many it removed.

@@ -11,8 +11,9 @@ import (
 // Expire is the request to forget snapshots of a table.
 type Expire struct {
 	Folder string
-	Base   string  // metadata location of the table as it is
-	Keep   []int64 // snapshots that stay, besides the current one and pinned ones
+	Base   string   // metadata location of the table as it is
+	Keep   []int64  // snapshots that stay, besides the current one and pinned ones
+	Unpin  []string // names of pins that end with it; those that are not there do not matter
 }
 
 // Expire stages that the snapshots that are not kept are forgotten, and the
@@ -26,13 +27,19 @@ func (e *Engine) Expire(ctx context.Context, x Expire) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
+		ended := x.ended(t)
 		forgotten := x.forgotten(t)
-		if len(forgotten) == 0 && len(slices.Collect(t.Metadata().PreviousFiles())) <= 1 {
+		if len(ended)+len(forgotten) == 0 && len(slices.Collect(t.Metadata().PreviousFiles())) <= 1 {
 			return unchanged(ctx, files, t)
 		}
 		b, err := table.MetadataBuilderFromBase(t.Metadata(), x.Base)
 		if err != nil {
 			return nil, fmt.Errorf("engine: expire %s: %w", x.Folder, err)
+		}
+		for _, name := range ended {
+			if err := b.RemoveSnapshotRef(name); err != nil {
+				return nil, fmt.Errorf("engine: expire %s: %w", x.Folder, err)
+			}
 		}
 		// Of no snapshots too, because only what has changes logs what was before.
 		if err := b.RemoveSnapshots(forgotten, false); err != nil {
@@ -52,8 +59,10 @@ func (x Expire) forgotten(t *table.Table) []int64 {
 	for _, id := range x.Keep {
 		keep[id] = true
 	}
-	for _, ref := range t.Metadata().Refs() {
-		keep[ref.SnapshotID] = true // the current one, too
+	for name, ref := range t.Metadata().Refs() {
+		if !slices.Contains(x.Unpin, name) || name == table.MainBranch {
+			keep[ref.SnapshotID] = true // the current one, too
+		}
 	}
 	var forgotten []int64
 	for _, s := range t.Metadata().Snapshots() {
@@ -62,4 +71,10 @@ func (x Expire) forgotten(t *table.Table) []int64 {
 		}
 	}
 	return forgotten
+}
+
+// ended returns the pins that there are to end.
+func (x Expire) ended(t *table.Table) []string {
+	there := pins(t)
+	return slices.DeleteFunc(slices.Clone(x.Unpin), func(name string) bool { _, ok := there[name]; return !ok })
 }

@@ -7,7 +7,6 @@ import (
 
 var errPending = errors.New("pending")
 
-func (e *Engine) Folders(context.Context, func(string, int64) error) error { return errPending }
 
 type Duplicates struct {
 	Keys, Rows int64

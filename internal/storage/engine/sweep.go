@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -113,4 +114,17 @@ func reach(ctx context.Context, files *files, t *table.Table, visit func(locatio
 		}
 	}
 	return nil
+}
+
+// Folders calls fn for each folder of a table's files in the store, also of tables that
+// were never made or are gone, with the number that its name is. An error of fn ends it
+// and is returned as it is.
+func (e *Engine) Folders(ctx context.Context, fn func(folder string, number int64, made time.Time) error) error {
+	return e.store.Folders(ctx, "tables", func(name string, modified time.Time) error {
+		number, err := strconv.ParseInt(name, 10, 64)
+		if err != nil {
+			return nil // none of ours
+		}
+		return fn("tables/"+name, number, modified) // what lies right in it comes at its beginning
+	})
 }
