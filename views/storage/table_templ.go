@@ -27,6 +27,7 @@ type Table struct {
 	Changed    ui.Time
 	Version    string // the number of the current one
 	Snapshots  string // how many there are
+	Retention  string // how long a version is kept after it was replaced: "30 days"
 
 	ColumnsURL   string
 	PreviewURL   string

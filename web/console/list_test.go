@@ -27,6 +27,11 @@ var lists = map[string]bool{
 	"/projects/:project/storage/tables/:table/events": true,
 	"/projects/:project/storage/load":                 false, "/projects/:project/storage/load/:file": false,
 	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
+
+	"/projects/:project/storage/tables/:table/versions": true, "/projects/:project/storage/tables/:table/versions/compare": false,
+	"/projects/:project/storage/tables/:table/versions/:version/revert": false, "/projects/:project/storage/tables/:table/versions/:version/copy": false,
+	"/projects/:project/storage/tables/:table/snapshots":                   true,
+	"/projects/:project/storage/tables/:table/snapshots/:snapshot/restore": false, "/projects/:project/storage/tables/:table/snapshots/:snapshot/copy": false,
 }
 
 // TestListsAreAlsoCSVAndJSON asks every list for both.
@@ -108,7 +113,7 @@ func TestListsPage(t *testing.T) {
 }
 
 // fullScan is what SQLite says of a query that reads a whole table, or sorts.
-var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
+var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|snapshots|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
 
 // TestQueries: no page runs more than eight queries, however much it shows, and each of
 // them has an index.
@@ -128,7 +133,9 @@ func TestQueries(t *testing.T) {
 	in := furnish(t, s, p, admin)
 	c := s.SignIn(admin)
 	jobsPath := in.path("/projects/:project/storage/jobs")
-	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
+	tablePath := in.path("/projects/:project/storage/tables/:table")
+	paths := []string{tablePath + "/versions?before=3", tablePath + "/versions/compare?before=1&after=2", tablePath + "/snapshots?before=a-1", tablePath + "/preview?version=1",
+		c.Get(tablePath + "/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""), jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))

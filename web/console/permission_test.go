@@ -30,6 +30,7 @@ import (
 type project struct {
 	tenancy.Project
 	table, bucket, file, job string
+	snapshot                 string
 }
 
 // furnish gives a project a bucket, a table, a file and jobs, made by somebody who may.
@@ -52,6 +53,7 @@ func furnish(t *testing.T, s *webtest.Site, p tenancy.Project, by accounts.User)
 	if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
 		t.Fatal(err)
 	}
+	pastOf(t, s, scope, &out, load)
 	var j jobs.Job
 	s.Update(func(tx *db.Tx) (err error) {
 		j, err = s.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: storage.TableImport, Scope: scope, Table: out.table, Params: load})
@@ -61,10 +63,38 @@ func furnish(t *testing.T, s *webtest.Site, p tenancy.Project, by accounts.User)
 	return out
 }
 
+// pastOf gives the table of a project a second version and a snapshot.
+func pastOf(t *testing.T, s *webtest.Site, scope access.Project, p *project, load storage.Load) {
+	t.Helper()
+	load.Append = true
+	for _, ask := range []func(*db.Tx) (jobs.Job, error){
+		func(tx *db.Tx) (jobs.Job, error) { return s.App.Storage.StartLoad(tx, scope, load) },
+		func(tx *db.Tx) (jobs.Job, error) {
+			return s.App.Storage.CreateSnapshot(tx, scope, p.table, "Before the walk")
+		},
+	} {
+		s.Update(func(tx *db.Tx) error { _, err := ask(tx); return err })
+		if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.View(func(tx *db.Tx) error {
+		table, err := s.App.Storage.Table(tx, scope, p.table)
+		if err != nil {
+			return err
+		}
+		list, err := s.App.Storage.Snapshots(tx, scope, table, storage.SnapshotFilter{Limit: 1})
+		if err == nil {
+			p.snapshot = num(list[0].ID)
+		}
+		return err
+	})
+}
+
 func num(n int64) string { return strconv.FormatInt(n, 10) }
 
 func (p project) path(route string) string {
-	return strings.NewReplacer(":project", num(p.ID), ":bucket", p.bucket, ":table", p.table, ":file", p.file, ":job", p.job).Replace(route)
+	return strings.NewReplacer(":project", num(p.ID), ":bucket", p.bucket, ":table", p.table, ":file", p.file, ":job", p.job, ":version", "1", ":snapshot", p.snapshot).Replace(route)
 }
 
 // forms are what each mutating route takes.
@@ -74,6 +104,12 @@ func forms(path string) url.Values {
 		return url.Values{"stage": {"in"}, "name": {"made-by-walk"}}
 	case strings.Contains(path, "/storage/buckets/"):
 		return url.Values{"displayName": {"Walked"}, "description": {"By the walk"}}
+	case strings.HasSuffix(path, "/revert"), strings.HasSuffix(path, "/restore"):
+		return url.Values{"from": {"2"}}
+	case strings.HasSuffix(path, "/copy"):
+		return url.Values{"bucket": {"in.c-walk"}, "table": {"copied-by-walk"}}
+	case strings.HasSuffix(path, "/snapshots"):
+		return url.Values{"description": {"By the walk"}}
 	case strings.Contains(path, "/storage/load/"):
 		return url.Values{"bucket": {"in.c-walk"}, "table": {"things"}, "mode": {"full"}}
 	}
