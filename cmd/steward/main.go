@@ -45,6 +45,7 @@ type cli struct {
 	Demo    demoCmd          `cmd:"" help:"Make a world with real public data and serve it."`
 	Migrate migrateCmd       `cmd:"" help:"Bring the database to this program's schema."`
 	User    userCmd          `cmd:"" help:"Manage people."`
+	Verify  verifyCmd        `cmd:"" help:"Check that nothing was changed, lost or miscounted; also beside a running serve."`
 	Version kong.VersionFlag `help:"Print the version." short:"v"`
 }
 

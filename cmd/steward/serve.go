@@ -85,7 +85,6 @@ func serve(ctx context.Context, a *app.App, ready func(net.Addr) error) error {
 	defer stopWork()
 	var wg sync.WaitGroup
 	wg.Go(func() { a.Jobs.Work(working, drain) })
-	wg.Go(func() { a.Housekeep(working) })
 	err = ready(ln.Addr())
 	if err == nil {
 		select {

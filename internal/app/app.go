@@ -45,6 +45,10 @@ type App struct {
 type Options struct {
 	Now   func() time.Time // nil = time.Now
 	Serve bool             // this process serves or works: it takes the lock of a SQLite file
+
+	// Look opens what is there, only to look at it: nothing is made or migrated, and
+	// there are no Accounts. It fails where there is no installation of this schema.
+	Look bool
 }
 
 // Open checks the configuration, opens the database and the stores, and migrates.
@@ -60,7 +64,11 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (
 }
 
 func (a *App) open(ctx context.Context, o Options) error {
-	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
+	if o.Look {
+		if err := a.installed(); err != nil {
+			return err
+		}
+	} else if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
 	if path := a.Config.SQLite(); path != "" && o.Serve {
@@ -76,16 +84,23 @@ func (a *App) open(ctx context.Context, o Options) error {
 		}
 		a.closers = append(a.closers, l.Close)
 	}
-	ring, err := keys.Open(a.Config.KeysFile)
-	if err != nil {
-		return err
+	var ring *keys.Ring
+	var err error
+	if !o.Look {
+		if ring, err = keys.Open(a.Config.KeysFile); err != nil {
+			return err
+		}
 	}
 	a.Metrics = newMetrics(a)
 	if a.DB, err = db.Open(ctx, a.Config.DB, db.Options{Now: o.Now, Committed: a.Metrics.committed}); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.DB.Close)
-	if err := a.DB.Migrate(ctx); err != nil {
+	ready := a.DB.Migrate
+	if o.Look {
+		ready = a.DB.Current
+	}
+	if err := ready(ctx); err != nil {
 		return err
 	}
 	if a.Blobs, err = blob.OpenLocal(a.Config.StoreDir()); err != nil {
@@ -97,12 +112,30 @@ func (a *App) open(ctx context.Context, o Options) error {
 	}
 	a.Reads = audit.NewBuffer(a.DB, a.Log)
 	a.closers = append(a.closers, func() error { a.Reads.Close(); return nil })
-	a.Accounts = accounts.New(a.DB, ring)
+	if ring != nil {
+		a.Accounts = accounts.New(a.DB, ring)
+	}
 	a.Jobs = jobs.New(a.DB, a.Hub, a.Log, owner)
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, engine.New(a.Blobs, engine.Options{}), a.Reads, a.Log)
 	a.Jobs.Handle(a.handlers(), a.guard)
-	if o.Serve {
-		return a.free(ctx, dead)
+	if !o.Serve {
+		return nil
+	}
+	if err := a.Jobs.Schedule(ctx, schedules()); err != nil {
+		return err
+	}
+	return a.free(ctx, dead)
+}
+
+// installed fails where Open would make a folder or a database.
+func (a *App) installed() error {
+	if info, err := os.Stat(a.Config.StoreDir()); err != nil || !info.IsDir() {
+		return fmt.Errorf("--data, --store: there is no installation here: no folder %s", a.Config.StoreDir())
+	}
+	if path := a.Config.SQLite(); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("--data, --db: there is no installation here: %w", err)
+		}
 	}
 	return nil
 }

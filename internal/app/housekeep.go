@@ -3,44 +3,74 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"steward/internal/audit"
 	"steward/internal/db"
+	"steward/internal/jobs"
 	"steward/internal/throttle"
 )
 
-// sweepEvery is how often rows that have served their time are removed.
-const sweepEvery = 10 * time.Minute
+// Operations of the system's own jobs.
+const (
+	housekeeping = "housekeeping"
+	eventsSeal   = "events.seal"
+)
 
-// uploadLife is how old the bytes of an upload that never ended may get.
-const uploadLife = 24 * time.Hour
+const (
+	uploadLife    = 24 * time.Hour      // how old the bytes of an upload that never ended may get
+	scheduledLife = 30 * 24 * time.Hour // of the record of a schedule's job that succeeded
+)
 
-// Housekeep removes what nobody needs any more, until ctx ends: answers remembered for
-// keys, counts of attempts, sessions that are over, and what broken uploads left.
-func (a *App) Housekeep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		err := a.DB.Update(ctx, func(tx *db.Tx) error {
-			if err := throttle.Sweep(tx, tx.Now); err != nil {
-				return err
-			}
-			if _, err := tx.Exec("DELETE FROM idempotency WHERE created_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
-				return err
-			}
-			_, err := tx.Exec("DELETE FROM sessions WHERE expires_at < $1", tx.Now.Add(-24*time.Hour))
+// cleaned is what a housekeeping removed.
+type cleaned struct {
+	Files   int64 `json:"filesRemoved"`
+	Events  int64 `json:"eventsPruned"`
+	Jobs    int64 `json:"jobsPruned"`
+	Uploads int   `json:"brokenUploads"`
+}
+
+// housekeep removes what nobody needs any more: answers remembered for keys, counts of
+// attempts, sessions that are over, what broken uploads left, the bytes of files whose
+// time is over, events of reads past their retention, and the records of the system's
+// own regular jobs. What fails does not keep the rest from being done.
+func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
+	var done cleaned
+	var errs [4]error
+	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
-		})
-		if _, serr := a.Blobs.Sweep(ctx, time.Now().Add(-uploadLife)); serr != nil {
-			err = errors.Join(err, serr)
 		}
-		if err != nil && ctx.Err() == nil {
-			a.Log.Error("sweeping failed", "error", err)
+		if _, err := tx.Exec("DELETE FROM idempotency WHERE created_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+		if _, err := tx.Exec("DELETE FROM sessions WHERE expires_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
+			return err
 		}
+		var err error
+		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife))
+		return err
+	})
+	done.Uploads, errs[1] = a.Blobs.Sweep(ctx, time.Now().Add(-uploadLife)) // by the clock of the file system
+	done.Files, errs[2] = a.Storage.SweepFiles(ctx)
+	done.Events, errs[3] = audit.Prune(ctx, a.DB)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
 	}
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		return run.Complete(tx, jobs.Result{Results: done, Says: fmt.Sprintf("Removed the bytes of %d files, %d events of reads and %d records of jobs; %d uploads had broken off.",
+			done.Files, done.Events, done.Jobs, done.Uploads)})
+	})
+}
+
+// seal seals the events that have settled.
+func (a *App) seal(ctx context.Context, run *jobs.Run) error {
+	events, seals, err := audit.Seal(ctx, a.DB)
+	if err != nil {
+		return err
+	}
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		return run.Complete(tx, jobs.Result{Results: map[string]int64{"events": events, "seals": seals}, Rows: events, Says: fmt.Sprintf("Sealed %d events by %d seals.", events, seals)})
+	})
 }

@@ -34,6 +34,18 @@ func (a *App) handlers() map[string]jobs.Handler {
 		storage.FilesPurge:   st.RunPurge,
 		storage.Maintain:     st.RunMaintain,
 		storage.Sweep:        st.RunSweep,
+		housekeeping:         a.housekeep,
+		eventsSeal:           a.seal,
+	}
+}
+
+// schedules are the jobs that the system gives itself.
+func schedules() []jobs.Schedule {
+	return []jobs.Schedule{
+		{Name: "housekeeping", Operation: housekeeping, Class: jobs.System, Spec: "*/10 * * * *", Zone: "UTC"},
+		{Name: "events.seal", Operation: eventsSeal, Class: jobs.System, Spec: "* * * * *", Zone: "UTC"},
+		{Name: "storage.maintain", Operation: storage.Maintain, Class: jobs.System, Spec: "20 * * * *", Zone: "UTC"},
+		{Name: "storage.sweep", Operation: storage.Sweep, Class: jobs.System, Spec: "40 3 * * *", Zone: "UTC"},
 	}
 }
 

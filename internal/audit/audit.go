@@ -1,6 +1,7 @@
 // Package audit is the event stream: what was done, by whom, to what. An event of a
 // change is recorded in the change's own transaction; reads and listings go through
-// Buffer. Events are never changed. Secrets must not enter them.
+// Buffer. Events are never changed: Seal puts them into a chain of digests, which Verify
+// computes again. Secrets must not enter them.
 package audit
 
 import (
@@ -48,6 +49,7 @@ type Event struct {
 	Message      string
 	Params       map[string]any
 	Results      map[string]any
+	Reading      bool // of a read or a listing: kept for Retention only
 }
 
 // Request is what events note of the HTTP request that caused them. Its texts are valid
@@ -117,11 +119,11 @@ func record(tx *db.Tx, e Event, at time.Time, r Request) error {
 		e.Type = Info
 	}
 	_, err = tx.Exec(`INSERT INTO events (id, created_at, type, name, object_type, object_id, object_name, organization_id,
-		project_id, branch_id, user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		project_id, branch_id, user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		id, at, string(e.Type), e.Name, e.ObjectType, clean(e.ObjectID), clean(e.ObjectName), db.ZeroNull(e.Organization),
 		db.ZeroNull(e.Project), db.ZeroNull(e.Branch), db.ZeroNull(e.UserID), db.ZeroNull(e.TokenID), clean(e.ActorName),
-		db.ZeroNull(e.JobID), r.ID, r.Address, r.UserAgent, clean(e.Message), params, results)
+		db.ZeroNull(e.JobID), r.ID, r.Address, r.UserAgent, clean(e.Message), params, results, e.Reading)
 	return err
 }
 
@@ -170,7 +172,7 @@ func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
 	}
 	return db.All(tx, scan, `SELECT id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
-		user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results
+		user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading
 		FROM events WHERE `+w.SQL()+fmt.Sprintf(` ORDER BY created_at DESC, id DESC LIMIT %d`, f.Limit), w.Args()...)
 }
 
@@ -179,7 +181,7 @@ func scan(r db.Row) (Event, error) {
 	var params, results string
 	err := r.Scan(&e.ID, db.Time(&e.At), &e.Type, &e.Name, &e.ObjectType, &e.ObjectID, &e.ObjectName, db.Null(&e.Organization),
 		db.Null(&e.Project), db.Null(&e.Branch), db.Null(&e.UserID), db.Null(&e.TokenID), &e.ActorName, db.Null(&e.JobID),
-		&e.RequestID, &e.Address, &e.UserAgent, &e.Message, &params, &results)
+		&e.RequestID, &e.Address, &e.UserAgent, &e.Message, &params, &results, &e.Reading)
 	if err != nil {
 		return Event{}, err
 	}

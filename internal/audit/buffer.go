@@ -41,8 +41,17 @@ func NewBuffer(d *db.DB, log *slog.Logger) *Buffer {
 	return b
 }
 
-// Note keeps an event with the current time and the context's request.
+// Note keeps the event of a read or a listing, with the current time and the context's
+// request.
 func (b *Buffer) Note(ctx context.Context, e Event) {
+	e.Reading = true
+	b.hold(ctx, e)
+}
+
+// Refusal keeps the event of a refused request, like Note; it stays for ever.
+func (b *Buffer) Refusal(ctx context.Context, e Event) { b.hold(ctx, e) }
+
+func (b *Buffer) hold(ctx context.Context, e Event) {
 	b.mu.Lock()
 	b.held = append(b.held, held{e, b.db.Now(), RequestOf(ctx)})
 	n := len(b.held)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ type dialect struct {
 	classify    func(error) cause
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
+	horizon     func(tx *Tx) (int64, error)
+	check       func(tx *Tx, found func(Damage)) error
 }
 
 // cause is what a driver's error means to us.
@@ -57,6 +60,8 @@ var sqlite = dialect{
 	goose:    goose.DialectSQLite3,
 	classify: classifySQLite,
 	lock:     func(*Tx, string) error { return nil },
+	horizon:  func(*Tx) (int64, error) { return math.MaxInt64, nil },
+	check:    checkSQLite,
 	reserve: func(tx *Tx, kind string) (*block, error) {
 		return reserveBlock(func(n *int64) error {
 			return tx.tx.QueryRowContext(tx.ctx, reserveSQL, kind, blockSize).Scan(n)
@@ -76,6 +81,10 @@ var postgres = dialect{
 		_, err := tx.Exec("SELECT pg_advisory_xact_lock($1)", int64(h.Sum64()))
 		return err
 	},
+	horizon: func(tx *Tx) (int64, error) {
+		return Value[int64](tx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+	},
+	check: checkPostgres,
 	// Reserved in a transaction of its own: the row stays locked for an instant only,
 	// and a block is never handed out twice when the caller's transaction rolls back.
 	reserve: func(tx *Tx, kind string) (*block, error) {

@@ -80,6 +80,11 @@ func (tx *Tx) Must(query string, args ...any) error {
 // they end. On SQLite every writer does so anyway.
 func (tx *Tx) Lock(name string) error { return tx.db.dialect.lock(tx, name) }
 
+// Horizon is a transaction id below which every transaction has ended: of rows that
+// carry their transaction's id, those below it are all there to be seen. On SQLite, where
+// writers follow each other, it is above every id.
+func (tx *Tx) Horizon() (int64, error) { return tx.db.dialect.horizon(tx) }
+
 // values turns Go values into those that both databases store alike: a time becomes
 // UTC microseconds, the zero time NULL.
 func (tx *Tx) values(query string, args []any) []any {

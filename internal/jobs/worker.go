@@ -117,7 +117,7 @@ func (s *Service) Backlog(ctx context.Context) (Backlog, error) {
 	return b, err
 }
 
-// Work claims and runs jobs until ctx ends. Then it lets running jobs finish for the
+// Work claims and runs jobs, and fires schedules, until ctx ends. Then it lets running jobs finish for the
 // grace period, and gives the others back to the queue.
 func (s *Service) Work(ctx context.Context, grace time.Duration) {
 	stopping := make(chan struct{})
@@ -133,6 +133,7 @@ func (s *Service) Work(ctx context.Context, grace time.Duration) {
 		}
 	}
 	wg.Go(func() { s.reap(ctx) })
+	wg.Go(func() { s.tick(ctx) })
 	<-ctx.Done()
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
@@ -329,6 +330,10 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 	return nil
 }
 
+// Hold is ErrFenced unless this run still has its job: for a transaction that changes
+// something before the one that ends the job.
+func (r *Run) Hold(tx *db.Tx) error { return r.s.hold(tx, r.Job) }
+
 // run does one attempt, and answers for its end.
 func (s *Service) run(j Job) {
 	ctx, cancel := context.WithCancelCause(audit.WithRequest(context.Background(), audit.Request{}))
@@ -506,10 +511,14 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 			return err
 		}
 	}
+	said := fmt.Sprintf("Job %d of %s (%s %s)", j.ID, j.ActorName, j.Operation, j.Table)
+	if j.Class == System {
+		said = fmt.Sprintf("Job %d of the system (%s)", j.ID, j.Operation)
+	}
 	return audit.Record(tx, audit.Event{
 		Type: level, Name: string(j.Class) + "." + j.Operation + "Failed", ObjectType: "job", ObjectID: fmt.Sprint(j.ID), ObjectName: j.Table,
 		Organization: organization, Project: j.Project, Branch: j.Branch, UserID: j.UserID, TokenID: j.TokenID, ActorName: j.ActorName, JobID: j.ID,
-		Message: fmt.Sprintf("Job %d of %s (%s %s) did not succeed: %s", j.ID, j.ActorName, j.Operation, j.Table, message),
+		Message: said + " did not succeed: " + message,
 	})
 }
 

@@ -47,6 +47,7 @@ type File struct {
 	ActorName   string
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	RemovedAt   time.Time // its bytes are gone since; zero while they are there
 }
 
 // Upload streams bytes into a file of the scope's branch; nothing is held in memory
@@ -173,8 +174,8 @@ func (s *Service) File(tx *db.Tx, scope access.Project, file int64) (File, error
 	}
 	r, err := db.One(tx, func(r db.Row) (row, error) {
 		var x row
-		return x, r.Scan(&x.ID, &x.Name, &x.Bytes, &x.SHA256, &x.Compression, &x.key, &x.ActorName, db.Time(&x.CreatedAt), db.Time(&x.ExpiresAt), db.Null(&x.user))
-	}, `SELECT id, name, size_bytes, sha256, compression, blob_key, actor_name, created_at, expires_at, user_id FROM files
+		return x, r.Scan(&x.ID, &x.Name, &x.Bytes, &x.SHA256, &x.Compression, &x.key, &x.ActorName, db.Time(&x.CreatedAt), db.Time(&x.ExpiresAt), db.Time(&x.RemovedAt), db.Null(&x.user))
+	}, `SELECT id, name, size_bytes, sha256, compression, blob_key, actor_name, created_at, expires_at, removed_at, user_id FROM files
 		WHERE project_id = $1 AND branch_id = $2 AND id = $3`, scope.ID(), scope.Branch(), file)
 	if err != nil {
 		return File{}, err
@@ -210,6 +211,9 @@ func (s *Service) Sample(ctx context.Context, f File, d *csv.Dialect, rows int) 
 // open reads a file's content, decompressed. read, when not nil, is told how many of
 // the file's own bytes have been read.
 func (s *Service) open(ctx context.Context, f File, read func(int64)) (io.ReadCloser, error) {
+	if err := f.there(); err != nil {
+		return nil, err
+	}
 	b, err := s.blobs.Open(ctx, f.key)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, fault.Newf(fault.NotFound, "storage.files.gone", "The bytes of file %d are not there any more. Upload it again.", f.ID)

@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,12 +108,7 @@ func (p *place) rows(v *engine.View) string {
 
 func history(t *testing.T) *place {
 	t.Helper()
-	s := webtest.Open(t, webtest.Options{})
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); s.App.Jobs.Work(ctx, 0) }()
-	t.Cleanup(func() { stop(); <-done })
-	return newPlace(t, s, "History")
+	return newPlace(t, webtest.Open(t, webtest.Options{}), "History")
 }
 
 // TestUndo does everything that changes a table, undoes it, and compares what people see
@@ -138,8 +132,7 @@ func TestUndo(t *testing.T) {
 		return nil
 	})
 	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.AddKey(tx, p.scope, id, []string{"id"}) })
-	snapshot := p.do(func(tx *db.Tx) (jobs.Job, error) { return st.CreateSnapshot(tx, p.scope, id, "before") })
-	_ = snapshot
+	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.CreateSnapshot(tx, p.scope, id, "before") })
 	for _, c := range []struct {
 		name string
 		do   func(*db.Tx) (jobs.Job, error)

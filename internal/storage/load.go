@@ -113,8 +113,8 @@ func (s *Service) PlanLoad(tx *db.Tx, scope access.Project, bucket, table string
 }
 
 // StartLoad enqueues the job that loads a file into a table. Invalid for a bad table
-// name or options, NotFound for a bucket or file that is not there, Forbidden without
-// the right to write tables.
+// name or options, NotFound for a bucket or file that is not there and for a file whose
+// time is over, Forbidden without the right to write tables.
 func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
 	if err := scope.Require(access.TablesWrite, false); err != nil {
 		return jobs.Job{}, err
@@ -138,6 +138,9 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	}
 	f, err := s.File(tx, scope, l.File)
 	if err != nil {
+		return jobs.Job{}, err
+	}
+	if err := f.usable(tx.Now); err != nil {
 		return jobs.Job{}, err
 	}
 	id := l.Bucket + "." + l.Table

@@ -36,7 +36,7 @@ func (s *Service) RunCompact(ctx context.Context, run *jobs.Run) error {
 		// The current version is what the new files hold; the old files serve the others.
 		err := tx.Must("UPDATE versions SET snapshot_id = $3, schema_id = $4, size_bytes = $5 WHERE table_id = $1 AND number = $2", t.ID, t.Version, st.SnapshotID, st.SchemaID, st.Bytes)
 		return fmt.Sprintf("Compacted table %d: %d files became %d.", t.ID, t.Files, st.Files), err
-	})
+	}, nil)
 }
 
 // expiring selects the versions of table $1 that stopped being current before $2. The
@@ -47,12 +47,12 @@ const expiring = `SELECT v.number FROM versions v JOIN versions n ON n.table_id 
 // RunTrim is the work of letting old versions and deleted snapshots go: their rows are
 // forgotten, and the files that nothing needs any more are removed.
 func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
-	var table Table
-	err := s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
+	var horizon time.Time
+	return s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
 		x := engine.Expire{Folder: t.Folder, Base: t.Location}
 		err := s.db.View(ctx, func(tx *db.Tx) error {
-			horizon, err := retained(tx, t)
-			if err != nil {
+			var err error
+			if horizon, err = retained(tx, t); err != nil {
 				return err
 			}
 			x.Keep, err = db.All(tx, db.Scalar[int64], `SELECT snapshot_id FROM versions WHERE table_id = $1 AND expired_at IS NULL AND number NOT IN (`+expiring+`)
@@ -70,27 +70,17 @@ func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 			return nil, err
 		}
 		return s.engine.Expire(ctx, x)
-	}, func(tx *db.Tx, t Table, st *engine.Staged) (string, error) {
-		table, table.Location = t, st.Location
-		horizon, err := retained(tx, t)
-		if err != nil {
-			return "", err
-		}
+	}, func(tx *db.Tx, t Table, _ *engine.Staged) (string, error) {
 		n, err := tx.Exec("UPDATE versions SET expired_at = $3 WHERE table_id = $1 AND number IN ("+expiring+")", t.ID, horizon, tx.Now)
 		if err != nil {
 			return "", err
 		}
 		_, err = tx.Exec("UPDATE snapshots SET purged_at = $3 WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2", t.ID, horizon, tx.Now)
 		return fmt.Sprintf("Let %d versions of table %d go.", n, t.ID), err
-	})
-	if err != nil {
+	}, func(ctx context.Context, t Table) error {
+		_, err := s.engine.Sweep(ctx, t.Folder, t.Location, s.db.Now().Add(-longestJob))
 		return err
-	}
-	// What is left now, if anything, the next sweep removes.
-	if _, err := s.engine.Sweep(ctx, table.Folder, table.Location, s.db.Now().Add(-longestJob)); err != nil && ctx.Err() == nil {
-		s.log.Error("files of old versions were not removed", "table", table.ID, "error", err)
-	}
-	return nil
+	})
 }
 
 // retained is the moment before which what was replaced is not kept any more.
@@ -100,8 +90,10 @@ func retained(tx *db.Tx, t Table) (time.Time, error) {
 }
 
 // tend is work on a table's files that nobody sees: stage writes metadata that shows the
-// same rows, and flip is what else belongs to the moment in which it becomes current.
-func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Context, Table) (*engine.Staged, error), flip func(*db.Tx, Table, *engine.Staged) (string, error)) error {
+// same rows, flip is what else belongs to the moment in which it becomes current, and
+// after, which may be nil, is done before the job ends.
+func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Context, Table) (*engine.Staged, error),
+	flip func(*db.Tx, Table, *engine.Staged) (string, error), after func(context.Context, Table) error) error {
 	var p tableParams
 	if err := decode(run.Job, &p); err != nil {
 		return err
@@ -118,17 +110,28 @@ func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Co
 	if err != nil {
 		return err
 	}
+	var says string
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := run.Hold(tx); err != nil {
+			return err
+		}
 		if err := relocate(tx, t, st); err != nil {
 			return err
 		}
-		says, err := flip(tx, t, st)
-		if err != nil {
+		var err error
+		says, err = flip(tx, t, st)
+		return err
+	})
+	if err != nil {
+		return s.giveUp(ctx, t, st, err)
+	}
+	t.Location = st.Location
+	if after != nil {
+		if err := after(ctx, t); err != nil {
 			return err
 		}
-		return run.Complete(tx, jobs.Result{Results: p, Says: says})
-	})
-	return s.giveUp(ctx, t, st, err)
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error { return run.Complete(tx, jobs.Result{Results: p, Says: says}) })
 }
 
 // giveUp removes what was staged when its commit failed for certain, and returns err.

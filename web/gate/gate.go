@@ -149,7 +149,7 @@ func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p acces
 	if fault.Is(err, fault.Forbidden) {
 		e := audit.By(a, "access.refused", "project", strconv.FormatInt(project, 10), "")
 		e.Project, e.Type = project, audit.Warn
-		g.reads.Note(ctx, e.Says("%s was refused %s in project %d.", a.Name, p, project))
+		g.reads.Refusal(ctx, e.Says("%s was refused %s in project %d.", a.Name, p, project))
 	}
 	return scope, err
 }

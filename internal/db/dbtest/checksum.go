@@ -134,3 +134,12 @@ func Plan(t testing.TB, dsn, query string, args []any) (steps []string) {
 	}
 	return steps
 }
+
+// Raw runs a statement on a plain connection, past the program and, on SQLite, past
+// foreign keys.
+func Raw(t testing.TB, dsn, statement string) {
+	t.Helper()
+	if _, err := connect(t, dsn).ExecContext(context.Background(), statement); err != nil {
+		t.Fatal(err)
+	}
+}

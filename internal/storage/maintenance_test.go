@@ -1,0 +1,220 @@
+package storage_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+)
+
+const day = 24 * time.Hour
+
+// system runs a job of the house and waits for its good end, and that of those it asks for.
+func (p *place) system(operation string) {
+	p.t.Helper()
+	p.Update(func(tx *db.Tx) error {
+		_, err := p.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, Params: struct{}{}})
+		return err
+	})
+	wait(p.t, operation+" ends", func() (done bool) {
+		p.View(func(tx *db.Tx) error {
+			n, err := db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE state IN ('waiting', 'processing')")
+			done = n == 0
+			return err
+		})
+		return done
+	})
+	p.View(func(tx *db.Tx) error {
+		bad, err := db.All(tx, db.Scalar[string], "SELECT operation || ' ' || error_message FROM jobs WHERE class = 'system' AND (state = 'error' OR attempt > 0)")
+		if len(bad) > 0 {
+			p.t.Fatalf("system jobs failed: %q", bad)
+		}
+		return err
+	})
+}
+
+// files counts the files below a folder of the store.
+func (p *place) files(folder string) (n int) {
+	p.t.Helper()
+	err := filepath.WalkDir(filepath.Join(p.App.Config.StoreDir(), folder), func(_ string, e fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err == nil && !e.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}
+
+// rowsOf are the rows of a version, or of why it cannot be read.
+func (p *place) rowsOf(table string, number int64) string {
+	p.t.Helper()
+	t := p.table(table)
+	var v storage.Version
+	p.View(func(tx *db.Tx) (err error) { v, err = p.App.Storage.Version(tx, p.scope, t, number); return err })
+	view, err := p.App.Storage.ViewVersion(p.t.Context(), p.scope, t, v)
+	if fault.HasCode(err, "storage.versions.gone") {
+		return "gone"
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.rows(view)
+}
+
+// TestRetention: a version is kept for thirty days after it was replaced, the current one
+// and named snapshots for ever; then its files go, and nothing else does.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	st := p.App.Storage
+	const id = bucket + ".kept"
+	p.loadText("kept", "a\none\n", false)
+	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.CreateSnapshot(tx, p.scope, id, "the first") })
+	p.loadText("kept", "a\ntwo\n", false)
+	p.loadText("kept", "a\nthree\n", false)
+	first, second, third := p.rowsOf("kept", 1), p.rowsOf("kept", 2), p.rowsOf("kept", 3)
+	p.Clock.Forward(29 * day)
+	p.system(storage.Maintain)
+	if got := p.rowsOf("kept", 2); got != second {
+		t.Errorf("after 29 days version 2 has %s", got)
+	}
+	before := p.files(p.table("kept").Folder)
+	p.Clock.Forward(2 * day)
+	p.system(storage.Maintain)
+	if got := []string{p.rowsOf("kept", 1), p.rowsOf("kept", 2), p.rowsOf("kept", 3)}; got[0] != "gone" || got[1] != "gone" || got[2] != third {
+		t.Errorf("after 31 days the versions have %q", got)
+	}
+	if after := p.files(p.table("kept").Folder); after >= before {
+		t.Errorf("%d files before, %d after", before, after)
+	}
+	var list []storage.Snapshot
+	p.View(func(tx *db.Tx) (err error) {
+		list, err = st.Snapshots(tx, p.scope, p.table("kept"), storage.SnapshotFilter{Limit: 10})
+		return err
+	})
+	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.RestoreSnapshot(tx, p.scope, id, list[0].ID, 3) })
+	if got := p.rowsOf("kept", 4); got != first {
+		t.Errorf("the snapshot has %s, was %s", got, first)
+	}
+
+	gone := p.do(func(tx *db.Tx) (jobs.Job, error) { return st.DeleteSnapshot(tx, p.scope, id, list[0].ID) })
+	p.Clock.Forward(31 * day)
+	p.system(storage.Maintain)
+	err := p.App.DB.Update(t.Context(), func(tx *db.Tx) error { _, err := st.Undo(tx, p.scope, gone.ID); return err })
+	if !fault.HasCode(err, "storage.snapshots.gone") {
+		t.Errorf("undo of a delete whose rows are gone: %v", err)
+	}
+	if got := p.rowsOf("kept", 4); got != first {
+		t.Errorf("the current version has %s, was %s", got, first)
+	}
+	p.system(storage.Maintain) // nothing is left to do
+	p.system(storage.Sweep)
+	if got := p.rowsOf("kept", 4); got != first {
+		t.Errorf("after a sweep the current version has %s, was %s", got, first)
+	}
+}
+
+// TestTrashExpires: what was dropped is gone for good after thirty days, files and all.
+func TestTrashExpires(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	st := p.App.Storage
+	p.loadText("old", "a\none\n", false)
+	p.loadText("young", "a\none\n", false)
+	old, young := p.table("old"), p.table("young")
+	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.DropTable(tx, p.scope, old.TextID) })
+	p.Clock.Forward(20 * day)
+	drop := p.do(func(tx *db.Tx) (jobs.Job, error) { return st.DropTable(tx, p.scope, young.TextID) })
+	p.Clock.Forward(11 * day)
+	p.system(storage.Maintain)
+	if n := p.files(old.Folder); n != 0 {
+		t.Errorf("%d files of the old table are left", n)
+	}
+	p.undo(drop)
+	if got := p.rowsOf("young", 1); !strings.Contains(got, "one") {
+		t.Errorf("the young table has %s", got)
+	}
+	p.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM tables WHERE id = $1", old.ID)
+		if n != 0 {
+			t.Error("the old table's row is there")
+		}
+		return err
+	})
+	p.sums()
+}
+
+// TestCompaction: many small appends become few files, and nobody sees a difference.
+func TestCompaction(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	const loads = 40
+	for i := range loads {
+		p.loadText("drops", fmt.Sprintf("a,b\n%d,x\n", i), i > 0)
+	}
+	p.system(storage.Maintain) // waits for the compaction, too
+	var compacted int64
+	p.View(func(tx *db.Tx) (err error) {
+		compacted, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE operation = $1 AND state = 'success'", storage.TableCompact)
+		return err
+	})
+	got := p.table("drops")
+	if compacted == 0 || got.Files > 15 || got.Version != loads || got.Rows != loads {
+		t.Errorf("%d compactions, %d files, version %d, %d rows", compacted, got.Files, got.Version, got.Rows)
+	}
+	for _, n := range []int64{1, 17, 30, 31, loads} {
+		if rows := strings.Split(p.rowsOf("drops", n), "\n"); int64(len(rows)) != n {
+			t.Errorf("version %d has %d rows", n, len(rows))
+		}
+	}
+}
+
+// TestSweep: files that nothing refers to go when they are old; a table that is being
+// made of another one's old files keeps them.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	p.loadText("live", "a\none\n", false)
+	live := p.table("live")
+	before := p.files(live.Folder)
+	old := time.Now().Add(-72 * time.Hour)
+	stray := func(folder, name string, dir time.Time) string {
+		path := filepath.Join(p.App.Config.StoreDir(), folder, "data", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("PAR1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for path, at := range map[string]time.Time{path: old, filepath.Dir(filepath.Dir(path)): dir} {
+			if err := os.Chtimes(path, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	inLive, dead, making := stray(live.Folder, "killed.parquet", time.Now()), stray("tables/990001", "killed.parquet", old), stray("tables/990002", "linked.parquet", time.Now())
+	p.system(storage.Sweep)
+	for path, stays := range map[string]bool{inLive: false, dead: false, making: true} {
+		if _, err := os.Stat(path); (err == nil) != stays {
+			t.Errorf("%s: %v, should it stay: %v", path, err, stays)
+		}
+	}
+	if n := p.files(live.Folder); n != before {
+		t.Errorf("the live table has %d files, had %d", n, before)
+	}
+}
