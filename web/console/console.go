@@ -128,12 +128,17 @@ func (c *Console) doneWith(ec echo.Context, text string, u undo, url string) err
 const patience = 3 * time.Second
 
 // await goes to next when a job that was just enqueued ends well soon, and says there
-// what it did, with a button that undoes it; otherwise it goes to the job's own page.
+// what it did, with a button that undoes it; otherwise it goes to the job's own page,
+// and at once if the request prefers so (RFC 7240).
 func (c *Console) await(ec echo.Context, s access.Project, j jobs.Job, next string) error {
 	ctx := ec.Request().Context()
 	wake, stop := c.app.Hub.Watch(jobs.ProjectTopic(s.ID()))
 	defer stop()
-	end := time.NewTimer(patience)
+	wait := patience
+	if ec.Request().Header.Get("Prefer") == "respond-async" {
+		wait = 0
+	}
+	end := time.NewTimer(wait)
 	defer end.Stop()
 	tick := time.NewTicker(100 * time.Millisecond) // other processes end jobs without a word
 	defer tick.Stop()
