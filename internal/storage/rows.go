@@ -192,10 +192,13 @@ func (s *Service) writer(tx *db.Tx, scope access.Project, o *Origin) (err error)
 	if o.Job, err = s.jobs.Get(tx, scope, o.Row.Job); err != nil {
 		return unlessMissing(err)
 	}
-	use, err := jobs.Written(tx, o.Job.ID)
-	if o.Version = use.VersionAfter; unlessMissing(err) != nil {
+	var results struct {
+		Version int64 `json:"version"`
+	}
+	if err := decodeResults(o.Job, &results); err != nil {
 		return err
 	}
+	o.Version = results.Version
 	if o.Job.FileID != 0 {
 		o.File, err = s.File(tx, scope, o.Job.FileID)
 	}

@@ -30,7 +30,7 @@ type Snapshot struct {
 	Key         []string
 	JobID       int64
 	ActorName   string
-	TokenID     int64 // of the token that the actor is, or 0
+	UserID      int64 // of the person that the actor is; 0 = a token
 	CreatedAt   time.Time
 }
 
@@ -292,12 +292,12 @@ func addToBucketQuietly(tx *db.Tx, bucket, bytes int64) error {
 	return tx.Must("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = $1", bucket, bytes)
 }
 
-const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, token_id, created_at`
+const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, user_id, created_at`
 
 func scanSnapshot(r db.Row) (Snapshot, error) {
 	var x Snapshot
 	var columns, key string
-	err := r.Scan(&x.ID, &x.Description, &x.Version, &x.SnapshotID, &x.SchemaID, &x.Rows, &x.Bytes, &columns, &key, &x.JobID, &x.ActorName, db.Null(&x.TokenID), db.Time(&x.CreatedAt))
+	err := r.Scan(&x.ID, &x.Description, &x.Version, &x.SnapshotID, &x.SchemaID, &x.Rows, &x.Bytes, &columns, &key, &x.JobID, &x.ActorName, db.Null(&x.UserID), db.Time(&x.CreatedAt))
 	if err != nil {
 		return x, err
 	}

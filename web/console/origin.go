@@ -74,7 +74,7 @@ func (c *Console) origin(ec echo.Context, s access.Project, t storage.Table, v s
 func (c *Console) writer(m *view.Origin, s access.Project, t storage.Table, o storage.Origin) {
 	j := o.Job
 	m.Job.URL, m.How = paths.StorageJob(s.ID(), j.ID), jobTitle(j)
-	m.By = who(j.ActorName, j.TokenID)
+	m.By = who(j.ActorName, j.UserID)
 	m.Steps = append(m.Steps, view.OriginStep{Text: "Asked for", Sub: "by " + j.ActorName, Time: c.exact(j.CreatedAt)})
 	switch {
 	case o.File.ID != 0:

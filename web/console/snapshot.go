@@ -89,7 +89,7 @@ func (c *Console) snapshotList(ec echo.Context, s access.Project, status int, de
 
 func (c *Console) snapshotRow(s access.Project, t storage.Table, sn storage.Snapshot) view.SnapshotRow {
 	id := itoa(sn.ID)
-	row := view.SnapshotRow{ID: id, Description: sn.Description, Version: ui.Number(sn.Version), Rows: ui.Number(sn.Rows), Created: c.when(sn.CreatedAt), Creator: who(sn.ActorName, sn.TokenID)}
+	row := view.SnapshotRow{ID: id, Description: sn.Description, Version: ui.Number(sn.Version), Rows: ui.Number(sn.Rows), Created: c.when(sn.CreatedAt), Creator: who(sn.ActorName, sn.UserID)}
 	if !s.May(access.SnapshotsWrite) {
 		return row
 	}

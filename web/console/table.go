@@ -33,22 +33,29 @@ const linksMax = 1 << 20
 
 // tableHead fills what stands atop every page of a table.
 func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, []storage.Column, error) {
-	id := ec.Param("table")
-	var m view.Table
-	t, err := c.app.Storage.Table(tx, s, id)
+	m, t, err := c.tableTop(ec, tx, s)
 	if err != nil {
 		return m, t, nil, err
 	}
 	columns, err := c.app.Storage.Columns(tx, t)
+	m.Columns = itoa(int64(len(columns)))
+	return m, t, columns, err
+}
+
+// tableTop is tableHead without the columns.
+func (c *Console) tableTop(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, error) {
+	id := ec.Param("table")
+	var m view.Table
+	t, err := c.app.Storage.Table(tx, s, id)
 	if err != nil {
-		return m, t, nil, err
+		return m, t, err
 	}
 	shell, p, err := c.projectShell(ec, tx, s)
 	if err != nil {
-		return m, t, nil, err
+		return m, t, err
 	}
 	m = view.Table{Shell: shell, StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
-		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes), Columns: itoa(int64(len(columns))),
+		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes),
 		Created: c.when(t.CreatedAt), Changed: c.when(t.ChangedAt),
 		Version: itoa(t.Version), ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), VersionsURL: paths.TableVersions(s.ID(), id),
 		SnapshotsURL: paths.TableSnapshots(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id), SettingsURL: paths.TableSettings(s.ID(), id), ExportURL: paths.TableExport(s.ID(), id)}
@@ -56,7 +63,7 @@ func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.LoadInto(s.ID(), t.Bucket, t.Name)
 	}
-	return m, t, columns, nil
+	return m, t, nil
 }
 
 // columnFact is a column with what is known of its values.
@@ -125,16 +132,18 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 	var t storage.Table
 	var v storage.Version // zero for the current one
 	err := c.view(ec, func(tx *db.Tx) error {
-		var columns []storage.Column
 		var err error
-		if m.Table, t, columns, err = c.tableHead(ec, tx, s); err != nil {
+		if m.Table, t, err = c.tableTop(ec, tx, s); err != nil {
 			return err
-		}
-		for _, col := range columns {
-			m.Names = append(m.Names, col.Name)
 		}
 		if ec.QueryParam("version") != "" {
 			v, err = c.pastVersion(ec, tx, s, t, &m)
+			return err
+		}
+		columns, err := c.app.Storage.Columns(tx, t)
+		m.Table.Columns = itoa(int64(len(columns)))
+		for _, col := range columns {
+			m.Names = append(m.Names, col.Name)
 		}
 		return err
 	})
@@ -197,11 +206,11 @@ func (c *Console) pastVersion(ec echo.Context, tx *db.Tx, s access.Project, t st
 	if err != nil || n <= 0 {
 		return storage.Version{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	}
-	v, err := c.app.Storage.Version(tx, s, t, n)
+	v, now, err := c.app.Storage.VersionAndNow(tx, s, t, n)
 	if err != nil {
 		return v, err
 	}
-	m.Names = v.Columns
+	m.Names, m.Table.Columns = v.Columns, itoa(int64(len(now.Columns)))
 	if n == t.Version {
 		return v, nil
 	}

@@ -121,7 +121,7 @@ func before(list []storage.Version, i int) *storage.Version {
 
 func (c *Console) versionRow(s access.Project, t storage.Table, v storage.Version, before *storage.Version) view.VersionRow {
 	row := view.VersionRow{Number: itoa(v.Number), Operation: operation(v), Time: ui.Clock(v.CreatedAt, utc),
-		Job: ui.Link{Label: "job " + itoa(v.JobID), URL: paths.StorageJob(s.ID(), v.JobID)}, By: who(v.ActorName, v.TokenID),
+		Job: ui.Link{Label: "job " + itoa(v.JobID), URL: paths.StorageJob(s.ID(), v.JobID)}, By: who(v.ActorName, v.UserID),
 		Added: signed("+", v.Added), Removed: signed("−", v.Removed), Changed: signed("~", v.Changed), Rows: ui.Number(v.Rows),
 		Now: v.Number == t.Version, Expired: !v.Kept()}
 	if before != nil {
@@ -154,9 +154,10 @@ func signed(sign string, n int64) string {
 	return sign + ui.Number(n)
 }
 
-func who(name string, token int64) ui.Who {
+// who is an actor: a person, or a token where there is none.
+func who(name string, person int64) ui.Who {
 	w := ui.Who{Name: name}
-	if token != 0 {
+	if person == 0 {
 		w.Kind = "token"
 	}
 	return w
