@@ -360,7 +360,7 @@ func sound(t *testing.T, tx *db.Tx) error {
 			(1 <> (SELECT count(*) FROM versions v WHERE v.job_id = j.id) OR 1 <> (SELECT count(*) FROM job_tables u WHERE u.job_id = j.id) OR
 			1 <> (SELECT count(*) FROM events e WHERE e.job_id = j.id AND e.name IN ('storage.tableCreated', 'storage.tableImported')))`,
 		"jobs without the event of their start": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND 1 <> (SELECT count(*) FROM events e WHERE e.job_id = j.id AND e.name = 'storage.loadStarted')`,
-		"files without their event":             "SELECT count(*) FROM files f WHERE 1 <> (SELECT count(*) FROM events e WHERE e.name = 'storage.fileUploaded' AND e.object_id = CAST(f.id AS TEXT))",
+		"files without their event":             "SELECT count(*) FROM files f WHERE 1 <> (SELECT count(*) FROM events e WHERE e.name IN ('storage.fileUploaded', 'storage.fileCreated') AND e.object_id = CAST(f.id AS TEXT))",
 	} {
 		n, err := db.Value[int64](tx, query)
 		if err != nil {

@@ -128,7 +128,7 @@ func TestExpiredFiles(t *testing.T) {
 			t.Errorf("the row of %s says so: %v, want %v", h.file(id).Name, got, want)
 		}
 	}
-	if _, err := h.App.Storage.Sample(t.Context(), h.file(old), nil, 10); !fault.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "were removed on") {
+	if _, err := h.App.Storage.Sample(t.Context(), h.file(old), storage.Reading{}, 10); !fault.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "were removed on") {
 		t.Errorf("reading a removed file: %v", err)
 	}
 	if _, err := h.load(old, "u"); !fault.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "were removed on") {

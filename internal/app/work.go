@@ -13,6 +13,7 @@ func (a *App) handlers() map[string]jobs.Handler {
 		// What people ask for
 		storage.TableCreate:           st.RunLoad,
 		storage.TableImport:           st.RunLoad,
+		storage.FileCheck:             st.RunCheck,
 		storage.TableExport:           st.RunExport,
 		storage.TableDefinitionCreate: st.RunDefinition,
 		storage.TableColumnAdd:        st.RunAlter,

@@ -115,10 +115,11 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 		if conns > 1 {
 			q.Set("_txlock", "deferred")
 		}
-		pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+		plain, err := sqlitedriver.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
 		if err != nil {
 			return nil, err
 		}
+		pool := sql.OpenDB(connector{plain})
 		pool.SetMaxOpenConns(conns)
 		pool.SetMaxIdleConns(conns)
 		return pool, pool.PingContext(ctx)

@@ -185,53 +185,6 @@ func (s *Service) Get(tx *db.Tx, scope access.Project, id int64) (Job, error) {
 	return j, scope.Require(access.StorageJobsRead, j.UserID == scope.Actor().UserID)
 }
 
-// Cursor is a place in the list of jobs; the zero value is its start.
-type Cursor struct {
-	At time.Time
-	ID int64
-}
-
-// Filter selects storage jobs. Zero fields select all; each field has an index.
-type Filter struct {
-	State     State
-	Cancelled bool // with State error: only cancelled ones
-	Operation string
-	Table     string
-	UserID    int64
-	Before    Cursor
-	Limit     int
-}
-
-// List gives storage jobs of the scope's branch, newest first. Forbidden without the
-// permission to read storage jobs.
-func (s *Service) List(tx *db.Tx, scope access.Project, f Filter) ([]Job, error) {
-	if err := scope.Require(access.StorageJobsRead, false); err != nil {
-		return nil, err
-	}
-	var w db.Where
-	w.And("project_id = ? AND branch_id = ? AND class = 'storage'", scope.ID(), scope.Branch())
-	if f.State != "" {
-		w.And("state = ?", string(f.State))
-	}
-	if f.Cancelled {
-		w.And("error_code = '" + Cancelled + "'") // the text of a partial index
-	}
-	if f.Operation != "" {
-		w.And("operation = ?", f.Operation)
-	}
-	if f.Table != "" {
-		w.And("table_name = ?", f.Table)
-	}
-	if f.UserID != 0 {
-		w.And("user_id = ?", f.UserID)
-	}
-	if !f.Before.At.IsZero() {
-		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
-	}
-	return db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE "+w.SQL()+
-		fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
-}
-
 // Cancel asks a storage job to stop. A waiting job ends at once; a running one ends
 // when its worker notices, at the next heartbeat at the latest, and leaves no trace in
 // the table. Conflict when the job has finished; Forbidden without the right to cancel.

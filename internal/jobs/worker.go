@@ -264,6 +264,7 @@ type Run struct {
 	done   atomic.Bool
 	rows   atomic.Int64
 	bytes  atomic.Int64
+	leave  func(*db.Tx) (any, error)
 }
 
 // Progress notes how far the job is. It is cheap; what is noted is written about once
@@ -277,6 +278,11 @@ func (r *Run) Progress(rows, bytes int64) {
 func (r *Run) Log(ctx context.Context, level audit.Type, format string, args ...any) error {
 	return r.s.db.Update(ctx, func(tx *db.Tx) error { return addLog(tx, r.Job.ID, level, fmt.Sprintf(format, args...)) })
 }
+
+// Leave says what the job leaves behind if its work fails: fn is called in the
+// transaction that ends it, and gives its results, which encode to a JSON object. A job
+// that is cancelled or that may not be done any more leaves nothing.
+func (r *Run) Leave(fn func(tx *db.Tx) (results any, err error)) { r.leave = fn }
 
 // Result is what a job leaves behind.
 type Result struct {
@@ -365,13 +371,13 @@ func (s *Service) run(j Job) {
 	case errors.Is(cause, errStopping):
 		err = s.release(j)
 	case errors.Is(cause, errCancelled):
-		err = s.fail(j, fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed."))
+		err = s.fail(j, fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed."), nil)
 	case err == nil:
-		err = s.fail(j, errors.New("the job's work ended without a result"))
+		err = s.fail(j, errors.New("the job's work ended without a result"), nil)
 	case fault.Of(cause) != nil: // the guard's
-		err = s.fail(j, cause)
+		err = s.fail(j, cause, nil)
 	default:
-		err = s.fail(j, err)
+		err = s.fail(j, err, r.leave)
 	}
 	if err != nil {
 		s.log.Error("a job's end was not written; it will run again when its lease ends", "job", j.ID, "error", err)
@@ -443,8 +449,9 @@ func (r *Run) beat(ctx context.Context) {
 	}
 }
 
-// fail ends a job badly. System jobs are tried again, later each time.
-func (s *Service) fail(j Job, cause error) error {
+// fail ends a job badly, with what it leaves behind unless leave is nil. System jobs are
+// tried again, later each time.
+func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
@@ -460,6 +467,15 @@ func (s *Service) fail(j Job, cause error) error {
 				return err
 			}
 			return addLog(tx, j.ID, audit.Warn, fmt.Sprintf("Failed; the next attempt is in %s.", delay))
+		}
+		if leave != nil {
+			results, err := leave(tx)
+			if err != nil {
+				return err
+			}
+			if j.Results, err = json.Marshal(results); err != nil {
+				return fmt.Errorf("jobs: results: %w", err)
+			}
 		}
 		return s.end(tx, j, cause)
 	})
@@ -486,8 +502,8 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
 		return err
 	}
-	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL
-		WHERE id = $1 AND fence = $5 AND state IN ('waiting', 'processing')`, j.ID, code, message, tx.Now, j.Fence)
+	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL, results = $6
+		WHERE id = $1 AND fence = $5 AND state IN ('waiting', 'processing')`, j.ID, code, message, tx.Now, j.Fence, string(j.Results))
 	if err != nil {
 		return err
 	}
@@ -515,10 +531,15 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 	if j.Class == System {
 		said = fmt.Sprintf("Job %d of the system (%s)", j.ID, j.Operation)
 	}
+	var results map[string]any
+	if err := json.Unmarshal(j.Results, &results); err != nil {
+		return fmt.Errorf("jobs: results of job %d: %w", j.ID, err)
+	}
 	return audit.Record(tx, audit.Event{
 		Type: level, Name: string(j.Class) + "." + j.Operation + "Failed", ObjectType: "job", ObjectID: fmt.Sprint(j.ID), ObjectName: j.Table,
 		Organization: organization, Project: j.Project, Branch: j.Branch, UserID: j.UserID, TokenID: j.TokenID, ActorName: j.ActorName, JobID: j.ID,
 		Message: said + " did not succeed: " + message,
+		Results: results,
 	})
 }
 

@@ -331,7 +331,7 @@ func changeFault(t Table, err error) error {
 // records who asked for what: asks is the rest of a sentence.
 func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table string, params any, asks string) (jobs.Job, error) {
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: priority, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
+		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: jobs.Person, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
 	})
 	if err != nil {
 		return jobs.Job{}, err

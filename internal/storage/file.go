@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"github.com/klauspost/compress/gzip"
 	"io"
 	"path"
 	"strings"
@@ -14,6 +13,9 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"steward/internal/access"
 	"steward/internal/audit"
@@ -30,9 +32,10 @@ const (
 	FileMax  = 5 << 30             // bytes as uploaded
 	FileLife = 15 * 24 * time.Hour // then it may be swept
 
-	expandedMax   = 50 << 30 // bytes after decompression
-	expandedFree  = 1 << 30  // up to here any ratio is fine
-	expandedRatio = 200      // past it, bytes out per byte in
+	expandedMax   = 50 << 30  // bytes after decompression
+	expandedFree  = 1 << 30   // up to here any ratio is fine
+	expandedRatio = 200       // past it, bytes out per byte in
+	expandWindow  = 128 << 20 // of zstd, all of which it keeps in memory
 	sampleSize    = 1 << 20
 )
 
@@ -42,7 +45,7 @@ type File struct {
 	Name        string
 	Bytes       int64
 	SHA256      string
-	Compression string // "" or gzip
+	Compression string // "", gzip or zstd
 	key         string
 	ActorName   string
 	CreatedAt   time.Time
@@ -64,14 +67,14 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 	}
 	defer func() { _ = w.Abort() }()
 	sum := sha256.New()
-	var magic [2]byte
+	var magic [4]byte
 	head := &headWriter{into: magic[:0]}
 	n, err := io.Copy(io.MultiWriter(w, sum, head), io.LimitReader(r, FileMax+1))
 	switch {
 	case err != nil:
 		return File{}, full(err)
 	case n > FileMax:
-		return File{}, fault.New(fault.TooLarge, "storage.files.tooLarge", "A file may have at most 5 GiB. Compress it with gzip, or split it.")
+		return File{}, fault.New(fault.TooLarge, "storage.files.tooLarge", "A file may have at most 5 GiB. Compress it with gzip or zstd, or split it.")
 	case n == 0:
 		return File{}, fault.New(fault.Invalid, "storage.files.empty", "The file is empty.")
 	}
@@ -79,8 +82,11 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 		return File{}, full(err)
 	}
 	f := File{Name: cleanName(name), Bytes: n, SHA256: hex.EncodeToString(sum.Sum(nil)), key: key, ActorName: scope.Actor().Name}
-	if string(head.into) == "\x1f\x8b" {
+	switch magic := string(head.into); {
+	case strings.HasPrefix(magic, "\x1f\x8b"):
 		f.Compression = "gzip"
+	case magic == "\x28\xb5\x2f\xfd":
+		f.Compression = "zstd"
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		// Asked again: an upload lasts, and rights may end meanwhile.
@@ -101,6 +107,16 @@ func (s *Service) Upload(ctx context.Context, scope access.Project, name string,
 	return f, err
 }
 
+// owner is whose a file is.
+type owner struct{ project, branch, user, token int64 }
+
+func insertFile(tx *db.Tx, f File, o owner) error {
+	_, err := tx.Exec(`INSERT INTO files (id, project_id, branch_id, name, size_bytes, sha256, compression, blob_key, user_id, token_id, actor_name, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.ID, o.project, o.branch, f.Name, f.Bytes, f.SHA256, f.Compression, f.key,
+		db.ZeroNull(o.user), db.ZeroNull(o.token), f.ActorName, f.CreatedAt, f.ExpiresAt)
+	return err
+}
+
 // addFile records a file whose bytes are in the store.
 func addFile(tx *db.Tx, scope access.Project, f *File) error {
 	var err error
@@ -108,10 +124,7 @@ func addFile(tx *db.Tx, scope access.Project, f *File) error {
 		return err
 	}
 	f.CreatedAt, f.ExpiresAt = tx.Now, tx.Now.Add(FileLife)
-	_, err = tx.Exec(`INSERT INTO files (id, project_id, branch_id, name, size_bytes, sha256, compression, blob_key, user_id, token_id, actor_name, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.ID, scope.ID(), scope.Branch(), f.Name, f.Bytes, f.SHA256, f.Compression, f.key,
-		scope.Actor().UserID, db.ZeroNull(scope.TokenID()), f.ActorName, f.CreatedAt, f.ExpiresAt)
-	return err
+	return insertFile(tx, *f, owner{scope.ID(), scope.Branch(), scope.Actor().UserID, scope.TokenID()})
 }
 
 // countingWriter counts what passes by.
@@ -186,9 +199,17 @@ func (s *Service) File(tx *db.Tx, scope access.Project, file int64) (File, error
 	return r.File, nil
 }
 
-// Sample looks at the beginning of a file. With a nil dialect it finds out how the
-// file is written; otherwise it reads it that way. *csv.Error for what is no CSV.
-func (s *Service) Sample(ctx context.Context, f File, d *csv.Dialect, rows int) (csv.Detection, error) {
+// Reading is how a file is to be read, as far as that is known.
+type Reading struct {
+	Encoding csv.Encoding // if Known
+	Known    bool         // the encoding is
+	Dialect  *csv.Dialect // all of it is; nil if it is to be found out
+	SkipBad  bool         // with a dialect: bad rows are left out
+}
+
+// Sample looks at the beginning of a file, and finds out what is not known of how it is
+// written. *csv.Error for what is no CSV.
+func (s *Service) Sample(ctx context.Context, f File, how Reading, rows int) (csv.Detection, error) {
 	r, err := s.open(ctx, f, nil)
 	if err != nil {
 		return csv.Detection{}, err
@@ -202,15 +223,62 @@ func (s *Service) Sample(ctx context.Context, f File, d *csv.Dialect, rows int) 
 	if !whole {
 		sample = sample[:sampleSize]
 	}
-	if d == nil {
-		return csv.Detect(sample, whole, rows)
+	switch {
+	case how.Dialect != nil && how.SkipBad:
+		return csv.SampleSkipping(sample, whole, *how.Dialect, rows)
+	case how.Dialect != nil:
+		return csv.Sample(sample, whole, *how.Dialect, rows)
+	case how.Known:
+		return csv.DetectIn(how.Encoding, sample, whole, rows)
 	}
-	return csv.Sample(sample, whole, *d, rows)
+	return csv.Detect(sample, whole, rows)
+}
+
+// Download opens a file's own bytes, as they were uploaded, and notes who took them.
+// NotFound if they are not there any more.
+func (s *Service) Download(ctx context.Context, scope access.Project, f File) (io.ReadCloser, error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return nil, err
+	}
+	c, err := s.bytes(ctx, f, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := audit.In(scope, "storage.fileDownloaded", "file", fmt.Sprint(f.ID), f.Name)
+	e.Params = map[string]any{"sizeBytes": f.Bytes, "sha256": f.SHA256}
+	s.reads.Note(ctx, e.Says("%s downloaded file %d (%s, %d bytes).", scope.Actor().Name, f.ID, f.Name, f.Bytes))
+	return c, nil
 }
 
 // open reads a file's content, decompressed. read, when not nil, is told how many of
 // the file's own bytes have been read.
 func (s *Service) open(ctx context.Context, f File, read func(int64)) (io.ReadCloser, error) {
+	c, err := s.bytes(ctx, f, read)
+	if err != nil {
+		return nil, err
+	}
+	e := &expanded{content: c, kind: f.Compression}
+	switch f.Compression {
+	case "gzip":
+		g, err := gzip.NewReader(c)
+		if err != nil {
+			return nil, errors.Join(e.damaged(err), c.Close())
+		}
+		e.plain, e.end = g, func() {}
+	case "zstd":
+		z, err := zstd.NewReader(c, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(expandWindow))
+		if err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		e.plain, e.end = z, z.Close
+	default:
+		return c, nil
+	}
+	return e, nil
+}
+
+// bytes reads a file as it was uploaded.
+func (s *Service) bytes(ctx context.Context, f File, read func(int64)) (*content, error) {
 	if err := f.there(); err != nil {
 		return nil, err
 	}
@@ -221,15 +289,7 @@ func (s *Service) open(ctx context.Context, f File, read func(int64)) (io.ReadCl
 	if err != nil {
 		return nil, err
 	}
-	c := &content{ctx: ctx, file: b, read: read}
-	if f.Compression == "" {
-		return c, nil
-	}
-	g, err := gzip.NewReader(c)
-	if err != nil {
-		return nil, errors.Join(damaged(err), b.Close())
-	}
-	return &expanded{content: c, gzip: g}, nil
+	return &content{ctx: ctx, file: b, read: read}, nil
 }
 
 // content reads a blob and stops when the context ends.
@@ -256,26 +316,37 @@ func (c *content) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (c *content) Close() error { return c.file.Close() }
 
-// expanded reads gzip and refuses a file that grows beyond measure.
+// expanded reads compressed content and refuses a file that grows beyond measure.
 type expanded struct {
 	*content
-	gzip *gzip.Reader
-	out  int64
+	kind  string
+	plain io.Reader
+	end   func() // of plain
+	out   int64
 }
 
 // Read implements io.Reader.
 func (e *expanded) Read(p []byte) (int, error) {
-	n, err := e.gzip.Read(p)
+	n, err := e.plain.Read(p)
 	e.out += int64(n)
 	if e.out > expandedMax || (e.out > expandedFree && e.out > expandedRatio*e.n) {
 		return 0, fault.Newf(fault.TooLarge, "storage.files.expands", "The file expands from %d to over %d bytes, which is too much for real data.", e.n, e.out)
 	}
 	if err != nil && !errors.Is(err, io.EOF) && e.ctx.Err() == nil {
-		err = damaged(err)
+		err = e.damaged(err)
 	}
 	return n, err
 }
 
-func damaged(err error) error {
-	return fault.Wrap(err, fault.Invalid, "storage.files.damaged", "The gzip file is damaged or cut off. Compress it again.")
+// Close implements io.Closer.
+func (e *expanded) Close() error {
+	e.end()
+	return e.content.Close()
+}
+
+func (e *expanded) damaged(err error) error {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return fault.Wrap(err, fault.TooLarge, "storage.files.window", "The zstd file needs a window of over 128 MiB to be read. Compress it again without --long, at level 19 at most.")
+	}
+	return fault.Wrap(err, fault.Invalid, "storage.files.damaged", "The "+e.kind+" file is damaged or cut off. Compress it again.")
 }

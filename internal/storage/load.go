@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -27,8 +26,10 @@ type Load struct {
 	Table       string // name in the bucket; a new name makes a new table
 	Append      bool   // add the rows; otherwise they replace all
 	Dialect     csv.Dialect
+	SkipBad     bool     // rows that cannot be read are left out; otherwise the first one ends the load
 	DropColumns []string // columns of the table that the file lacks and that may go
 	Key         []string // the primary key of a new table; others keep theirs
+	AddColumns  []string // columns of the file that the table lacks, as far as somebody agreed to them
 }
 
 // loadParams is a load as a job keeps and shows it.
@@ -38,16 +39,27 @@ type loadParams struct {
 	Bucket         string   `json:"bucket"`
 	Table          string   `json:"name"`
 	Incremental    bool     `json:"incremental"`
+	Encoding       string   `json:"encoding"`
 	Delimiter      string   `json:"delimiter"`
 	Enclosure      string   `json:"enclosure"`
 	EscapedBy      string   `json:"escapedBy"`
 	WithoutHeaders bool     `json:"withoutHeaders"`
 	Empty          string   `json:"emptyCells"`
+	Nulls          []string `json:"treatValuesAsNull,omitempty"`
+	NullsQuoted    bool     `json:"treatQuotedValuesAsNull,omitempty"`
+	BadRows        string   `json:"badRows"`
 	DropColumns    []string `json:"dropColumns,omitempty"`
 	Key            []string `json:"primaryKey,omitempty"`
+	AddColumns     []string `json:"addColumns,omitempty"`
 }
 
 var emptyNames = map[csv.Empty]string{csv.EmptyDistinct: "distinct", csv.EmptyNull: "null", csv.EmptyText: "text"}
+
+// What happens to bad rows.
+const (
+	stopAtBad = "stop"
+	skipBad   = "skip"
+)
 
 func (l Load) params(f File) loadParams {
 	one := func(b byte) string {
@@ -56,8 +68,17 @@ func (l Load) params(f File) loadParams {
 		}
 		return string([]byte{b})
 	}
-	return loadParams{f.ID, f.Name, l.Bucket, l.Table, l.Append, one(l.Dialect.Delimiter), one(l.Dialect.Enclosure), one(l.Dialect.Escape),
-		!l.Dialect.Header, emptyNames[l.Dialect.Empty], l.DropColumns, l.Key}
+	d := l.Dialect
+	p := loadParams{FileID: f.ID, FileName: f.Name, Bucket: l.Bucket, Table: l.Table, Incremental: l.Append, Encoding: d.Encoding.Name(),
+		Delimiter: one(d.Delimiter), Enclosure: one(d.Enclosure), EscapedBy: one(d.Escape), WithoutHeaders: !d.Header, Empty: emptyNames[d.Empty],
+		NullsQuoted: d.NullsQuoted, BadRows: stopAtBad, DropColumns: l.DropColumns, AddColumns: l.AddColumns, Key: l.Key}
+	if l.SkipBad {
+		p.BadRows = skipBad
+	}
+	if d.Nulls != "" {
+		p.Nulls = strings.Split(d.Nulls, "\n")
+	}
+	return p
 }
 
 func (p loadParams) dialect() csv.Dialect {
@@ -67,13 +88,25 @@ func (p loadParams) dialect() csv.Dialect {
 		}
 		return s[0]
 	}
-	d := csv.Dialect{Delimiter: one(p.Delimiter), Enclosure: one(p.Enclosure), Escape: one(p.EscapedBy), Header: !p.WithoutHeaders}
+	d := csv.Dialect{Delimiter: one(p.Delimiter), Enclosure: one(p.Enclosure), Escape: one(p.EscapedBy), Header: !p.WithoutHeaders,
+		Nulls: strings.Join(p.Nulls, "\n"), NullsQuoted: p.NullsQuoted}
+	d.Encoding, _ = csv.ParseEncoding(p.Encoding) // there was none before jobs named it: UTF-8
 	for e, name := range emptyNames {
 		if name == p.Empty {
 			d.Empty = e
 		}
 	}
 	return d
+}
+
+// LoadOf is the load that a job was asked to do or to check.
+func LoadOf(j jobs.Job) (Load, error) {
+	var p loadParams
+	if err := json.Unmarshal(j.Params, &p); err != nil {
+		return Load{}, fmt.Errorf("storage: params of job %d: %w", j.ID, err)
+	}
+	return Load{File: p.FileID, Bucket: p.Bucket, Table: p.Table, Append: p.Incremental, Dialect: p.dialect(), SkipBad: p.BadRows == skipBad,
+		DropColumns: p.DropColumns, AddColumns: p.AddColumns}, nil
 }
 
 // Plan is what a load would do to a table's columns.
@@ -116,17 +149,7 @@ func (s *Service) PlanLoad(tx *db.Tx, scope access.Project, bucket, table string
 // name or options, NotFound for a bucket or file that is not there and for a file whose
 // time is over, Forbidden without the right to write tables.
 func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
-	if err := scope.Require(access.TablesWrite, false); err != nil {
-		return jobs.Job{}, err
-	}
-	var c fault.Check
-	if err := c.Join(CheckName("table", l.Table)); err != nil {
-		return jobs.Job{}, err
-	}
-	if err := l.Dialect.Validate(); err != nil {
-		c.Field(false, "delimiter", err.Error())
-	}
-	if err := c.Err(); err != nil {
+	if err := l.check(scope); err != nil {
 		return jobs.Job{}, err
 	}
 	b, err := s.Bucket(tx, scope, l.Bucket)
@@ -150,12 +173,8 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	} else if !fault.Is(err, fault.NotFound) {
 		return jobs.Job{}, err
 	}
-	priority := jobs.Bulk
-	if f.Bytes < 8<<20 {
-		priority = jobs.Person
-	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: priority, SerialKey: serialKey(scope.Branch(), id),
+		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: weight(f), SerialKey: serialKey(scope.Branch(), id),
 		Params: l.params(f), Table: id, FileID: f.ID, BytesTotal: f.Bytes,
 	})
 	if err != nil {
@@ -164,6 +183,60 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 	e := audit.In(scope, "storage.loadStarted", "table", id, id)
 	e.JobID = j.ID
 	return j, audit.Record(tx, e.Says("%s started job %d: load file %d (%s) into %s %s.", scope.Actor().Name, j.ID, f.ID, f.Name, verb, id))
+}
+
+// StartCheck enqueues the job that reads a whole file as a load would, and changes
+// nothing. Its errors are those of StartLoad, but the bucket need not be there.
+func (s *Service) StartCheck(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
+	if err := l.check(scope); err != nil {
+		return jobs.Job{}, err
+	}
+	f, err := s.File(tx, scope, l.File)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: FileCheck, Scope: scope, Priority: weight(f), Params: l.params(f), FileID: f.ID, BytesTotal: f.Bytes})
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	e := audit.In(scope, "storage.fileCheckStarted", "file", fmt.Sprint(f.ID), f.Name)
+	e.JobID = j.ID
+	return j, audit.Record(tx, e.Says("%s started job %d: check all rows of file %d (%s).", scope.Actor().Name, j.ID, f.ID, f.Name))
+}
+
+// check is Forbidden without the right to write tables, and Invalid for a bad name or
+// options.
+func (l Load) check(scope access.Project) error {
+	if err := scope.Require(access.TablesWrite, false); err != nil {
+		return err
+	}
+	var c fault.Check
+	if err := c.Join(CheckName("table", l.Table)); err != nil {
+		return err
+	}
+	nulls := csv.DefaultDialect()
+	nulls.Nulls = l.Dialect.Nulls
+	c.Field(nulls.Validate() == nil, "nulls", complaint(nulls.Validate()))
+	l.Dialect.Nulls = ""
+	c.Field(l.Dialect.Validate() == nil, "delimiter", complaint(l.Dialect.Validate()))
+	return c.Err()
+}
+
+// complaint is what a *csv.Error says to people.
+func complaint(err error) string {
+	var bad *csv.Error
+	if errors.As(err, &bad) {
+		return bad.Message
+	}
+	return ""
+}
+
+// weight puts small files, which somebody waits for, before others.
+func weight(f File) int64 {
+	if f.Bytes < 8<<20 {
+		return jobs.Person
+	}
+	return jobs.Bulk
 }
 
 // RunLoad is the work of a load: it streams the file into a new version of the table,
@@ -210,34 +283,28 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	if len(columns) > 0 {
 		key = keyOf(columns)
 	}
-	staged, rows, err := s.stage(ctx, run, p, file, table, key)
+	staged, in, err := s.stage(ctx, run, p, file, table, key)
 	if err != nil {
-		return loadFault(err)
+		return s.leaveRejects(ctx, run, p, file, in, err)
 	}
 	s.log.Debug("load: flip", "job", j.ID)
-	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, key, rows) })
+	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, key, in) })
 	s.log.Debug("load: flipped", "job", j.ID, "error", err)
 	if err != nil && !db.Uncertain(err) {
-		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged))
+		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged), in.rejects.discard(ctx))
 	}
 	return err
 }
 
-func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table, key []string) (*engine.Staged, int64, error) {
-	var read atomic.Int64 // the parser's goroutine writes it, the writer's reports it
-	var rows int64
-	content, err := s.open(ctx, file, func(n int64) { read.Store(n) })
+func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table, key []string) (*engine.Staged, *intake, error) {
+	in, err := s.take(ctx, run, p, file, p.BadRows == skipBad)
 	if err != nil {
-		return nil, 0, err
+		return nil, in, err
 	}
-	defer func() { _ = content.Close() }()
-	source, err := csv.NewReader(content, p.dialect())
-	if err != nil {
-		return nil, 0, err
-	}
+	defer in.close()
 	for _, name := range key {
-		if !slices.Contains(source.Header(), name) {
-			return nil, 0, fault.Newf(fault.Invalid, "storage.import.missingKey", "The file lacks column %q of the primary key. The table was not changed.", excerpt(name))
+		if !slices.Contains(in.source.Header(), name) {
+			return nil, in, fault.Newf(fault.Invalid, "storage.import.missingKey", "The file lacks column %q of the primary key. The table was not changed.", excerpt(name))
 		}
 	}
 	mode := engine.Full
@@ -245,16 +312,22 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 		mode = engine.Append
 	}
 	staged, err := s.engine.Load(ctx, engine.Load{
-		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
-		Progress: func(n, _ int64) { rows = n; run.Progress(n, read.Load()) },
+		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: in.source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
+		Progress: func(n, _ int64) { in.rows.Store(n) },
 		Staging:  func() { s.log.Debug("load: stage", "job", run.Job.ID) },
 	})
-	return staged, rows, err
+	if err != nil {
+		return nil, in, err
+	}
+	if err := in.finish(ctx, run); err != nil {
+		return nil, in, errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged))
+	}
+	return staged, in, nil
 }
 
 // flip makes a staged load current: the table's row, its columns, its version, the
 // bucket's sums, the event and the end of the job, all or none.
-func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, rows int64) error {
+func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, in *intake) error {
 	j := run.Job
 	scope, err := jobScope(tx, j)
 	if err != nil {
@@ -268,9 +341,12 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 		return err
 	}
 	results := map[string]any{
-		"rowsInFile": rows, "rowsAdded": st.Added - st.Updated, "rowsChanged": st.Updated, "rowsUnchanged": st.Unchanged, "rowsRemoved": st.Removed - st.Updated,
+		"rowsInFile": in.total(), "rowsRejected": in.source.Rejected(), "rowsAdded": st.Added - st.Updated, "rowsChanged": st.Updated, "rowsUnchanged": st.Unchanged, "rowsRemoved": st.Removed - st.Updated,
 		"duplicateRows": st.Duplicates, "rowsInTable": st.Rows, "version": t.Version,
 		"columnsAdded": orEmpty(st.ColumnsAdded), "columnsDropped": orEmpty(st.ColumnsDropped),
+	}
+	if err := in.rejects.keep(tx, j, results); err != nil {
+		return err
 	}
 	says := loadSentence(j, t, st, base)
 	e := audit.In(scope, "storage."+map[bool]string{true: "tableCreated", false: "tableImported"}[base.Location == ""], "table", j.Table, j.Table)
@@ -278,7 +354,7 @@ func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engi
 	if err := audit.Record(tx, e.Says("%s %s", j.ActorName, says)); err != nil {
 		return err
 	}
-	return run.Complete(tx, jobs.Result{Results: results, Rows: rows, InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
+	return run.Complete(tx, jobs.Result{Results: results, Rows: in.rows.Load(), InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
 }
 
 func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table) string {

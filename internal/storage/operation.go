@@ -2,13 +2,13 @@ package storage
 
 import (
 	"steward/internal/access"
-	"steward/internal/jobs"
 )
 
 // Operations of storage jobs.
 const (
 	TableCreate           = "tableCreate" // a load that makes the table
 	TableImport           = "tableImport"
+	FileCheck             = "fileCheck" // reads a file as a load would, and changes nothing
 	TableExport           = "tableExport"
 	TableDefinitionCreate = "tableDefinitionCreate"
 	TableColumnAdd        = "tableColumnAdd"
@@ -37,7 +37,7 @@ const (
 // Operations lists the operations that jobs of people have, as filters offer them.
 func Operations() []string {
 	return []string{
-		TableCreate, TableImport, TableExport, TableDefinitionCreate, TableColumnAdd, TableColumnDelete, TableColumnRename, TableKeyAdd, TableKeyDelete,
+		TableCreate, TableImport, FileCheck, TableExport, TableDefinitionCreate, TableColumnAdd, TableColumnDelete, TableColumnRename, TableKeyAdd, TableKeyDelete,
 		TableRowsDelete, TableRevert, TableCopy, SnapshotCreate, SnapshotDelete, TableDrop, BucketDelete,
 	}
 }
@@ -54,6 +54,3 @@ func permission(operation string) access.Permission {
 	}
 	return access.TablesWrite
 }
-
-// priority is that of work whose size nobody needs to know: it is small.
-const priority = jobs.Person

@@ -118,7 +118,7 @@ func (s *Service) DeleteBucket(tx *db.Tx, scope access.Project, bucket string, t
 		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.buckets.changed", "Bucket %s has %d tables now, no longer %d. Look again at what would go.", bucket, b.Tables, tables)
 	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: BucketDelete, Scope: scope, Priority: priority, SerialKey: fmt.Sprintf("bucket:%d:%s", scope.Branch(), bucket), Params: map[string]any{"bucket": bucket, "force": tables > 0},
+		Class: jobs.Storage, Operation: BucketDelete, Scope: scope, Priority: jobs.Person, SerialKey: fmt.Sprintf("bucket:%d:%s", scope.Branch(), bucket), Params: map[string]any{"bucket": bucket, "force": tables > 0},
 	})
 	if err != nil {
 		return jobs.Job{}, err

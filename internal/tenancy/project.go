@@ -203,8 +203,7 @@ type After struct {
 
 // Mine lists the active projects that a person is a member of, by name.
 func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
-	var w db.Where
-	w.And("m.user_id = ? AND p.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
+	w := mine(tx, a)
 	if f.Search != "" {
 		w.And(`p.name_search LIKE ? ESCAPE '\'`, db.Like(f.Search))
 	}
@@ -218,4 +217,21 @@ func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at
 		FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE `+w.SQL()+
 		fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", f.Limit), w.Args()...)
+}
+
+// First gives the projects that Mine gives first, as many as limit, with no more than
+// their names and that of their organization: every page of a project lists some.
+func First(tx *db.Tx, a access.Actor, limit int) ([]Project, error) {
+	w := mine(tx, a)
+	return db.All(tx, func(r db.Row) (Project, error) {
+		var p Project
+		return p, r.Scan(&p.ID, &p.Name, &p.OrganizationName)
+	}, `SELECT p.id, p.name, o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id
+		WHERE `+w.SQL()+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", limit), w.Args()...)
+}
+
+// mine is the condition of the projects that a person may enter by a role of their own.
+func mine(tx *db.Tx, a access.Actor) (w db.Where) {
+	w.And("m.user_id = ? AND p.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
+	return w
 }

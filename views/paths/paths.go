@@ -66,6 +66,14 @@ func LoadInto(project int64, bucket, table string) string {
 // LoadFile is the second step of loading: checking how an uploaded file is read. The load is posted here.
 func LoadFile(project, file int64) string { return Load(project) + "/" + number(file) }
 
+// LoadFileCheck reads a whole file as a load would, and changes nothing (POST).
+func LoadFileCheck(project, file int64) string { return LoadFile(project, file) + "/check" }
+
+// FileDownload gives a file's own bytes.
+func FileDownload(project, file int64) string {
+	return Storage(project) + "/files/" + number(file) + "/download"
+}
+
 // Table is a table's list of columns, the first of its tabs.
 func Table(project int64, table string) string {
 	return Storage(project) + "/tables/" + url.PathEscape(table)

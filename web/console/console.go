@@ -196,7 +196,7 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	if err != nil {
 		return shell, p, err
 	}
-	others, err := tenancy.Mine(tx, s.Actor(), tenancy.Filter{Limit: 8})
+	others, err := tenancy.First(tx, s.Actor(), 8)
 	if err != nil {
 		return shell, p, err
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/html"
+	"github.com/PuerkitoBio/goquery"
 
 	"steward/internal/access"
 	"steward/internal/db"
@@ -73,20 +73,15 @@ func text(r webtest.Response, part string) string { return words(r.Page().Find(p
 
 // words are the texts of elements, a space between each two of them.
 func words(s *gq) string {
-	var b strings.Builder
-	var walk func(*html.Node)
-	walk = func(n *html.Node) {
-		if n.Type == html.TextNode {
-			b.WriteString(n.Data + " ")
+	var out []string
+	s.Contents().Each(func(_ int, n *gq) {
+		if goquery.NodeName(n) == "#text" {
+			out = append(out, strings.Fields(n.Text())...)
+		} else {
+			out = append(out, words(n))
 		}
-		for c := range n.ChildNodes() {
-			walk(c)
-		}
-	}
-	for _, n := range s.Nodes {
-		walk(n)
-	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	})
+	return strings.Join(strings.Fields(strings.Join(out, " ")), " ")
 }
 
 // undoes sends the undo that a page offers.

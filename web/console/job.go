@@ -18,6 +18,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage"
+	"steward/internal/storage/csv"
 	"steward/views/layout"
 	"steward/views/paths"
 	view "steward/views/storage"
@@ -92,7 +93,7 @@ func (c *Console) storageJobs(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	if f.Before.ID == 0 {
+	if f.Before.At.IsZero() {
 		q := ec.Request().URL.Query()
 		q.Set("part", view.JobsPart)
 		m.LiveURL = paths.Project(s.ID()) + "/live?" + q.Encode()
@@ -103,11 +104,11 @@ func (c *Console) storageJobs(ec echo.Context, s access.Project) error {
 // jobList is the live part of the list of jobs.
 func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.Filter) (view.JobList, error) {
 	f.Limit = pageSize + 1
-	list, err := c.app.Jobs.List(tx, s, f)
+	found, err := c.app.Jobs.Search(tx, s, f)
 	if err != nil {
 		return view.JobList{}, err
 	}
-	cursor := ""
+	list, cursor := found.Jobs, ""
 	if len(list) > pageSize {
 		list = list[:pageSize]
 		cursor = cursorOf(list[pageSize-1].CreatedAt, list[pageSize-1].ID)
@@ -126,11 +127,15 @@ func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.F
 		}
 		return paths.StorageJobs(s.ID()) + "?" + q.Encode()
 	}
-	if f.Before.ID != 0 {
+	if !f.Before.At.IsZero() {
 		m.Pager.Prev = ui.Link{Label: "Newest jobs", URL: at("")}
 	}
-	if cursor != "" {
+	switch {
+	case cursor != "":
 		m.Pager.Next = ui.Link{Label: "Older jobs", URL: at(cursor)}
+	case !found.Until.IsZero():
+		m.Pager.Text += ", searched back to " + ui.Exact(found.Until, utc).Text
+		m.Pager.Next = ui.Link{Label: "Search older jobs", URL: at(cursorOf(found.Until, 0))}
 	}
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.Load(s.ID())
@@ -170,7 +175,7 @@ func (c *Console) storageJob(ec echo.Context, s access.Project) error {
 		return err
 	}
 	m.Log = c.jobLog(lines)
-	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: "The load stops and the table stays as it is. The uploaded file is kept.",
+	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: consequence(j),
 		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
 	if c.app.Storage.Undoable(s, j) {
 		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), id), Key: key()}
@@ -209,14 +214,110 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		m.Progress = progress(j)
 	case j.State == jobs.Failed:
 		m.Error = view.JobError{Message: j.ErrorMessage, Code: j.ErrorCode}
-		if j.FileID != 0 && s.May(access.TablesWrite) {
-			bucket, table := cutTable(j.Table)
-			m.Error.Retry = ui.Button{Label: "Check the file again", URL: paths.With(paths.LoadFile(s.ID(), j.FileID), "bucket", bucket, "table", table), Icon: "refresh-cw", Small: true}
+		if readsFile(j) && s.May(access.TablesWrite) {
+			var err error
+			if m.Error.Retry, err = retry(s, j); err != nil {
+				return m, err
+			}
 		}
 	default:
 		m.Rows = jobRows(j)
 	}
-	return m, nil
+	if !j.Finished() || !readsFile(j) {
+		return m, nil
+	}
+	err := c.jobFindings(tx, s, j, &m)
+	return m, err
+}
+
+// readsFile reports whether a job loads or checks a file.
+func readsFile(j jobs.Job) bool {
+	return j.FileID != 0 && slices.Contains([]string{storage.TableCreate, storage.TableImport, storage.FileCheck}, j.Operation)
+}
+
+// retry leads to the page that checks the job's file: with another encoding if the one
+// that was used turned out wrong.
+func retry(s access.Project, j jobs.Job) (ui.Button, error) {
+	l, err := storage.LoadOf(j)
+	if err != nil {
+		return ui.Button{}, err
+	}
+	b := ui.Button{Label: "Check the file again", Icon: "refresh-cw", Small: true}
+	encoding := ""
+	switch csv.Code(strings.TrimPrefix(j.ErrorCode, "storage.import.")) {
+	case csv.CodeNotUTF8, csv.CodeNotUTF16, csv.CodeNotWindows1252:
+		other := l.Dialect.Encoding.Other()
+		b.Label, encoding = "Check the file as "+other.String(), other.Name()
+	}
+	b.URL = paths.With(paths.LoadFile(s.ID(), l.File), "bucket", l.Bucket, "table", l.Table, "encoding", encoding)
+	return b, nil
+}
+
+// findings are what jobs that read a file find in it.
+type findings struct {
+	Rows     int64    `json:"rowsInFile"`
+	Good     int64    `json:"rowsGood"`
+	Rejected int64    `json:"rowsRejected"`
+	Kept     int64    `json:"rejectedRowsKept"`
+	File     int64    `json:"rejectedFileId"`
+	Columns  []string `json:"columns"`
+	Nulls    []int64  `json:"nullCells"`
+}
+
+// jobFindings fills what is shown of the rows that a job could not read, and of a check.
+func (c *Console) jobFindings(tx *db.Tx, s access.Project, j jobs.Job, m *view.JobCard) error {
+	var f findings
+	if err := json.Unmarshal(j.Results, &f); err != nil {
+		return fmt.Errorf("console: results of job %d: %w", j.ID, err)
+	}
+	l, err := storage.LoadOf(j)
+	if err != nil {
+		return err
+	}
+	checked := j.Operation == storage.FileCheck && j.State == jobs.Success
+	if checked {
+		m.Rows = []ui.Stat{{Label: "Rows in the file", Figure: ui.Number(f.Rows)}, {Label: "Good rows", Figure: ui.Number(f.Good)}, {Label: "Rows that cannot be read", Figure: ui.Number(f.Rejected)}}
+		for i, name := range f.Columns[:min(len(f.Columns), len(f.Nulls))] {
+			m.Nulls = append(m.Nulls, view.JobNulls{Column: name, Count: ui.Number(f.Nulls[i]), Share: share(f.Nulls[i], f.Good)})
+		}
+		if f.Rejected == 0 && s.May(access.TablesWrite) {
+			m.Load = loadAgain(s, l, "Load into "+l.Table, "With the options of this check.")
+		}
+	}
+	if f.Rejected == 0 {
+		return nil
+	}
+	m.Rejected = &view.JobRejected{Text: fmt.Sprintf("%s of %s cannot be read.", ui.Number(f.Rejected), ui.Count(f.Rows, "row", "rows"))}
+	if f.File != 0 {
+		_, err := c.app.Storage.File(tx, s, f.File)
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return err
+		default:
+			m.Rejected.ListURL = paths.FileDownload(s.ID(), f.File)
+		}
+	}
+	if f.Kept < f.Rejected {
+		m.Rejected.Note = "The list has the first " + ui.Number(f.Kept) + "."
+	}
+	if good := f.Rows - f.Rejected; good > 0 && (checked || j.State == jobs.Failed) && s.May(access.TablesWrite) {
+		l.SkipBad = true
+		m.Rejected.Load = loadAgain(s, l, "Load the good rows", ui.Count(good, "row", "rows")+", with the same options, into "+l.Table+".")
+	}
+	return nil
+}
+
+// loadAgain offers a load of a file that a job has read.
+func loadAgain(s access.Project, l storage.Load, label, text string) *view.JobLoad {
+	return &view.JobLoad{Label: label, Text: text, Action: paths.LoadFile(s.ID(), l.File), Key: key(), Fields: optionFields(l)}
+}
+
+func share(n, of int64) string {
+	if of == 0 {
+		return ""
+	}
+	return ui.Percent(float64(n) / float64(of))
 }
 
 func cutTable(id string) (bucket, table string) {
@@ -233,12 +334,18 @@ func jobRows(j jobs.Job) []ui.Stat {
 		Removed int64 `json:"rowsRemoved"`
 		Table   int64 `json:"rowsInTable"`
 		Version int64 `json:"version"`
+
+		Rejected int64 `json:"rowsRejected"`
 	}
 	if err := json.Unmarshal(j.Results, &r); err != nil {
 		return nil
 	}
-	return []ui.Stat{{Label: "Rows added", Figure: ui.Number(r.Added)}, {Label: "Rows removed", Figure: ui.Number(r.Removed)},
+	stats := []ui.Stat{{Label: "Rows added", Figure: ui.Number(r.Added)}, {Label: "Rows removed", Figure: ui.Number(r.Removed)},
 		{Label: "Rows in the table", Figure: ui.Number(r.Table)}, {Label: "Version", Figure: ui.Number(r.Version)}}
+	if r.Rejected > 0 {
+		stats = append(stats, ui.Stat{Label: "Rows left out", Figure: ui.Number(r.Rejected)})
+	}
+	return stats
 }
 
 func progress(j jobs.Job) *ui.Progress {
@@ -246,10 +353,14 @@ func progress(j jobs.Job) *ui.Progress {
 	if j.State != jobs.Processing {
 		return p
 	}
+	verb := "loaded"
+	if j.Operation == storage.FileCheck {
+		verb = "read"
+	}
 	p.Label = "Starting"
 	if j.BytesTotal > 0 && j.BytesDone > 0 {
 		percent := itoa(min(100, j.BytesDone*100/j.BytesTotal))
-		p.Label, p.Percent = percent+"% loaded", percent
+		p.Label, p.Percent = percent+"% "+verb, percent
 		p.Note = ui.Count(j.RowsDone, "row", "rows") + ", " + ui.Bytes(j.BytesDone) + " of " + ui.Bytes(j.BytesTotal)
 	}
 	if j.CancelRequested {
@@ -326,6 +437,13 @@ func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
 
 // Words of a job
 
+func consequence(j jobs.Job) string {
+	if j.Operation == storage.FileCheck {
+		return "The check stops. It changes nothing, and the uploaded file is kept."
+	}
+	return "The load stops and the table stays as it is. The uploaded file is kept."
+}
+
 func jobTitle(j jobs.Job) string {
 	_, table := cutTable(j.Table)
 	switch j.Operation {
@@ -361,6 +479,8 @@ func jobTitle(j jobs.Job) string {
 		return "Drop " + table
 	case storage.BucketDelete:
 		return "Delete a bucket"
+	case storage.FileCheck:
+		return "Check all rows of a file"
 	}
 	return j.Operation
 }

@@ -25,7 +25,7 @@ var lists = map[string]bool{
 	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
 	"/projects/:project/storage/tables/:table": true, "/projects/:project/storage/tables/:table/preview": true,
 	"/projects/:project/storage/tables/:table/events": true,
-	"/projects/:project/storage/load":                 false, "/projects/:project/storage/load/:file": false,
+	"/projects/:project/storage/load":                 false, "/projects/:project/storage/load/:file": false, "/projects/:project/storage/files/:file/download": false,
 	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
 
 	"/projects/:project/storage/tables/:table/versions": true, "/projects/:project/storage/tables/:table/versions/compare": false,
@@ -133,9 +133,11 @@ func TestQueries(t *testing.T) {
 	in := furnish(t, s, p, admin)
 	c := s.SignIn(admin)
 	jobsPath := in.path("/projects/:project/storage/jobs")
+	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?status=error&operation=tableImport",
+		jobsPath + "?status=cancelled&operation=tableImport&table=in.c-walk.things&before=a-1", jobsPath + "?before=a-1", "/?q=count"}
 	tablePath := in.path("/projects/:project/storage/tables/:table")
-	paths := []string{tablePath + "/versions?before=3", tablePath + "/versions/compare?before=1&after=2", tablePath + "/snapshots?before=a-1", tablePath + "/preview?version=1",
-		c.Get(tablePath + "/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""), jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?before=a-1", "/?q=count"}
+	paths = append(paths, tablePath+"/versions?before=3", tablePath+"/versions/compare?before=1&after=2", tablePath+"/snapshots?before=a-1",
+		tablePath+"/preview?version=1", c.Get(tablePath+"/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""))
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))
@@ -153,6 +155,10 @@ func TestQueries(t *testing.T) {
 				plans++
 				// A person's own projects are sorted: there are as many as they have roles.
 				if fullScan.MatchString(step) && !strings.Contains(q.SQL, "FROM memberships m JOIN") {
+					t.Errorf("%s: %s\n%s", path, step, q.SQL)
+				}
+				// A project may have very many buckets, whose rows are long.
+				if strings.Contains(q.SQL, "SUM(rows_count)") && !strings.Contains(step, "COVERING INDEX buckets_totals") {
 					t.Errorf("%s: %s\n%s", path, step, q.SQL)
 				}
 			}

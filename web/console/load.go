@@ -46,7 +46,7 @@ func (c *Console) load(ec echo.Context, s access.Project) error {
 
 func (c *Console) loadForm(ec echo.Context, s access.Project, status int, bucket, table string, errs ui.Errors) error {
 	m := view.Load{StorageURL: paths.Storage(s.ID()), CancelURL: paths.Storage(s.ID()), Action: paths.With(paths.Load(s.ID()), gate.KeyField, key()),
-		Bucket: bucket, Table: table, Accept: ".csv,.tsv,.txt,.gz", Hint: "CSV or TSV in UTF-8, plain or compressed with gzip, up to 5 GB.", Errors: errs}
+		Bucket: bucket, Table: table, Accept: ".csv,.tsv,.txt,.gz,.zst", Hint: "CSV or TSV in UTF-8, UTF-16 or Windows-1252, plain or compressed with gzip or zstd, up to 5 GB.", Errors: errs}
 	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
 		return err
@@ -161,6 +161,7 @@ func (c *Console) loadCheck(ec echo.Context, s access.Project) error {
 	for _, k := range checkFields {
 		in[k] = query(ec, k)
 	}
+	in["nulls"] = ec.QueryParam("nulls") // spaces count
 	m, err := c.loadModel(ec, s, in)
 	if err != nil {
 		return err
@@ -171,13 +172,22 @@ func (c *Console) loadCheck(ec echo.Context, s access.Project) error {
 // check is the page of the second step, with what the load itself needs of it.
 type check struct {
 	view.LoadCheck
-	dropped []string
+	dialect        csv.Dialect
+	dropped, added []string // columns, as far as they are agreed to
 }
 
-var checkFields = []string{"delimiter", "quotes", "header", "empty", "bucket", "table", "mode", "drop", "add"}
+var checkFields = []string{"delimiter", "quotes", "encoding", "header", "empty", "nulls", "nullsQuoted", "badRows", "bucket", "table", "mode", "drop", "add"}
+
+// nullsMax bounds the texts that stand for NULL, because the address holds them.
+const nullsMax = 4000
 
 // loadStart enqueues the load.
-func (c *Console) loadStart(ec echo.Context, s access.Project) error {
+func (c *Console) loadStart(ec echo.Context, s access.Project) error { return c.loadSend(ec, s, false) }
+
+// fileCheck enqueues a job that reads the whole file as the load would.
+func (c *Console) fileCheck(ec echo.Context, s access.Project) error { return c.loadSend(ec, s, true) }
+
+func (c *Console) loadSend(ec echo.Context, s access.Project, only bool) error {
 	in, err := form(ec, checkFields...)
 	if err != nil {
 		return err
@@ -190,22 +200,18 @@ func (c *Console) loadStart(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	l := storage.Load{File: file, Bucket: m.Bucket, Table: in["table"], Append: in["mode"] == "append", Dialect: dialectOf(m.Options)}
-	if m.Errors == nil {
-		m.Errors = ui.Errors{}
+	l := storage.Load{File: file, Bucket: m.Bucket, Table: in["table"], Append: in["mode"] == "append", Dialect: m.dialect, SkipBad: m.BadRows == "skip",
+		DropColumns: m.dropped, AddColumns: m.added}
+	start := c.app.Storage.StartCheck
+	if !only {
+		start = c.app.Storage.StartLoad
+		m.refuse(in)
+	} else if m.Problem.Message != "" && !m.Problem.Row {
+		m.fault("", "The file cannot be read with these options. The banner below says where.")
 	}
-	if m.Problem.Message != "" {
-		m.Errors[""] = "The file cannot be read with these options. The banner below says where."
-	}
-	for _, ch := range m.Changes {
-		if in[ch.Field] != ch.Value {
-			m.Errors[ch.Field] = "Tick this to go on, or choose a file with the columns of the table."
-		}
-	}
-	l.DropColumns = m.dropped
 	var j jobs.Job
 	if len(m.Errors) == 0 {
-		err = c.update(ec, func(tx *db.Tx) (err error) { j, err = c.app.Storage.StartLoad(tx, s, l); return err })
+		err = c.update(ec, func(tx *db.Tx) (err error) { j, err = start(tx, s, l); return err })
 		if errs, ok := fieldErrors(err); ok {
 			m.Errors = errs
 		} else if err != nil {
@@ -216,6 +222,30 @@ func (c *Console) loadStart(ec echo.Context, s access.Project) error {
 		return page(ec, http.StatusUnprocessableEntity, view.LoadCheckPage(m.LoadCheck))
 	}
 	return ec.Redirect(http.StatusSeeOther, paths.StorageJob(s.ID(), j.ID))
+}
+
+// refuse notes what keeps the form from being loaded as it was sent.
+func (m *check) refuse(in map[string]string) {
+	switch {
+	case m.Problem.Message == "":
+	case !m.Problem.Row:
+		m.fault("", "The file cannot be read with these options. The banner below says where.")
+	case m.BadRows != "skip":
+		m.fault("", "The file has rows that cannot be read. The banner below says where; choose below to leave them out, or mend the file.")
+	}
+	for _, ch := range m.Changes {
+		if in[ch.Field] != ch.Value {
+			m.fault(ch.Field, "Tick this to go on, or choose a file with the columns of the table.")
+		}
+	}
+}
+
+// fault notes an error of a field.
+func (m *check) fault(field, message string) {
+	if m.Errors == nil {
+		m.Errors = ui.Errors{}
+	}
+	m.Errors[field] = message
 }
 
 // loadModel reads the file's beginning with the options given, or finds them out, and
@@ -235,7 +265,9 @@ func (c *Console) loadModel(ec echo.Context, s access.Project, in map[string]str
 	if err != nil {
 		return m, err
 	}
-	m.LoadCheck = view.LoadCheck{StorageURL: paths.Storage(s.ID()), URL: paths.LoadFile(s.ID(), id), AgainURL: paths.LoadInto(s.ID(), in["bucket"], in["table"]), Key: key(),
+	m.dialect = d.Dialect
+	m.LoadCheck = view.LoadCheck{CheckURL: paths.LoadFileCheck(s.ID(), id), Nulls: view.Nulls{Texts: d.Dialect.Nulls, Quoted: d.Dialect.NullsQuoted}, BadRows: "stop",
+		StorageURL: paths.Storage(s.ID()), URL: paths.LoadFile(s.ID(), id), AgainURL: paths.LoadInto(s.ID(), in["bucket"], in["table"]), Key: key(),
 		File: view.LoadFile{Name: f.Name, Size: ui.Bytes(f.Bytes)}, Options: optionsOf(d.Dialect), Problem: problem,
 		Bucket: in["bucket"], Table: in["table"], Mode: in["mode"], Note: ui.Count(int64(len(d.Columns)), "column", "columns")}
 	if m.Table == "" {
@@ -243,6 +275,15 @@ func (c *Console) loadModel(ec echo.Context, s access.Project, in map[string]str
 	}
 	if m.Mode != "append" {
 		m.Mode = "full"
+	}
+	if in["badRows"] == "skip" {
+		m.BadRows = "skip"
+	}
+	if len(in["nulls"]) > nullsMax {
+		m.fault("nulls", fmt.Sprintf("These texts may have %d bytes together.", nullsMax))
+	}
+	if e := d.Dialect.Encoding; e != csv.UTF8 {
+		m.Converted = "This file is " + e.String() + "; it is converted to UTF-8. Choose another encoding if letters below look wrong."
 	}
 	for _, r := range d.Rows {
 		row := make([]ui.Value, len(r))
@@ -261,19 +302,21 @@ func (c *Console) loadModel(ec echo.Context, s access.Project, in map[string]str
 	return m, err
 }
 
+// sample reads the file's beginning: with the options of the form, or, as long as there
+// are none, with those found out, in the form's encoding if it names one.
 func (c *Console) sample(ec echo.Context, f storage.File, in map[string]string) (csv.Detection, view.ReadProblem, error) {
-	var with *csv.Dialect
+	how := storage.Reading{SkipBad: in["badRows"] == "skip"}
+	how.Encoding, how.Known = csv.ParseEncoding(in["encoding"])
 	if in["delimiter"] != "" {
-		d := dialectOf(view.ReadOptions{Delimiter: view.Choice{Value: in["delimiter"]}, Quotes: view.Choice{Value: in["quotes"]},
-			Header: view.Choice{Value: in["header"]}, Empty: view.Choice{Value: in["empty"]}})
-		with = &d
+		d := dialectOf(in)
+		how.Dialect = &d
 	}
-	d, err := c.app.Storage.Sample(ec.Request().Context(), f, with, sampleRows)
+	d, err := c.app.Storage.Sample(ec.Request().Context(), f, how, sampleRows)
 	var bad *csv.Error
 	if errors.As(err, &bad) {
 		d.Problem = bad
-		if with != nil {
-			d.Dialect = *with
+		if how.Dialect != nil {
+			d.Dialect = *how.Dialect
 		} else if d.Dialect.Delimiter == 0 {
 			d.Dialect = csv.DefaultDialect()
 		}
@@ -285,12 +328,15 @@ func (c *Console) sample(ec echo.Context, f storage.File, in map[string]string) 
 	}
 	var p view.ReadProblem
 	if d.Problem != nil {
-		p = view.ReadProblem{Message: d.Problem.Message, Found: d.Problem.Found, Column: d.Problem.Name}
+		p = view.ReadProblem{Row: d.Skippable(), Message: d.Problem.Message, Found: d.Problem.Found, Column: d.Problem.Name}
 		if d.Problem.Line > 0 {
 			p.Line = ui.Number(d.Problem.Line)
 		}
 		if p.Column == "" && d.Problem.Column > 0 {
 			p.Column = itoa(int64(d.Problem.Column))
+		}
+		if d.Rejected > 0 {
+			p.Skipped = ui.Count(d.Rejected, "row", "rows")
 		}
 	}
 	return d, p, nil
@@ -345,7 +391,8 @@ func (c *Console) loadTarget(tx *db.Tx, s access.Project, m *check, header []str
 		}
 		m.Columns = append(m.Columns, col)
 	}
-	return columnChanges(m, plan, in)
+	columnChanges(m, plan, in)
+	return nil
 }
 
 func loadModes(p storage.Plan, table string) []ui.Choice {
@@ -360,15 +407,15 @@ func loadModes(p storage.Plan, table string) []ui.Choice {
 
 // columnChanges says which columns a load would drop or add. Replacing the rows asks for
 // a tick that names them; adding rows refuses to lose a column and takes new ones.
-func columnChanges(m *check, p storage.Plan, in map[string]string) error {
+func columnChanges(m *check, p storage.Plan, in map[string]string) {
 	if !p.Exists || len(m.Columns) == 0 {
-		return nil
+		return
 	}
 	if m.Mode == "append" {
 		if len(p.Missing) > 0 {
 			m.Errors = ui.Errors{"mode": "Rows can be added only with every column of the table. The file lacks: " + strings.Join(p.Missing, ", ") + "."}
 		}
-		return nil
+		return
 	}
 	for _, ch := range []struct {
 		field, says, does string
@@ -377,20 +424,24 @@ func columnChanges(m *check, p storage.Plan, in map[string]string) error {
 		if len(ch.names) == 0 {
 			continue
 		}
-		value, err := json.Marshal(ch.names)
-		if err != nil {
-			return err
-		}
-		m.Changes = append(m.Changes, view.ColumnChange{Field: ch.field, Value: string(value), Required: true, Checked: in[ch.field] == string(value),
+		value := tick(ch.names)
+		m.Changes = append(m.Changes, view.ColumnChange{Field: ch.field, Value: value, Required: true, Checked: in[ch.field] == value,
 			Message: fmt.Sprintf(ch.says, ui.Count(int64(len(ch.names)), "column", "columns")), Label: ch.does + strings.Join(ch.names, ", ")})
 	}
-	m.dropped = p.Missing
-	return nil
+	for _, ch := range m.Changes {
+		switch {
+		case !ch.Checked:
+		case ch.Field == "drop":
+			m.dropped = p.Missing
+		default:
+			m.added = p.New
+		}
+	}
 }
 
 // tableName makes a table's name of a file's.
 func tableName(file string) string {
-	for _, ext := range []string{".gz", ".csv", ".tsv", ".txt"} {
+	for _, ext := range []string{".gz", ".zst", ".csv", ".tsv", ".txt"} {
 		if len(file) > len(ext) && strings.EqualFold(file[len(file)-len(ext):], ext) {
 			file = file[:len(file)-len(ext)]
 		}
@@ -433,13 +484,15 @@ var emptyOptions = []ui.Option{{Value: "distinct", Label: "Null, unless quoted"}
 
 var empties = map[string]csv.Empty{"distinct": csv.EmptyDistinct, "null": csv.EmptyNull, "text": csv.EmptyText}
 
+var encodingOptions = []ui.Option{{Value: "utf-8", Label: "UTF-8"}, {Value: "windows-1252", Label: "Windows-1252"}, {Value: "utf-16le", Label: "UTF-16 (little-endian)"}, {Value: "utf-16be", Label: "UTF-16 (big-endian)"}}
+
 // dialectOf reads the options of the form; unknown values fall back to the usual ones.
-func dialectOf(o view.ReadOptions) csv.Dialect {
+func dialectOf(in map[string]string) csv.Dialect {
 	d := csv.DefaultDialect()
-	if i := slices.IndexFunc(delimiters, func(x ui.Option) bool { return x.Value == o.Delimiter.Value }); i >= 0 {
+	if i := slices.IndexFunc(delimiters, func(x ui.Option) bool { return x.Value == in["delimiter"] }); i >= 0 {
 		d.Delimiter = delimiterBytes[i]
 	}
-	switch o.Quotes.Value {
+	switch in["quotes"] {
 	case "single":
 		d.Enclosure = '\''
 	case "backslash":
@@ -447,15 +500,57 @@ func dialectOf(o view.ReadOptions) csv.Dialect {
 	case "none":
 		d.Enclosure = 0
 	}
-	d.Header = o.Header.Value != "no"
-	d.Empty = empties[o.Empty.Value]
+	d.Encoding, _ = csv.ParseEncoding(in["encoding"])
+	d.Header = in["header"] != "no"
+	d.Empty = empties[in["empty"]]
+	d.Nulls = nullTexts(in["nulls"])
+	d.NullsQuoted = in["nullsQuoted"] == "yes"
 	return d
+}
+
+// nullTexts are the lines of a text field that have something on them.
+func nullTexts(field string) string {
+	lines := strings.Split(strings.ReplaceAll(field, "\r\n", "\n"), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(s string) bool { return s == "" }), "\n")
+}
+
+// optionFields are the fields of the form that asks for a load.
+func optionFields(l storage.Load) []view.JobField {
+	o, mode, bad := optionsOf(l.Dialect), "full", "stop"
+	if l.Append {
+		mode = "append"
+	}
+	if l.SkipBad {
+		bad = "skip"
+	}
+	out := []view.JobField{{Name: "delimiter", Value: o.Delimiter.Value}, {Name: "quotes", Value: o.Quotes.Value}, {Name: "encoding", Value: o.Encoding.Value},
+		{Name: "header", Value: o.Header.Value}, {Name: "empty", Value: o.Empty.Value}, {Name: "nulls", Value: l.Dialect.Nulls},
+		{Name: "bucket", Value: l.Bucket}, {Name: "table", Value: l.Table}, {Name: "mode", Value: mode}, {Name: "badRows", Value: bad}}
+	if l.Dialect.NullsQuoted {
+		out = append(out, view.JobField{Name: "nullsQuoted", Value: "yes"})
+	}
+	if len(l.DropColumns) > 0 {
+		out = append(out, view.JobField{Name: "drop", Value: tick(l.DropColumns)})
+	}
+	if len(l.AddColumns) > 0 {
+		out = append(out, view.JobField{Name: "add", Value: tick(l.AddColumns)})
+	}
+	return out
+}
+
+// tick is what a box sends that agrees to a change of these columns.
+func tick(names []string) string {
+	b, err := json.Marshal(names)
+	if err != nil { // texts always encode
+		panic(err)
+	}
+	return string(b)
 }
 
 func optionsOf(d csv.Dialect) view.ReadOptions {
 	o := view.ReadOptions{
 		Delimiter: view.Choice{Value: "comma", Options: delimiters}, Quotes: view.Choice{Value: "double", Options: quoteOptions},
-		Header: view.Choice{Value: "yes", Options: headerOptions}, Empty: view.Choice{Value: "distinct", Options: emptyOptions},
+		Encoding: view.Choice{Value: d.Encoding.Name(), Options: encodingOptions}, Header: view.Choice{Value: "yes", Options: headerOptions}, Empty: view.Choice{Value: "distinct", Options: emptyOptions},
 	}
 	if i := strings.IndexByte(delimiterBytes, d.Delimiter); i >= 0 {
 		o.Delimiter.Value = delimiters[i].Value

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/PuerkitoBio/goquery"
+	"github.com/klauspost/compress/zstd"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -114,7 +115,12 @@ func (l *loader) upload(table, name, content string) webtest.Response {
 // await waits for a job's end, at most half a minute.
 func (l *loader) await(job string) outcome {
 	l.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	return l.awaitFor(30*time.Second, job)
+}
+
+func (l *loader) awaitFor(long time.Duration, job string) outcome {
+	l.t.Helper()
+	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var state string
 		l.View(func(tx *db.Tx) (err error) {
 			state, err = db.Value[string](tx, "SELECT state FROM jobs WHERE id = "+job[strings.LastIndexByte(job, '/')+1:])
@@ -480,6 +486,14 @@ func pack(content string) string {
 	return b.String()
 }
 
+func packZstd(content string) string {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err)
+	}
+	return string(w.EncodeAll([]byte(content), nil))
+}
+
 func columns(n int) string {
 	names := make([]string, n)
 	for i := range names {
@@ -492,7 +506,7 @@ func badFiles() []badFile {
 	const head = "id,name,note\n1,a,b\n"
 	lateLine := "Line 14,002"
 	png, _ := hex.DecodeString("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000020001e221bc330000000049454e44ae426082")
-	packed := pack(late(lateRows))
+	packed, packedZstd := pack(late(lateRows)), packZstd(late(lateRows))
 	return []badFile{
 		{"too few cells", "", head + "2,c\n", "check", []string{"Line 3 has 2 cells", "the header has 3", "Found: 2,c"}},
 		{"too few cells, late", "", late(lateRows) + "2,c\n", "job", []string{lateLine + " has 2 cells", "the header has 3", "Found: 2,c"}},
@@ -502,10 +516,15 @@ func badFiles() []badFile {
 		{"unterminated quote, late", "", late(lateRows) + "2,\"open,d\n3,e,f\n", "job", []string{lateLine + `, cell 2 ("name") opens a quote (") that is never closed`, `Found: "open,d`}},
 		{"NUL", "", head + "2,a\x00b,d\n", "check", []string{`Line 3, cell 2 ("name") holds a NUL byte at position 2`, `Found: a\x00`}},
 		{"NUL, late", "", late(lateRows) + "2,a\x00b,d\n", "job", []string{lateLine + `, cell 2 ("name") holds a NUL byte at position 2`, `Found: a\x00`}},
-		{"not UTF-8", "", head + "2,caf\xe9,d\n", "check", []string{`Line 3, cell 2 ("name") is not UTF-8 text: byte 0xE9 at position 4`, `Found: caf\xe9`}},
+		{"neither UTF-8 nor Windows-1252", "", head + "2,caf\x81,d\n", "check", []string{`Line 3, cell 2 ("name") is not UTF-8 text: byte 0x81 at position 4`, `Found: caf\x81`}},
 		{"not UTF-8, late", "", late(lateRows) + "2,caf\xe9,d\n", "job", []string{lateLine + `, cell 2 ("name") is not UTF-8 text: byte 0xE9 at position 4`, `Found: caf\xe9`}},
 		{"stray quote, late", "", late(lateRows) + "2,a\"b,d\n", "job", []string{lateLine + `, cell 2 ("name") has a quote (") inside unquoted text`, `Found: a"`}},
-		{"UTF-16", "", "\xff\xfei\x00d\x00\n\x001\x00\n\x00", "check", []string{"UTF-16", "Save it as UTF-8"}},
+		{"half of a UTF-16 character", "", "\xff\xfei\x00d\x00\n\x001\x00\x3d\xd8\n\x00", "check", []string{`Line 2, cell 1 ("id") is not UTF-16 text: half of a surrogate pair at position 2`, "such as UTF-8"}},
+		{"UTF-16 with an odd number of bytes", "", "\xff\xfei\x00d\x00\n\x001\x00\n", "check", []string{`Line 2, cell 1 ("id") is not UTF-16 text: the file ends with half of a character`}},
+		{"UTF-16 with NUL", "", "\xff\xfei\x00d\x00\n\x001\x00\x00\x00\n\x00", "check", []string{`Line 2, cell 1 ("id") holds a NUL byte at position 2`}},
+		{"UTF-32", "", "\xff\xfe\x00\x00i\x00\x00\x00", "check", []string{"This is UTF-32 text, not a CSV file"}},
+		{"Windows-1252 without a character, late", "", "id;prix\n0;\x80 5\n" + strings.Repeat("1;caf\xe9\n", 270_000) + "2;\x81\n", "job",
+			[]string{`Line 270,003, cell 2 ("prix") is not Windows-1252 text: byte 0x81 at position 1`, "such as UTF-8", "Check the file as UTF-8", "1 of 270,002 rows cannot be read", "Load the good rows"}},
 		{"duplicate header", "", "id,name,id\n1,2,3\n", "check", []string{`the column name "id" twice`, "cell 1", "cell 3"}},
 		{"empty header", "", "id,,note\n1,2,3\n", "check", []string{"Cell 2 of the header is empty"}},
 		{"header of 10,000 characters", "", "id," + strings.Repeat("n", 10_000) + "\n1,2\n", "check", []string{"Cell 2 of the header is a name of 10,000 characters; a name has 300 at most"}},
@@ -519,6 +538,11 @@ func badFiles() []badFile {
 		{"packed emptiness", "bad.csv.gz", pack(""), "check", []string{"The file is empty"}},
 		{"picture", "", string(png), "check", []string{"This is a PNG picture, not a CSV file"}},
 		{"archive", "", "PK\x03\x04\x14\x00\x00\x00", "check", []string{"ZIP archive or an Excel workbook"}},
+		{"picture in zstd", "bad.csv.zst", packZstd(string(png)), "check", []string{"This is a PNG picture, not a CSV file"}},
+		{"zstd cut off", "bad.csv.zst", packZstd(head)[:20], "check", []string{"The zstd file is damaged or cut off"}},
+		{"zstd cut off, late", "bad.csv.zst", packedZstd[:len(packedZstd)-9], "job", []string{"The zstd file is damaged or cut off"}},
+		{"zstd with a wrong sum", "bad.csv.zst", packedZstd[:len(packedZstd)-4] + "1234", "job", []string{"The zstd file is damaged or cut off"}},
+		{"zstd with a window of 2 GiB", "bad.csv.zst", "\x28\xb5\x2f\xfd\x00\xa8" + packZstd(head)[6:], "check", []string{"needs a window of over 128 MiB"}},
 		{"gzip cut off", "bad.csv.gz", pack(head)[:30], "check", []string{"The gzip file is damaged or cut off"}},
 		{"gzip cut off, late", "bad.csv.gz", packed[:len(packed)-9], "job", []string{"The gzip file is damaged or cut off"}},
 		{"gzip with a wrong sum", "bad.csv.gz", packed[:len(packed)-8] + "12345678", "job", []string{"The gzip file is damaged or cut off"}},
@@ -588,6 +612,8 @@ func TestOddFiles(t *testing.T) {
 		{"line ends in quotes", "id,name\n1,\"a\r\nb\nc\"\n", []string{"id", "name"}, 1},
 		{"packed", pack("id,name\n1,one\n2,two\n"), []string{"id", "name"}, 2},
 		{"packed in two parts", pack("id,name\n1,one\n") + pack("2,two\n"), []string{"id", "name"}, 2},
+		{"packed with zstd", packZstd("id,name\n1,one\n2,two\n"), []string{"id", "name"}, 2},
+		{"packed with zstd in two parts", packZstd("id,name\n1,one\n") + packZstd("2,two\n"), []string{"id", "name"}, 2},
 		{"4,096 columns", columns(4096) + "\n" + strings.Repeat(",", 4095) + "\n", strings.Split(columns(4096), ","), 1},
 	} {
 		t.Run(f.name, func(t *testing.T) {

@@ -57,6 +57,10 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: storage + "/load", Rule: gate.InProject(access.TablesWrite, c.loadUpload)},
 		{Method: "GET", Path: storage + "/load/:file", Rule: gate.InProject(access.TablesWrite, c.loadCheck)},
 		{Method: "POST", Path: storage + "/load/:file", Rule: gate.InProject(access.TablesWrite, c.loadStart)},
+		{Method: "POST", Path: storage + "/load/:file/check", Rule: gate.InProject(access.TablesWrite, c.fileCheck)},
+
+		// Storage: files
+		{Method: "GET", Path: storage + "/files/:file/download", Rule: gate.InProject(access.StorageRead, c.fileDownload)},
 
 		// Storage: jobs
 		{Method: "GET", Path: storage + "/jobs", Rule: gate.InProject(access.StorageJobsRead, c.storageJobs)},

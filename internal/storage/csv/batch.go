@@ -8,7 +8,7 @@ type Batch struct {
 	Rows    int
 	Columns []Column // as many as the reader's header has names
 	Line    int64    // number of the line, from 1, where the first row starts
-	Bytes   int64    // of input, with line ends, that the rows take
+	Bytes   int64    // of input, with line ends, that the rows take, with bad rows before and between them
 
 	buf   []byte // the input, of which most values are slices
 	plain []byte // values that had to be rewritten: without doubling or escapes

@@ -10,12 +10,27 @@ import (
 // Detection is what the beginning of a file tells.
 type Detection struct {
 	Dialect   Dialect
-	BOM       bool     // the file starts with a UTF-8 byte order mark
+	BOM       bool     // the file starts with a byte order mark
 	Confident bool     // the delimiter fits, and no other nearly as well
 	Columns   []string // as Reader.Header; nil if the sample does not hold all of the first row
 	Rows      [][]Cell // the first rows
 	Problem   *Error   // the first thing wrong in the sample, which comes after all Rows
+	Rejected  int64    // bad rows that SampleSkipping left out
 	Truncated bool     // the file goes on after Rows
+}
+
+// Skippable reports whether the problem is a row that a load may leave out, and
+// not the file as a whole or its header.
+func (d Detection) Skippable() bool {
+	if d.Problem == nil || len(d.Columns) == 0 {
+		return false
+	}
+	switch d.Problem.Code {
+	case CodeDialect, CodeEmptyFile, CodeForeign, CodeEncoding, CodeHeaderTooLarge, CodeTooManyColumns,
+		CodeEmptyName, CodeLongName, CodeUnprintableName, CodeReservedName, CodeDuplicateName:
+		return false
+	}
+	return true
 }
 
 // Cell is one cell of a row.
@@ -25,9 +40,14 @@ type Cell struct {
 	Quoted bool // it stands in quotes
 }
 
-// Detect guesses the dialect of a file from sample, which is its beginning (a
-// MiB is plenty), and shows at most rows of its rows. Whole says that sample
-// is the whole file; otherwise a row that the sample cuts off is left out.
+// Detect guesses encoding and dialect of a file from sample, which is its
+// beginning (a MiB is plenty), and shows at most rows of its rows. Whole says
+// that sample is the whole file; otherwise a row that the sample cuts off is
+// left out.
+//
+// A byte order mark decides the encoding. Without one, NUL bytes at every
+// other place make UTF-16, and what is not UTF-8 but ordinary text in
+// Windows-1252 is that.
 //
 // The delimiter is the one of comma, semicolon, tab and vertical bar that
 // divides most of the sample into rows of equally many cells. A file without
@@ -36,16 +56,23 @@ type Cell struct {
 // below have them too.
 //
 // It returns an [*Error] if the file cannot be read in any dialect: if it is
-// empty, no text, or UTF-16, or if the first problem in the sample is a byte
-// that is not UTF-8 or is NUL; then the Detection is complete, with the same
+// empty or no text, or if the first problem in the sample is a byte that is
+// not of the encoding or is NUL; then the Detection is complete, with the same
 // error as Problem. Whatever else is wrong is only a Problem.
 func Detect(sample []byte, whole bool, rows int) (Detection, error) {
+	return DetectIn(likelyEncoding(sample, whole), sample, whole, rows)
+}
+
+// DetectIn is [Detect] for a file whose encoding is known.
+func DetectIn(e Encoding, sample []byte, whole bool, rows int) (Detection, error) {
 	d := DefaultDialect()
-	if whole && blank(sample) {
+	d.Encoding = e
+	text := decoded(sample, whole, e)
+	if whole && blank(text) {
 		return Detection{Dialect: d}, emptyFile()
 	}
 	var confident bool
-	d.Delimiter, confident = likelyDelimiter(sample, whole)
+	d.Delimiter, confident = likelyDelimiter(text, whole)
 	d.Header = likelyHeader(sample, whole, d)
 	detection, err := Sample(sample, whole, d, rows)
 	detection.Confident = confident
@@ -56,16 +83,25 @@ func Detect(sample []byte, whole bool, rows int) (Detection, error) {
 // and errors are those of [Detect], except that an invalid dialect is an error
 // and that the result is confident.
 func Sample(sample []byte, whole bool, d Dialect, rows int) (Detection, error) {
-	detection := Detection{
-		Dialect:   d,
-		BOM:       bytes.HasPrefix(sample, []byte(byteOrderMark)),
-		Confident: true,
-		Truncated: !whole,
-	}
+	return takeSample(sample, whole, d, rows, false)
+}
+
+// SampleSkipping is [Sample], but leaves bad rows out and goes on behind them:
+// Problem is the first of them and may have Rows after it.
+func SampleSkipping(sample []byte, whole bool, d Dialect, rows int) (Detection, error) {
+	return takeSample(sample, whole, d, rows, true)
+}
+
+func takeSample(sample []byte, whole bool, d Dialect, rows int, skip bool) (Detection, error) {
+	_, marked := markedEncoding(sample)
+	detection := Detection{Dialect: d, BOM: marked, Confident: true, Truncated: !whole}
 	r, err := newReader(sampleSource(sample, whole), d, productLimits())
 	if r != nil {
 		detection.Columns = r.header
 		r.marking = true
+		if skip {
+			r.SkipBadRows(1, func(bad Rejected) error { detection.Problem = bad.Err; return nil })
+		}
 	}
 	var b Batch
 	for err == nil {
@@ -75,17 +111,20 @@ func Sample(sample []byte, whole bool, d Dialect, rows int) (Detection, error) {
 			detection.Truncated = detection.Truncated || wanted < b.Rows
 		}
 	}
+	if r != nil {
+		detection.Rejected = r.rejected
+	}
 	var problem *Error
 	if !errors.As(err, &problem) {
 		return detection, nil // the end of the sample
 	}
 	switch problem.Code {
-	case CodeDialect, CodeEmptyFile, CodeForeign, CodeUTF16:
+	case CodeDialect, CodeEmptyFile, CodeForeign, CodeEncoding:
 		return detection, problem
 	}
 	detection.Problem, detection.Truncated = problem, true
 	switch problem.Code {
-	case CodeNUL, CodeNotUTF8:
+	case CodeNUL, CodeNotUTF8, CodeNotUTF16, CodeNotWindows1252:
 		return detection, problem
 	}
 	return detection, nil
@@ -184,7 +223,7 @@ func bestFits(sample []byte, whole bool, enclosure byte) (best, second fit) {
 }
 
 // tryDelimiter says how well a delimiter fits. In which encoding the sample is
-// does not matter.
+// does not matter, as long as ASCII is ASCII in it.
 func tryDelimiter(sample []byte, whole bool, delimiter, enclosure byte) fit {
 	sample = bytes.TrimPrefix(sample, []byte(byteOrderMark))
 	s := newScanner(Dialect{Delimiter: delimiter, Enclosure: enclosure}, MaxCell)

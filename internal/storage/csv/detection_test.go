@@ -235,11 +235,14 @@ func TestDetectRefuses(t *testing.T) {
 	}{
 		{"nothing", "", csv.CodeEmptyFile, 1, 0, 0},
 		{"blank lines", "\uFEFF\n\r\n\n", csv.CodeEmptyFile, 1, 0, 0},
-		{"UTF-16", "\xff\xfea\x00;\x00", csv.CodeUTF16, 1, 0, 0},
+		{"UTF-32", "\xff\xfe\x00\x00a\x00\x00\x00", csv.CodeForeign, 1, 0, 0},
+		{"nothing in UTF-16", "\xff\xfe\n\x00", csv.CodeEmptyFile, 1, 0, 0},
+		{"UTF-16 with half a character", "a\x00;\x00b\x00\n\x001\x00;\x00\x00\xd8\n\x00", csv.CodeNotUTF16, 2, 2, 0},
 		{"a workbook", "PK\x03\x04\x14\x00", csv.CodeForeign, 1, 0, 0},
 		{"NUL", "a;b\n1;2\n3;\x004\n", csv.CodeNUL, 3, 2, 1},
-		{"Windows-1252", "a;b\n1;2\n3;caf\xe9\n", csv.CodeNotUTF8, 3, 2, 1},
-		{"Windows-1252 in the header", "a;caf\xe9\n1;2\n", csv.CodeNotUTF8, 1, 2, 0},
+		{"neither UTF-8 nor Windows-1252", "a;b\n1;2\n3;caf\x81\n", csv.CodeNotUTF8, 3, 2, 1},
+		{"neither of them in the header", "a;caf\x81\n1;2\n", csv.CodeNotUTF8, 1, 2, 0},
+		{"UTF-8 with a wrong byte", "a;b\n1;žluť\n3;caf\xe9\n", csv.CodeNotUTF8, 3, 2, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,12 +5,20 @@
 // [Reader] here hands out batches of rows by column, as slices of the bytes it
 // read: the shape that a columnar file wants, without an allocation per row.
 // It tells an empty cell from a quoted empty one, keeps every byte of a quoted
-// cell, refuses what is not plain UTF-8 text, and names line and cell of
-// whatever is wrong. Its memory is bounded whatever the input.
+// cell, refuses what is not plain text, and names line and cell of whatever is
+// wrong, or passes over it. Its memory is bounded whatever the input. Text in
+// UTF-16 and Windows-1252 it converts to UTF-8.
 //
 // [Detect] guesses the dialect of a file from its beginning, and [Writer]
 // writes what Reader reads back to the same cells.
 package csv
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
 
 // Dialect says how the bytes of a file become cells. The dialect that most
 // files speak, and that [Writer] writes, is [DefaultDialect].
@@ -37,7 +45,24 @@ type Dialect struct {
 
 	// Empty says what an empty cell becomes.
 	Empty Empty
+
+	// Nulls are texts that stand for NULL, one a line, besides what Empty
+	// says: a cell that is one of them, to the byte, is NULL. There are
+	// MaxNulls at most, of MaxNull bytes; empty lines count for nothing.
+	Nulls string
+
+	// NullsQuoted says that this goes for quoted cells, too.
+	NullsQuoted bool
+
+	// Encoding says what the bytes of the file stand for.
+	Encoding Encoding
 }
+
+// Limits of [Dialect.Nulls].
+const (
+	MaxNulls = 50
+	MaxNull  = 300 // bytes
+)
 
 // Empty says whether an empty cell is NULL or the empty text. A dialect
 // without an enclosure cannot quote, so all its empty cells are unquoted.
@@ -80,8 +105,38 @@ func (d Dialect) flaw() string {
 		return "The delimiter and the escape character must differ."
 	case d.Empty > EmptyText:
 		return "An empty cell can only become NULL or the empty text."
+	case d.Encoding > Windows1252:
+		return "The encoding must be UTF-8, UTF-16 or Windows-1252."
+	}
+	return d.nullsFlaw()
+}
+
+func (d Dialect) nullsFlaw() string {
+	n := 0
+	for text := range d.nulls() {
+		n++
+		switch {
+		case n > MaxNulls:
+			return fmt.Sprintf("At most %d texts can stand for NULL.", MaxNulls)
+		case len(text) > MaxNull:
+			return fmt.Sprintf("A text that stands for NULL has %d bytes at most.", MaxNull)
+		case !utf8.ValidString(text):
+			return "A text that stands for NULL must be UTF-8."
+		}
 	}
 	return ""
+}
+
+// nulls are the texts that stand for NULL.
+func (d Dialect) nulls() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for line := range strings.Lines(d.Nulls) {
+			text := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+			if text != "" && !yield(text) {
+				return
+			}
+		}
+	}
 }
 
 // structural reports whether c can delimit, enclose or escape. Bytes from

@@ -24,7 +24,7 @@ const (
 	// The file as a whole.
 	CodeEmptyFile Code = "emptyFile" // no byte but a byte order mark and one line end
 	CodeForeign   Code = "foreign"   // a picture, an archive or something else that is no text
-	CodeUTF16     Code = "utf16"     // text, but UTF-16
+	CodeEncoding  Code = "encoding"  // its byte order mark is that of another encoding
 
 	// The header, or the first row.
 	CodeHeaderTooLarge  Code = "headerTooLarge"  // over MaxHeader
@@ -48,5 +48,18 @@ const (
 	CodeDanglingEscape    Code = "danglingEscape"    // nothing follows the escape
 	CodeNUL               Code = "nul"
 	CodeNotUTF8           Code = "notUTF8"
-	CodeCellTooLarge      Code = "cellTooLarge" // over MaxCell; Line is where the cell starts
+	CodeNotUTF16          Code = "notUTF16"       // half of a character
+	CodeNotWindows1252    Code = "notWindows1252" // a byte that stands for nothing there
+	CodeCellTooLarge      Code = "cellTooLarge"   // over MaxCell; Line is where the cell starts
 )
+
+// wrongText is the code for a byte that is not of an encoding.
+func wrongText(e Encoding) Code {
+	switch e {
+	case UTF16LE, UTF16BE:
+		return CodeNotUTF16
+	case Windows1252:
+		return CodeNotWindows1252
+	}
+	return CodeNotUTF8
+}

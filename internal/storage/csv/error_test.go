@@ -40,14 +40,14 @@ func TestReaderRefuses(t *testing.T) {
 		}, {
 			name: "UTF-16, little end first", file: "\xff\xfea\x00",
 			want: csv.Error{
-				Line: 1, Code: csv.CodeUTF16, Found: `\xff\xfe`,
-				Message: "This file is UTF-16 text, not UTF-8 text. Save it as UTF-8 and load it again.",
+				Line: 1, Code: csv.CodeEncoding, Found: `\xff\xfe`,
+				Message: "This file is UTF-16 (little-endian) text, not UTF-8 text. Choose UTF-16 (little-endian) as its encoding.",
 			},
 		}, {
 			name: "UTF-16, big end first", file: "\xfe\xff\x00a",
 			want: csv.Error{
-				Line: 1, Code: csv.CodeUTF16, Found: `\xfe\xff`,
-				Message: "This file is UTF-16 text, not UTF-8 text. Save it as UTF-8 and load it again.",
+				Line: 1, Code: csv.CodeEncoding, Found: `\xfe\xff`,
+				Message: "This file is UTF-16 (big-endian) text, not UTF-8 text. Choose UTF-16 (big-endian) as its encoding.",
 			},
 		}, {
 			name: "PNG", file: "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
@@ -176,7 +176,7 @@ func TestReaderRefuses(t *testing.T) {
 			name: "a header that is not UTF-8", file: "\uFEFFa,b\xe9\n",
 			want: csv.Error{
 				Line: 1, Column: 2, Code: csv.CodeNotUTF8, Found: `b\xe9`,
-				Message: "Line 1, cell 2 is not UTF-8 text: byte 0xE9 at position 2. Save the file as UTF-8 and load it again.",
+				Message: "Line 1, cell 2 is not UTF-8 text: byte 0xE9 at position 2. Choose another encoding, such as Windows-1252, or save the file as UTF-8.",
 			},
 		},
 
@@ -332,25 +332,25 @@ func TestReaderRefuses(t *testing.T) {
 			name: "a byte that is not UTF-8", file: "a,b\n1,2\n3,caf\xe9\n", rows: 1,
 			want: csv.Error{
 				Line: 3, Column: 2, Name: "b", Code: csv.CodeNotUTF8, Found: `caf\xe9`,
-				Message: `Line 3, cell 2 ("b") is not UTF-8 text: byte 0xE9 at position 4. Save the file as UTF-8 and load it again.`,
+				Message: `Line 3, cell 2 ("b") is not UTF-8 text: byte 0xE9 at position 4. Choose another encoding, such as Windows-1252, or save the file as UTF-8.`,
 			},
 		}, {
 			name: "a byte that is not UTF-8 inside quotes, lines below", file: "a,b\n1,\"2\nz\x80\"\n",
 			want: csv.Error{
 				Line: 3, Column: 2, Name: "b", Code: csv.CodeNotUTF8, Found: `"2\nz\x80`,
-				Message: `Line 3, cell 2 ("b") is not UTF-8 text: byte 0x80 at position 4. Save the file as UTF-8 and load it again.`,
+				Message: `Line 3, cell 2 ("b") is not UTF-8 text: byte 0x80 at position 4. Choose another encoding, such as Windows-1252, or save the file as UTF-8.`,
 			},
 		}, {
 			name: "a character cut off by the end", file: "a,b\n1,\xe2\x82",
 			want: csv.Error{
 				Line: 2, Column: 2, Name: "b", Code: csv.CodeNotUTF8, Found: `\xe2`,
-				Message: `Line 2, cell 2 ("b") is not UTF-8 text: byte 0xE2 at position 1. Save the file as UTF-8 and load it again.`,
+				Message: `Line 2, cell 2 ("b") is not UTF-8 text: byte 0xE2 at position 1. Choose another encoding, such as Windows-1252, or save the file as UTF-8.`,
 			},
 		}, {
 			name: "a character cut off by NUL", file: "a,b\n1,\xe2\x82\x00",
 			want: csv.Error{
 				Line: 2, Column: 2, Name: "b", Code: csv.CodeNotUTF8, Found: `\xe2`,
-				Message: `Line 2, cell 2 ("b") is not UTF-8 text: byte 0xE2 at position 1. Save the file as UTF-8 and load it again.`,
+				Message: `Line 2, cell 2 ("b") is not UTF-8 text: byte 0xE2 at position 1. Choose another encoding, such as Windows-1252, or save the file as UTF-8.`,
 			},
 		}, {
 			name: "a large cell", file: "a,b\n1,2\n3," + strings.Repeat("x", 16<<20+1) + "\n", rows: 1,
@@ -671,6 +671,11 @@ func TestDialectValidate(t *testing.T) {
 		{"enclosure and escape", dialect(func(d *csv.Dialect) { d.Escape = '\\' }), false},
 		{"delimiter as enclosure", dialect(func(d *csv.Dialect) { d.Enclosure = ',' }), false},
 		{"delimiter as escape", dialect(func(d *csv.Dialect) { d.Enclosure, d.Escape = 0, ',' }), false},
+		{"texts that are NULL", dialect(func(d *csv.Dialect) { d.Nulls = strings.Repeat(strings.Repeat("x", 300)+"\n", 50) }), true},
+		{"too many texts that are NULL", dialect(func(d *csv.Dialect) { d.Nulls = strings.Repeat("x\n\n", 51) }), false},
+		{"a text that is NULL and too long", dialect(func(d *csv.Dialect) { d.Nulls = strings.Repeat("x", 301) }), false},
+		{"a text that is NULL and not UTF-8", dialect(func(d *csv.Dialect) { d.Nulls = "\xff" }), false},
+		{"unknown encoding", dialect(func(d *csv.Dialect) { d.Encoding = 4 }), false},
 		{"unknown kind of empty", dialect(func(d *csv.Dialect) { d.Empty = 3 }), false},
 	}
 	for _, test := range tests {

@@ -2,13 +2,18 @@ package csv_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	stdcsv "encoding/csv"
 	"errors"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"steward/internal/storage/csv"
 )
@@ -24,6 +29,7 @@ func fuzzDialects() []csv.Dialect {
 		dialect(noEnclosure),
 		dialect(escape),
 		{Delimiter: '\t', Escape: '\\', Empty: csv.EmptyText},
+		dialect(func(d *csv.Dialect) { d.Nulls = "1\nx" }),
 	}
 }
 
@@ -82,7 +88,7 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("rows %q alone are %q, %v", got.Rows, alone.Rows, alone.Err)
 			}
 		}
-		if got.Err == nil && d.Enclosure == '"' {
+		if got.Err == nil && d.Enclosure == '"' && d.Nulls == "" {
 			compareWithStandardLibrary(t, file, d, got)
 		}
 		if detection, err := csv.Detect(file, chunk%2 == 0, 5); err == nil && len(detection.Rows) > 5 {
@@ -99,6 +105,224 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("the sample has rows %q, want %q", rows, got.Rows)
 		}
 	})
+}
+
+// FuzzSkip passes over the bad rows of any bytes, in small chunks and with small
+// limits. The good rows are those of a file from which the bad ones were taken out
+// one after the other, and the rows before the first bad one those of a reader that
+// stops there.
+func FuzzSkip(f *testing.F) {
+	for _, file := range []string{
+		"a,b\n1,x\n2,\"y\n3,z\n", "a,b\n1\n\n2,y\n\n\n3,\"\xff\nx\"\n4,w\n", "a,b\n1,x\ry\n2,y\"z\n\x00\n", "a\n1\n\n2,3\n", "1,2\n3\n4,5\n",
+		"a,b\n1,\"x\n2,\"y\"\n3,z\n4,\"\"\"\n", "a;b\n1\\\n;2;\\\n3\n4;5\\", "a,b\n" + strings.Repeat("x", 70) + ",1\n2,3\n", "a,b\n1,\"" + strings.Repeat("\n", 70) + "2,3\n",
+	} {
+		for d := range fuzzDialects() {
+			f.Add([]byte(file), uint8(1), uint8(d))
+		}
+	}
+	f.Fuzz(func(t *testing.T, file []byte, chunk, choice uint8) {
+		const cell, row, header = 20, 60, 50
+		d := fuzzDialects()[int(choice)%len(fuzzDialects())]
+		open := func(file []byte, chunk int) *csv.Reader {
+			r, err := csv.NewReaderWithLimits(bytes.NewReader(file), d, chunk, cell, row, header)
+			if err != nil {
+				return nil
+			}
+			return r
+		}
+		r := open(file, 1+int(chunk))
+		if r == nil {
+			return
+		}
+		got, rejected := sift(t, r)
+		other, otherRejected := sift(t, open(file, 4096))
+		if !reflect.DeepEqual(got.Rows, other.Rows) || !reflect.DeepEqual(rejected, otherRejected) || got.Line != other.Line {
+			t.Fatalf("in chunks of %d: %+v %+v\nin chunks of 4096: %+v %+v", 1+int(chunk), got, rejected, other, otherRejected)
+		}
+		if got.Err != nil {
+			t.Fatalf("error %v", got.Err)
+		}
+		stopped := drain(t, open(file, 4096))
+		if n := len(stopped.Rows); n > len(got.Rows) || !slices.EqualFunc(stopped.Rows, got.Rows[:n], slices.Equal) {
+			t.Fatalf("good rows %q, before the first bad one %q", got.Rows, stopped.Rows)
+		}
+		if (stopped.Err == nil) != (len(rejected) == 0) {
+			t.Fatalf("error %v, rejected %+v", stopped.Err, rejected)
+		}
+		// Take one bad row out after the other.
+		rest, line := slices.Clone(file), int64(1)
+		for i := 0; stopped.Err != nil; i++ {
+			if i == len(rejected) {
+				t.Fatalf("%v was not rejected: %+v", stopped.Err, rejected)
+			}
+			start := firstRowEnd(rest, d, row)
+			if stopped.Rows != nil {
+				start = endOfRows(rest, stopped)
+			}
+			if !d.Header && stopped.Rows == nil {
+				t.Fatalf("the first row is bad: %v", stopped.Err)
+			}
+			end := start + badEnd(rest[start:], d, row)
+			if at := line + int64(bytes.Count(rest[:start], []byte("\n"))); rejected[i].Line != at {
+				t.Fatalf("rejected %+v, want line %d", rejected[i], at)
+			}
+			text := bytes.TrimSuffix(bytes.TrimSuffix(rest[start:end], []byte("\n")), []byte("\r"))
+			if text = text[:min(len(text), row)]; rejected[i].Text != string(text) {
+				t.Fatalf("rejected %+v, want %q", rejected[i], text)
+			}
+			line += int64(bytes.Count(rest[start:end], []byte("\n")))
+			rest = slices.Delete(rest, start, end)
+			again := open(rest, 4096)
+			if again == nil {
+				return // what is left counts as empty
+			}
+			if stopped = drain(t, again); i+1 == len(rejected) && (stopped.Err != nil || !reflect.DeepEqual(stopped.Rows, got.Rows)) {
+				t.Fatalf("without the bad rows: %q, %v\nwant %q", stopped.Rows, stopped.Err, got.Rows)
+			}
+		}
+	})
+}
+
+// firstRowEnd returns where the first row of a file ends that can be read.
+func firstRowEnd(file []byte, d csv.Dialect, limit int) int {
+	start := len(file) - len(bytes.TrimPrefix(file, []byte("\uFEFF")))
+	return start + badEnd(file[start:], d, limit)
+}
+
+// badEnd returns how many bytes the row takes with which file begins: up to its certain
+// end, or its first line. It looks at every byte once.
+func badEnd(file []byte, d csv.Dialect, limit int) int {
+	const (
+		fresh  = iota // of a cell
+		bare          // inside a cell without quotes
+		inside        // of quotes
+		closed        // perhaps: behind a quote inside quotes
+	)
+	line, state := -1, fresh
+	certain := func() int {
+		for i := 0; i < len(file) && i < limit; i++ {
+			c := file[i]
+			lf := c == '\n' || c == '\r' && i+1 < len(file) && i+1 < limit && file[i+1] == '\n'
+			switch {
+			case state == inside:
+				if c == d.Enclosure {
+					state = closed
+				}
+			case state == closed && c == d.Enclosure:
+				state = inside
+			case c == d.Delimiter:
+				state = fresh
+			case lf:
+				return i + bytes.IndexByte(file[i:], '\n') + 1
+			case c == '\r', state == closed:
+				return -1
+			case d.Enclosure != 0 && c == d.Enclosure:
+				if state == bare {
+					return -1
+				}
+				state = inside
+			case d.Escape != 0 && c == d.Escape:
+				if i++; i == len(file) {
+					return -1
+				}
+				state = bare
+			default:
+				state = bare
+			}
+		}
+		if len(file) <= limit && state != inside {
+			return len(file)
+		}
+		return -1
+	}
+	if end := certain(); end >= 0 {
+		return end
+	}
+	for i := 0; i < len(file) && line < 0; i++ {
+		switch {
+		case d.Escape != 0 && file[i] == d.Escape:
+			i++
+		case file[i] == '\n':
+			line = i + 1
+		}
+	}
+	if line < 0 {
+		return len(file)
+	}
+	return line
+}
+
+// FuzzEncoding reads any bytes as UTF-16 and as Windows-1252: in whatever chunks, and
+// the same as their conversion to UTF-8.
+func FuzzEncoding(f *testing.F) {
+	for _, file := range []string{"", "a,b\n1,\xe9\n", "a\x00,\x00b\x00\n\x001\x00,\x00=\xd8\x80\xde", "\xfe\xff\x00a\x00\n\xd8=\x00\n", "a\x00\n\x001"} {
+		for e := range 3 {
+			f.Add([]byte(file), uint8(e), uint8(3))
+		}
+	}
+	f.Fuzz(func(t *testing.T, file []byte, choice, chunk uint8) {
+		d := csv.DefaultDialect()
+		d.Encoding = []csv.Encoding{csv.UTF16LE, csv.UTF16BE, csv.Windows1252}[choice%3]
+		get := func(source io.Reader, d csv.Dialect) content {
+			r, err := csv.NewReaderWithLimits(source, d, 64, 1000, 4000, 1000)
+			if err != nil {
+				return content{Err: err}
+			}
+			return drain(t, r)
+		}
+		got := get(bytes.NewReader(file), d)
+		if slow := get(&pieces{file, 1 + int(chunk)}, d); !reflect.DeepEqual(slow, got) {
+			t.Fatalf("in pieces of %d: %+v\nwhole: %+v", 1+int(chunk), slow, got)
+		}
+		var found *csv.Error
+		if errors.As(got.Err, &found) {
+			checkError(t, found)
+			if found.Code == csv.CodeNotUTF16 || found.Code == csv.CodeNotWindows1252 || found.Code == csv.CodeEncoding || found.Code == csv.CodeForeign {
+				return
+			}
+		}
+		text, whole := converted(file, d.Encoding)
+		if !whole {
+			return // what is wrong may come after another error
+		}
+		d.Encoding = csv.UTF8
+		if want := get(strings.NewReader(text), d); !reflect.DeepEqual(got, want) {
+			t.Fatalf("read as %s: %+v\nconverted: %+v", []string{"UTF-16LE", "UTF-16BE", "Windows-1252"}[choice%3], got, want)
+		}
+	})
+}
+
+// converted is a file in UTF-8, and whether all of it could be converted.
+func converted(file []byte, e csv.Encoding) (string, bool) {
+	if e == csv.Windows1252 {
+		text, err := charmap.Windows1252.NewDecoder().Bytes(file)
+		return string(text), err == nil && !bytes.ContainsAny(file, "\x81\x8d\x8f\x90\x9d") && !strings.ContainsAny(string(text), "\u0081\u008d\u008f\u0090\u009d")
+	}
+	units := make([]uint16, len(file)/2)
+	for i := range units {
+		units[i] = binary.BigEndian.Uint16(file[2*i:])
+		if e == csv.UTF16LE {
+			units[i] = binary.LittleEndian.Uint16(file[2*i:])
+		}
+	}
+	text := string(utf16.Decode(units))
+	return text, len(file)%2 == 0 && slices.Equal(utf16.Encode([]rune(text)), units)
+}
+
+// pieces is a source that gives a few bytes at a time.
+type pieces struct {
+	rest []byte
+	size int
+}
+
+// Read implements io.Reader.
+func (s *pieces) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.rest[:min(s.size, len(s.rest))])
+	s.rest = s.rest[n:]
+	return n, nil
 }
 
 // endOfRows returns where in file the rows of c end.

@@ -11,10 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// byteOrderMark may stand at the start of a UTF-8 file. It is no part of the
-// first cell.
-const byteOrderMark = "\uFEFF"
-
 // readHeader reads the first row. It gives the columns their names if named;
 // otherwise it stays a row of data, and only its cells are counted.
 func (r *Reader) readHeader(named bool) error {
@@ -26,8 +22,10 @@ func (r *Reader) readHeader(named bool) error {
 	size := max(r.limits.chunk, longestSignature)
 	for {
 		r.ahead = r.read(r.ahead, size)
-		if err := foreign(r.ahead); err != nil {
-			return err
+		if r.encoding == UTF8 {
+			if err := foreign(r.ahead, UTF8); err != nil {
+				return err
+			}
 		}
 		if bytes.HasPrefix(r.ahead, []byte(byteOrderMark)) {
 			r.taken = len(byteOrderMark)

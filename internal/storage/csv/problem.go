@@ -17,11 +17,11 @@ const maxFound = 60
 // was read as far as the reader's spot. What it says depends on nothing
 // behind the flaw, so that it is the same however the input came in chunks.
 func (r *Reader) problem(buf []byte, row int, f flaw) *Error {
+	if !r.telling() {
+		return &r.untold
+	}
 	if r.blank > 0 {
-		return &Error{
-			Line: r.blank, Code: CodeTooFewCells,
-			Message: fmt.Sprintf("Line %s is empty; %s cells. Remove the line.", thousands(r.blank), r.expected()),
-		}
+		return r.blankLine()
 	}
 	e := &Error{
 		Line: r.lineAt(row), Code: f.code,
@@ -47,6 +47,17 @@ func (r *Reader) problem(buf []byte, row int, f flaw) *Error {
 		r.cellProblem(e, buf, f)
 	}
 	return e
+}
+
+// blankLine says that the blank line is one between rows.
+func (r *Reader) blankLine() *Error {
+	if !r.telling() {
+		return &r.untold
+	}
+	return &Error{
+		Line: r.blank, Code: CodeTooFewCells,
+		Message: fmt.Sprintf("Line %s is empty; %s cells. Remove the line.", thousands(r.blank), r.expected()),
+	}
 }
 
 // expected says how many cells a row should have.
@@ -105,7 +116,15 @@ func (r *Reader) cellProblem(e *Error, buf []byte, f flaw) {
 	case CodeNUL:
 		e.Message = fmt.Sprintf("%s holds a NUL byte at position %s: this is not plain text.", cell, thousands(f.at-inside+1))
 	case CodeNotUTF8:
-		e.Message = fmt.Sprintf("%s is not UTF-8 text: byte 0x%02X at position %s. Save the file as UTF-8 and load it again.", cell, buf[f.at], thousands(f.at-inside+1))
+		e.Message = fmt.Sprintf("%s is not UTF-8 text: byte 0x%02X at position %s. Choose another encoding, such as %s, or save the file as UTF-8.", cell, buf[f.at], thousands(f.at-inside+1), Windows1252)
+	case CodeNotWindows1252:
+		e.Message = fmt.Sprintf("%s is not Windows-1252 text: byte 0x%02X at position %s. Choose another encoding, such as %s.", cell, buf[f.at], thousands(utf8.RuneCount(buf[inside:f.at])+1), UTF8)
+	case CodeNotUTF16:
+		what := "half of a surrogate pair"
+		if buf[f.at] == endsInside {
+			what = "the file ends with half of a character"
+		}
+		e.Message = fmt.Sprintf("%s is not UTF-16 text: %s at position %s. Choose another encoding, such as %s.", cell, what, thousands(utf8.RuneCount(buf[inside:f.at])+1), UTF8)
 	}
 }
 

@@ -1,6 +1,7 @@
 package csv
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,8 @@ var errPartial = errors.New("csv: the sample ends here")
 // A row ends with LF or CRLF; the last one may end with the file. A blank
 // line is a row of one empty cell if the file has one column. If it has
 // several, blank lines are ignored at the end of the file and an error
-// elsewhere. Line numbers count line feeds, those inside cells too.
+// elsewhere. Line numbers count line feeds, those inside cells too. Limits and
+// numbers of bytes are those of the file in UTF-8.
 type Reader struct {
 	source  io.Reader
 	limits  limits
@@ -49,6 +51,17 @@ type Reader struct {
 	nullBare   bool // an unquoted empty cell is NULL
 	nullQuoted bool // a quoted empty cell is NULL
 
+	nulls       map[string]bool // texts that are NULL
+	nullsQuoted bool            // also in quotes
+
+	encoding Encoding
+	skipping bool                 // bad rows are passed over
+	reject   func(Rejected) error // takes the first of them,
+	most     int64                // as many as this
+	rejected int64                // how many there were
+	passing  bool                 // the input goes on with the line of a row that was rejected
+	escaped  bool                 // and with a byte that an escape takes in
+
 	header []string
 	named  bool // the header was read, not made up
 
@@ -57,9 +70,15 @@ type Reader struct {
 	ended error // why source gives no more: io.EOF, errPartial or its failure
 	err   error // what Next returns from now on
 
-	line  int64 // where the window of scan starts
+	line int64 // where the window of scan starts
+
+	mark     int   // behind the last row that was rejected in the window; 0 if none was
+	markLine int64 // the line there
+
 	blank int64 // line of the first blank one just passed; 0 if there is none
 	spot  spot
+
+	untold Error // stands for what is wrong with a row that is only counted
 }
 
 // spot is how far the row being read has come.
@@ -74,8 +93,8 @@ type spot struct {
 // mark, if there is one, and the header.
 //
 // It returns an [*Error] if the dialect is not valid, if the file is empty,
-// is no text or is not UTF-8, and if the first row has more than [MaxColumns]
-// cells. With a header it does so, too, if that takes more than [MaxHeader]
+// is no text or not in the dialect's encoding, and if the first row has more
+// than [MaxColumns] cells. With a header it does so, too, if that takes more than [MaxHeader]
 // bytes, or if a name is blank, reserved (_timestamp, _job), not printable,
 // there twice or longer than [MaxName] characters. An error of r is returned
 // wrapped.
@@ -93,13 +112,30 @@ func newReader(source io.Reader, d Dialect, l limits) (*Reader, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
+	if d.Encoding != UTF8 {
+		peek := bufio.NewReaderSize(source, longestSignature)
+		raw, _ := peek.Peek(longestSignature) // an error comes again
+		if err := foreign(raw, d.Encoding); err != nil {
+			return nil, err
+		}
+		source = newDecoder(peek, d.Encoding)
+	}
 	r := &Reader{
 		source:     source,
+		encoding:   d.Encoding,
 		limits:     l,
 		scan:       newScanner(d, l.cell),
 		nullBare:   d.Empty != EmptyText,
 		nullQuoted: d.Empty == EmptyNull,
 		line:       1,
+
+		nullsQuoted: d.NullsQuoted,
+	}
+	for text := range d.nulls() {
+		if r.nulls == nil {
+			r.nulls = make(map[string]bool)
+		}
+		r.nulls[text] = true
 	}
 	return r, r.readHeader(d.Header)
 }
@@ -111,9 +147,10 @@ func (r *Reader) Header() []string { return r.header }
 // Next fills b with the next rows, at least one: about 256 KiB of input, or
 // one larger row. What b held before is gone.
 //
-// It returns io.EOF after the last row, an [*Error] for bad input and a
-// wrapped error if the source fails: always after the rows before that place
-// have been returned, and then the same error for ever.
+// It returns io.EOF after the last row, an [*Error] for bad input (unless it
+// is to be passed over, see [Reader.SkipBadRows]) and a wrapped error if the
+// source fails: always after the rows before that place have been returned,
+// and then the same error for ever.
 func (r *Reader) Next(b *Batch) error {
 	b.reset(len(r.header), 4*r.limits.chunk)
 	if r.err != nil {
@@ -122,6 +159,7 @@ func (r *Reader) Next(b *Batch) error {
 	r.scan.plain = b.plain
 	for size := r.limits.chunk; ; {
 		r.fill(b, size)
+		b.Line = r.line
 		used, err := r.parse(b)
 		if used == 0 && err == nil {
 			// The input ends before the row does. Doubling it keeps the work
@@ -130,7 +168,7 @@ func (r *Reader) Next(b *Batch) error {
 			r.scan.plain = r.scan.plain[:0]
 			continue
 		}
-		b.Line, b.plain = r.line, r.scan.plain
+		b.plain = r.scan.plain
 		r.line += lineFeeds(b.buf[:used])
 		r.putBack(b.buf[used:])
 		r.err = err
@@ -140,7 +178,11 @@ func (r *Reader) Next(b *Batch) error {
 		if err != nil {
 			return err
 		}
-		b.buf, size = b.buf[:0], r.limits.chunk // it was blank lines only
+		// It was blank lines and rejected rows only.
+		if b.buf, size = b.buf[:0], r.limits.chunk; cap(b.buf) > 4*size {
+			b.buf = nil
+		}
+		r.scan.plain = r.scan.plain[:0]
 	}
 }
 

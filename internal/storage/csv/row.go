@@ -2,33 +2,83 @@ package csv
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
 // parse adds the rows in the batch's input to the batch until they make a
-// chunk, and returns how many bytes they take, with blank lines. The error
-// says what comes behind them; it is nil if that takes more input to say.
+// chunk, and returns how many bytes they take, with blank lines and rows that
+// were rejected. The error says what comes behind them; it is nil if that
+// takes more input to say.
 func (r *Reader) parse(b *Batch) (used int, err error) {
 	complete := r.ended == io.EOF && r.taken == len(r.ahead)
-	valid, bad := text(b.buf, !complete)
+	r.mark = 0
+	if r.passing {
+		used = r.pass(b.buf, 0)
+		b.Line += lineFeeds(b.buf[:used])
+	}
+	sound := soundness{buf: b.buf, more: !complete}
+	sound.look(used)
 	for used < r.limits.chunk {
-		end := min(valid, used+r.limits.row)
+		end := min(sound.until, used+r.limits.row)
 		r.scan.window, r.scan.last = b.buf[:end], complete && end == len(b.buf)
 		next, outcome := r.row(b, used)
-		switch outcome {
-		case rowEnd:
+		if outcome == rowEnd {
 			used = next
 			continue
-		case broken:
+		}
+		more := r.ended == nil || r.taken < len(r.ahead)
+		if outcome == broken {
 			err = r.problem(b.buf, used, r.scan.flaw)
-		case outOfBytes:
-			more := r.ended == nil || r.taken < len(r.ahead)
-			err = r.outOfBytes(b.buf, used, CodeRowTooLarge, edge{end < valid, bad, more})
+		} else {
+			err = r.outOfBytes(b.buf, used, CodeRowTooLarge, edge{end < sound.until, sound.bad, more})
 		}
 		b.dropUnfinished()
-		return used, err
+		if !r.skipping || err == nil {
+			return used, err
+		}
+		var bad *Error
+		if !errors.As(err, &bad) {
+			return used, err
+		}
+		if next, err = r.passBad(b.buf, used, bad, complete, more); err != nil || next < 0 {
+			return used, err
+		}
+		used = next
+		if b.Rows == 0 {
+			b.Line = r.markLine
+		}
+		sound.look(used)
 	}
 	return used, nil
+}
+
+// soundness is how far the bytes of a batch are text.
+type soundness struct {
+	buf  []byte
+	more bool // other input follows
+	nul  int  // offset of a NUL, with none between it and until
+
+	until int  // they are text up to here
+	bad   bool // and the byte here is not
+}
+
+// look finds out how far the bytes from offset p on are text, unless that is
+// known. Looking from one bad byte to the next takes time that is proportional
+// to their distance.
+func (s *soundness) look(p int) {
+	if p > 0 && p <= s.until {
+		return
+	}
+	if p == 0 || s.nul < p {
+		if s.nul = bytes.IndexByte(s.buf[p:], 0); s.nul < 0 {
+			s.nul = len(s.buf)
+		} else {
+			s.nul += p
+		}
+	}
+	n, bad := validUTF8(s.buf[p:s.nul], s.more && s.nul == len(s.buf))
+	s.until, s.bad = p+n, bad || s.nul < len(s.buf)
 }
 
 // edge is what lies behind a window.
@@ -50,7 +100,7 @@ func (r *Reader) outOfBytes(buf []byte, row int, large Code, e edge) error {
 	case e.bad && buf[f.at] == 0:
 		f.code = CodeNUL
 	case e.bad:
-		f.code = CodeNotUTF8
+		f.code = wrongText(r.encoding)
 	case e.more:
 		return nil
 	case r.ended == errPartial:
@@ -100,6 +150,7 @@ func (r *Reader) cells(b *Batch, p int) (next int, end ending) {
 		window    = s.window
 		delimiter = s.delimiter
 		columns   = b.Columns
+		nulls     = r.nulls
 	)
 	for i := range columns {
 		var (
@@ -127,9 +178,11 @@ func (r *Reader) cells(b *Batch, p int) (next int, end ending) {
 			}
 		}
 		c := &columns[i]
-		if len(value) == 0 && (r.nullQuoted || r.nullBare && !quoted) {
+		switch {
+		case len(value) == 0 && (r.nullQuoted || r.nullBare && !quoted),
+			nulls != nil && (r.nullsQuoted || !quoted) && nulls[string(value)]:
 			c.Defined = append(c.Defined, 0)
-		} else {
+		default:
 			c.Defined = append(c.Defined, 1)
 			c.Values = append(c.Values, value)
 		}
@@ -173,6 +226,9 @@ func (r *Reader) countOn(p, n int) (next int, end ending) {
 
 // lineAt returns the number of the line in which offset p of the window lies.
 func (r *Reader) lineAt(p int) int64 {
+	if r.mark > 0 && p >= r.mark {
+		return r.markLine + lineFeeds(r.scan.window[r.mark:p])
+	}
 	return r.line + lineFeeds(r.scan.window[:p])
 }
 

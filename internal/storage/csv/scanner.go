@@ -183,6 +183,28 @@ func (s *scanner) lineEnd(p int) int {
 	return 0
 }
 
+// lineAfter returns the offset behind the first line end from p on that no
+// escape takes in, or one not below the window's length if there is none. It
+// is above if the window's last byte is an escape.
+func (s *scanner) lineAfter(p int) (next int, found bool) {
+	if s.escape == 0 {
+		if i := bytes.IndexByte(s.window[p:], '\n'); i >= 0 {
+			return p + i + 1, true
+		}
+		return len(s.window), false
+	}
+	for p < len(s.window) {
+		switch s.window[p] {
+		case '\n':
+			return p + 1, true
+		case s.escape:
+			p++
+		}
+		p++
+	}
+	return p, false
+}
+
 func (s *scanner) fail(code Code, at int) ([]byte, bool, int, ending) {
 	s.flaw = flaw{code, at}
 	return nil, false, 0, broken
@@ -192,14 +214,21 @@ func (s *scanner) fail(code Code, at int) ([]byte, bool, int, ending) {
 // NUL. If bad, the byte after them is wrong. If not, they are all of b, except
 // that when more follows, the start of a character at the end is left out.
 func text(b []byte, more bool) (n int, bad bool) {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b, bad = b[:i], true
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return validUTF8(b, more)
 	}
+	n, _ = validUTF8(b[:i], false)
+	return n, true
+}
+
+// validUTF8 is text for bytes without NUL.
+func validUTF8(b []byte, more bool) (n int, bad bool) {
 	if more {
 		b = b[:len(b)-unfinished(b)]
 	}
 	if utf8.Valid(b) {
-		return len(b), bad
+		return len(b), false
 	}
 	for n < len(b) {
 		r, size := utf8.DecodeRune(b[n:])

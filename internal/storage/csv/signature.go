@@ -17,6 +17,8 @@ type signature struct {
 
 func signatures() []signature {
 	return []signature{
+		{"\xff\xfe\x00\x00", "UTF-32 text", false},
+		{"\x00\x00\xfe\xff", "UTF-32 text", false},
 		{"\x89PNG\r\n\x1a\n", "a PNG picture", false},
 		{"\xff\xd8\xff", "a JPEG picture", false},
 		{"GIF8", "a GIF picture", true},
@@ -35,14 +37,8 @@ func signatures() []signature {
 }
 
 // foreign returns an error if a file that starts with b is another kind of
-// file, or text in UTF-16.
-func foreign(b []byte) error {
-	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
-		return &Error{
-			Line: 1, Code: CodeUTF16, Found: head(b[:2]),
-			Message: "This file is UTF-16 text, not UTF-8 text. Save it as UTF-8 and load it again.",
-		}
-	}
+// file, or has the byte order mark of another encoding than e.
+func foreign(b []byte, e Encoding) error {
 	for _, s := range signatures() {
 		if !bytes.HasPrefix(b, []byte(s.magic)) {
 			continue
@@ -54,6 +50,12 @@ func foreign(b []byte) error {
 		return &Error{
 			Line: 1, Code: CodeForeign, Found: head([]byte(s.magic)),
 			Message: fmt.Sprintf("This is %s, not a CSV file.", s.kind),
+		}
+	}
+	if is, marked := markedEncoding(b); marked && is != e {
+		return &Error{
+			Line: 1, Code: CodeEncoding, Found: head([]byte(is.mark())),
+			Message: fmt.Sprintf("This file is %s text, not %s text. Choose %[1]s as its encoding.", is, e),
 		}
 	}
 	return nil

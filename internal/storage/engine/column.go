@@ -86,14 +86,18 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 	next := 0
 	for len(defined) > 0 {
 		row := 0
+		stop := c.pageSize
+		if c.cutPages == 0 && c.raw < c.firstPage() {
+			stop = c.firstPage()
+		}
 		if len(values)-next == len(defined) {
-			for row < len(defined) && c.raw < c.pageSize {
+			for row < len(defined) && c.raw < stop {
 				c.put(values[next])
 				next++
 				row++
 			}
 		} else {
-			for row < len(defined) && c.raw < c.pageSize {
+			for row < len(defined) && c.raw < stop {
 				if defined[row] == 1 {
 					c.put(values[next])
 					next++
@@ -109,7 +113,7 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 		if c.indexing && c.cutPages == 0 && !c.worthIndexing() {
 			c.toPlain()
 		}
-		if c.raw >= c.pageSize {
+		if c.raw >= c.pageSize || (c.cutPages == 0 && !c.indexing && c.raw >= c.firstPage()) {
 			if err := c.cut(); err != nil {
 				return err
 			}
@@ -117,6 +121,10 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 	}
 	return nil
 }
+
+// firstPage is how many bytes of values make the first page of a row group, where
+// it needs no dictionary: a look at the first rows of a table decodes nothing else.
+func (c *columnWriter) firstPage() int { return c.pageSize / 8 }
 
 // put takes one value into the page.
 func (c *columnWriter) put(value []byte) {
@@ -139,7 +147,7 @@ func (c *columnWriter) put(value []byte) {
 // smaller than the values. It is asked before the first page is cut; a few
 // values tell nothing.
 func (c *columnWriter) worthIndexing() bool {
-	if c.raw < c.pageSize/8 {
+	if c.raw < c.firstPage() {
 		return true
 	}
 	positions := len(c.indices) * width(c.dictionary.size()) / 8

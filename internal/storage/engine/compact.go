@@ -67,7 +67,7 @@ func (e *Engine) Compact(ctx context.Context, c Compact) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
+		v, err := e.current(ctx, t)
 		if err != nil {
 			return nil, err
 		}

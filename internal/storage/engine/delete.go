@@ -30,7 +30,7 @@ func (e *Engine) Delete(ctx context.Context, d Delete) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
+		v, err := e.current(ctx, t)
 		if err != nil {
 			return nil, err
 		}

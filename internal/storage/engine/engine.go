@@ -37,6 +37,9 @@ const (
 type Engine struct {
 	store   *blob.Local
 	options Options
+	views   *cache[viewKey, *shown]
+	footers *cache[footerKey, *footer]
+	buffers *buffers
 }
 
 // Options are what an engine does differently on request. The zero value is right.
@@ -57,7 +60,11 @@ func New(store *blob.Local, options Options) *Engine {
 	if options.SortMemory <= 0 {
 		options.SortMemory = 64 << 20
 	}
-	return &Engine{store: store, options: options}
+	return &Engine{
+		store: store, options: options,
+		views: newCache[viewKey, *shown](viewsLimit), footers: newCache[footerKey, *footer](footersLimit),
+		buffers: new(buffers),
+	}
 }
 
 // Column is a column of a table's data.

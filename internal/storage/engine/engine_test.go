@@ -69,7 +69,20 @@ func setup(t *testing.T, options engine.Options) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return &bundle{engine.New(store, options), dir}
+	e := engine.New(store, options)
+	e.Scribble()
+	return &bundle{e, dir}
+}
+
+// restarted is the same store with an engine that remembers nothing of it.
+func (b *bundle) restarted(t *testing.T) *bundle {
+	t.Helper()
+	store, err := blob.OpenLocal(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return &bundle{engine.New(store, engine.Options{}), b.dir}
 }
 
 // files lists what is in the store, temporary files too.

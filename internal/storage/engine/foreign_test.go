@@ -285,6 +285,13 @@ func TestDataFile(t *testing.T) {
 			if _, ok := group.OffsetIndexLocation(c); !ok {
 				t.Errorf("%s has no offset index", name)
 			}
+			reader, err := f.RowGroup(g).GetColumnPageReader(c)
+			if err != nil || !reader.Next() {
+				t.Fatal(name, err, reader.Err())
+			}
+			if first, ok := reader.Page().(file.DataPage); !indexed && (!ok || first.UncompressedSize() > 20<<10) {
+				t.Errorf("%s begins with a page of %d bytes", name, first.UncompressedSize())
+			}
 		}
 	}
 	var values, counted int64
@@ -301,7 +308,8 @@ func TestDataFile(t *testing.T) {
 
 // TestDamage spoils a data file in many ways. Whatever a read makes of it, it
 // does not panic, and its error names the file. Values have checksums, so they
-// never come back changed; which row they stand in, and NULLs, have none.
+// never come back changed; which row they stand in, and NULLs, have none. The
+// same holds for an engine that remembers the file's footer.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{RowGroup: 500})
@@ -330,12 +338,9 @@ func TestDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := 0
-	try := func(what string, content []byte) {
+	failed := map[*bundle]int{}
+	read := func(b *bundle, what string) {
 		t.Helper()
-		if err := os.WriteFile(data[0], content, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		v := b.open(t, s.Location)
 		err := v.Each(t.Context(), engine.Query{Origin: true}, func(r engine.Row) error {
 			for _, c := range r.Cells {
@@ -351,11 +356,22 @@ func TestDamage(t *testing.T) {
 			if err == nil {
 				continue
 			}
-			failed++
+			failed[b]++
 			if !strings.Contains(err.Error(), "steward:///tables/1/data/"+filepath.Base(data[0])) {
 				t.Errorf("%s: error does not name the file: %v", what, err)
 			}
 		}
+	}
+	fresh := 0 // reads that failed with nothing remembered
+	try := func(what string, content []byte) {
+		t.Helper()
+		if err := os.WriteFile(data[0], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		forgetful := b.restarted(t)
+		read(forgetful, what)
+		fresh += failed[forgetful]
+		read(b, what+", footer remembered")
 	}
 	for _, n := range []int{0, 1, 4, 8, 100, len(whole) / 2, len(whole) - 8, len(whole) - 1} {
 		try(fmt.Sprint("cut to ", n), whole[:n])
@@ -366,8 +382,8 @@ func TestDamage(t *testing.T) {
 		spoiled[at] ^= byte(1 + r.IntN(255))
 		try(fmt.Sprint("byte ", at), spoiled)
 	}
-	if failed < 40 {
-		t.Errorf("only %d reads failed", failed)
+	if fresh < 40 || failed[b] < 40 {
+		t.Errorf("only %d reads failed, and %d with the footer remembered", fresh, failed[b])
 	}
 	if err := os.Remove(data[0]); err != nil {
 		t.Fatal(err)
@@ -388,7 +404,7 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := b.Open(t.Context(), s.Location); err == nil || !strings.Contains(err.Error(), s.Location) {
+		if _, err := b.restarted(t).Open(t.Context(), s.Location); err == nil || !strings.Contains(err.Error(), s.Location) {
 			t.Errorf("spoiled %s: %v", kind, err)
 		}
 	}

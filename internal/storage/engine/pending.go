@@ -7,7 +7,6 @@ import (
 
 var errPending = errors.New("pending")
 
-
 type Duplicates struct {
 	Keys, Rows int64
 	Examples   []Duplicate

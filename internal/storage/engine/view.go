@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -26,7 +25,14 @@ var errClosed = errors.New("engine: the view is closed")
 // happens to the table, as long as the files of the snapshot are kept. It is
 // safe for concurrent use.
 type View struct {
-	engine   *Engine
+	*shown
+	engine *Engine
+	closed atomic.Bool
+}
+
+// shown is what a snapshot of a table shows. It never changes, so that views
+// share it.
+type shown struct {
 	location string
 	snapshot int64
 	columns  []Column
@@ -34,19 +40,18 @@ type View struct {
 	live     []liveFile
 	rows     int64
 	bytes    int64
-	closed   atomic.Bool
 }
 
 // Open opens the current snapshot of the table at a metadata location. It
-// reads metadata only, and costs about a millisecond. Close the View after use.
+// reads metadata only, which costs about a millisecond the first time. Close
+// the View after use.
 //
-// Fails with blob.ErrNotFound if there is no such metadata.
+// Fails with blob.ErrNotFound if there is no such metadata. When it goes after
+// it was read, methods of the View that read rows may fail instead.
 func (e *Engine) Open(ctx context.Context, location string) (*View, error) {
-	t, err := loadTable(newFiles(ctx, e.store), location)
-	if err != nil {
-		return nil, err
-	}
-	return e.view(ctx, t, t.CurrentSnapshot(), t.Schema())
+	return e.view(ctx, viewKey{location: location, current: true}, func(t *table.Table) (*table.Snapshot, *iceberg.Schema, error) {
+		return t.CurrentSnapshot(), t.Schema(), nil
+	})
 }
 
 // OpenVersion opens a snapshot of the table at a metadata location, 0 for that of a
@@ -55,15 +60,9 @@ func (e *Engine) Open(ctx context.Context, location string) (*View, error) {
 // Fails with ErrNoSnapshot if the table does not have them, with
 // blob.ErrNotFound if there is no such metadata.
 func (e *Engine) OpenVersion(ctx context.Context, location string, snapshot int64, schema int) (*View, error) {
-	t, err := loadTable(newFiles(ctx, e.store), location)
-	if err != nil {
-		return nil, err
-	}
-	at, columns, err := version(t, snapshot, schema)
-	if err != nil {
-		return nil, err
-	}
-	return e.view(ctx, t, at, columns)
+	return e.view(ctx, viewKey{location: location, snapshot: snapshot, schema: schema}, func(t *table.Table) (*table.Snapshot, *iceberg.Schema, error) {
+		return version(t, snapshot, schema)
+	})
 }
 
 // version returns a snapshot of a table, nil for 0, and one of its schemas, or ErrNoSnapshot.
@@ -82,23 +81,52 @@ func version(t *table.Table, snapshot int64, schema int) (*table.Snapshot, *iceb
 	return s, columns, nil
 }
 
-func (e *Engine) view(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*View, error) {
+// view opens what choose takes of the table at a location, from memory if it
+// was opened before.
+func (e *Engine) view(ctx context.Context, key viewKey, choose func(*table.Table) (*table.Snapshot, *iceberg.Schema, error)) (*View, error) {
+	if s, ok := e.views.get(key); ok {
+		return &View{shown: s, engine: e}, nil
+	}
+	t, err := loadTable(newFiles(ctx, e.store), key.location)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, schema, err := choose(t)
+	if err != nil {
+		return nil, err
+	}
+	s, err := show(ctx, t, snapshot, schema)
+	if err != nil {
+		return nil, err
+	}
+	e.views.put(key, s, s.size())
+	return &View{shown: s, engine: e}, nil
+}
+
+// current opens the current snapshot of a table that was read already.
+func (e *Engine) current(ctx context.Context, t *table.Table) (*View, error) {
+	s, err := show(ctx, t, t.CurrentSnapshot(), t.Schema())
+	if err != nil {
+		return nil, err
+	}
+	return &View{shown: s, engine: e}, nil
+}
+
+// show reads what a snapshot of a table holds.
+func show(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*shown, error) {
 	live, err := liveFiles(ctx, t, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	v := &View{
-		engine: e, location: t.MetadataLocation(),
-		columns: dataColumns(schema), ids: make(map[string]int), live: live,
-	}
+	s := &shown{location: t.MetadataLocation(), columns: dataColumns(schema), ids: make(map[string]int), live: live}
 	if snapshot != nil {
-		v.snapshot = snapshot.SnapshotID
+		s.snapshot = snapshot.SnapshotID
 	}
 	for _, f := range schema.Fields() {
-		v.ids[f.Name] = f.ID
+		s.ids[f.Name] = f.ID
 	}
-	v.rows, v.bytes = totals(live)
-	return v, nil
+	s.rows, s.bytes = totals(live)
+	return s, nil
 }
 
 // Close ends the use of the View: what is asked of it later fails. It holds no
@@ -141,13 +169,11 @@ func (v *View) Nulls() map[string]int64 {
 // openData is a data file open for reading. It closes itself when the last
 // user of it releases it.
 type openData struct {
+	*footer
 	live    liveFile
 	ordinal int // of the file in the view
 	source  *blob.File
 	reader  *file.Reader
-	columns map[int]int // field id → position in the file
-	deleted *dv.RoaringPositionBitmap
-	starts  []int64 // position in the file of each row group's first row
 	users   atomic.Int32
 }
 
@@ -156,7 +182,7 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	if v.closed.Load() {
 		return nil, errClosed
 	}
-	f = &openData{live: v.live[ordinal], ordinal: ordinal, columns: make(map[int]int)}
+	f = &openData{live: v.live[ordinal], ordinal: ordinal}
 	f.users.Store(1)
 	defer func() {
 		if err != nil {
@@ -166,33 +192,51 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	}()
 	defer shield(&err)
 	files := newFiles(ctx, v.engine.store)
-	if f.live.deletes != nil {
-		if f.deleted, err = dv.ReadDV(files, f.live.deletes); err != nil {
-			return f, err
-		}
-	}
 	if f.source, err = files.open(f.live.data.FilePath()); err != nil {
 		return f, err
 	}
-	// A page at a time, instead of whole column chunks; and little of it for
-	// each of very many columns.
-	properties := parquet.NewReaderProperties(memory.DefaultAllocator)
+	// A page at a time, instead of whole column chunks. Of a page that is larger
+	// than the buffer, only the beginning goes through it.
+	properties := parquet.NewReaderProperties(v.engine.buffers)
 	properties.BufferedStreamEnabled = true
-	properties.BufferSize = int64(max(4<<10, min(64<<10, 16<<20/len(v.ids))))
+	properties.BufferSize = int64(max(4<<10, min(16<<10, 16<<20/len(v.ids))))
+	key := f.live.footerKey()
+	known, ok := v.engine.footers.get(key)
+	if ok {
+		f.footer = known
+		f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties), file.WithMetadata(known.metadata))
+		return f, err
+	}
 	if f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties)); err != nil {
 		return f, err
 	}
-	schema := f.reader.MetaData().Schema
-	for i := range schema.NumColumns() {
-		f.columns[int(schema.Column(i).SchemaNode().FieldID())] = i
+	if f.footer, err = readFooter(files, f.live, f.reader.MetaData()); err != nil {
+		return f, err
+	}
+	v.engine.footers.put(key, f.footer, f.footer.size())
+	return f, nil
+}
+
+// readFooter completes the footer of a data file.
+func readFooter(files *files, live liveFile, m *metadata.FileMetaData) (*footer, error) {
+	f := &footer{metadata: m, columns: make(map[int]int)}
+	m.WriterVersion() // is found out once, and not in several readers at a time
+	for i := range m.Schema.NumColumns() {
+		f.columns[int(m.Schema.Column(i).SchemaNode().FieldID())] = i
 	}
 	var rows int64
-	for g := range f.reader.NumRowGroups() {
+	for g := range m.NumRowGroups() {
 		f.starts = append(f.starts, rows)
-		rows += f.reader.MetaData().RowGroup(g).NumRows()
+		rows += m.RowGroup(g).NumRows()
 	}
-	if rows != f.live.data.Count() {
-		return f, fmt.Errorf("has %d rows, not %d", rows, f.live.data.Count())
+	if rows != live.data.Count() {
+		return nil, fmt.Errorf("has %d rows, not %d", rows, live.data.Count())
+	}
+	if live.deletes != nil {
+		var err error
+		if f.deleted, err = dv.ReadDV(files, live.deletes); err != nil {
+			return nil, err
+		}
 	}
 	return f, nil
 }
