@@ -14,6 +14,7 @@ func customersTable() storage.Table {
 		Shell: inside(), StorageURL: "/buckets", Bucket: ui.Link{Label: "in.c-crm", URL: "/bucket"}, ID: "in.c-crm.customers", Name: "customers",
 		Rows: "1,284,907", Size: "412 MB", Columns: "8", Created: exact(678 * day), Changed: exact(7 * time.Minute),
 		ColumnsURL: "/table-columns", PreviewURL: "/table-preview", EventsURL: "/table-events", LoadURL: "/load-target",
+		Version: "214", Snapshots: "3", Retention: "30 days", VersionsURL: "/table-versions", SnapshotsURL: "/snapshots", SettingsURL: "/table-settings",
 	}
 }
 
@@ -29,7 +30,7 @@ func operators() []ui.Option {
 
 func preview() storage.Preview {
 	m := storage.Preview{
-		Table: customersTable(), URL: "/table-preview", Names: customerColumns(), Operators: operators(),
+		Table: customersTable(), URL: "/table-preview", PlainURL: "/table-preview", Names: customerColumns(), Operators: operators(),
 		Order: storage.Order{Direction: "asc", As: "text"}, Rows: originRows(customers()), Note: "First 12 of 1,284,907 rows",
 	}
 	for _, name := range customerColumns() {

@@ -560,7 +560,7 @@ func fates(before, after, becomes string, columns []ColumnFate, key Fate, others
 			templ_7745c5c3_Var21 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<div class=\"table-wrap\" role=\"region\" aria-label=\"Columns that differ\" tabindex=\"0\"><table class=\"table\" data-dense aria-label=\"Columns that differ\"><thead><tr><th scope=\"col\">Column</th><th scope=\"col\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<div class=\"table-wrap\" role=\"region\" aria-label=\"Columns that differ\" tabindex=\"0\"><table class=\"table fates\" data-dense aria-label=\"Columns that differ\"><thead><tr><th scope=\"col\">Column</th><th scope=\"col\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

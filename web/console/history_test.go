@@ -327,7 +327,7 @@ func TestRowOrigin(t *testing.T) {
 		t.Helper()
 		r := trace(table, row)
 		got := text(r, "aside#origin")
-		for _, part := range []string{"Where row " + row + " came from", "Job " + num(j.ID), "Run by AO Admin of Loading", "people.csv", sum(content), city, fmt.Sprint(len(content)) + " B"} {
+		for _, part := range []string{"Where row " + row + " came from", "Job " + num(j.ID) + ", ", "Run by AO Admin of Loading", "people.csv", sum(content), city, fmt.Sprint(len(content)) + " B"} {
 			if !strings.Contains(got, part) {
 				t.Errorf("row %s of %s: %q is not in %q", row, table, part, got)
 			}

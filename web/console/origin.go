@@ -63,7 +63,7 @@ func (c *Console) origin(ec echo.Context, s access.Project, t storage.Table, v s
 	m.Written = c.exact(o.Row.Time)
 	m.Job = ui.Link{Label: "Job " + itoa(o.Row.Job)}
 	if o.Job.ID == 0 {
-		m.How = "of another project, or not known here any more"
+		m.Job.Label += ", which is not known here"
 		return m, http.StatusOK, nil
 	}
 	c.writer(m, s, t, o)
@@ -73,17 +73,22 @@ func (c *Console) origin(ec echo.Context, s access.Project, t storage.Table, v s
 // writer fills in the job that wrote the row, and what it wrote it from.
 func (c *Console) writer(m *view.Origin, s access.Project, t storage.Table, o storage.Origin) {
 	j := o.Job
-	m.Job.URL, m.How = paths.StorageJob(s.ID(), j.ID), jobTitle(j)
+	m.Job = ui.Link{Label: m.Job.Label + ", " + jobTitle(j), URL: paths.StorageJob(s.ID(), j.ID)}
 	m.By = who(j.ActorName, j.UserID)
-	m.Steps = append(m.Steps, view.OriginStep{Text: "Asked for", Sub: "by " + j.ActorName, Time: c.exact(j.CreatedAt)})
+	m.Steps = append(m.Steps, view.OriginStep{Text: "Asked for", Sub: "by " + j.ActorName, Time: c.when(j.CreatedAt)})
 	switch {
 	case o.File.ID != 0:
-		m.File, m.FileSize, m.SHA256 = ui.Link{Label: fmt.Sprintf("%s (file %d)", o.File.Name, o.File.ID)}, ui.Bytes(o.File.Bytes), o.File.SHA256
-		m.Steps = append([]view.OriginStep{{Text: "File received", Sub: o.File.Name, Time: c.exact(o.File.CreatedAt)}}, m.Steps...)
+		m.File, m.SHA256 = ui.Link{Label: fmt.Sprintf("%s (file %d), %s", o.File.Name, o.File.ID, ui.Bytes(o.File.Bytes))}, o.File.SHA256
+		if o.File.RemovedAt.IsZero() {
+			m.File.URL = paths.FileDownload(s.ID(), o.File.ID)
+		} else {
+			m.File.Label += ", not kept any more"
+		}
+		m.Steps = append([]view.OriginStep{{Text: "File received", Sub: o.File.Name, Time: c.when(o.File.CreatedAt)}}, m.Steps...)
 	case j.FileID != 0:
 		m.FileNote = fmt.Sprintf("File %d, which is not kept any more or is somebody else’s", j.FileID)
 	}
-	m.Steps = append(m.Steps, view.OriginStep{Text: "Row written", Sub: jobTitle(j), Time: c.exact(o.Row.Time)})
+	m.Steps = append(m.Steps, view.OriginStep{Text: "Row written", Sub: jobTitle(j), Time: c.when(o.Row.Time)})
 	if o.Version == 0 {
 		return
 	}
@@ -93,7 +98,7 @@ func (c *Console) writer(m *view.Origin, s access.Project, t storage.Table, o st
 	} else {
 		m.Version.Label += " of table " + j.Table
 	}
-	m.Steps = append(m.Steps, view.OriginStep{Text: m.Version.Label, Time: c.exact(j.FinishedAt)})
+	m.Steps = append(m.Steps, view.OriginStep{Text: m.Version.Label, Time: c.when(j.FinishedAt)})
 }
 
 // shortCell is a cell within a heading.
