@@ -96,6 +96,7 @@ func New(a *app.App) (*Server, error) {
 	pages = origin.Handler(pages)
 	pages = bodies(pages)
 	pages = gz(pages)
+	pages = gather(pages)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

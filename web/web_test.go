@@ -278,6 +278,7 @@ func TestMutationsAreEvents(t *testing.T) {
 	r := c.Get(check).Want(http.StatusOK)
 	path, form := r.Form(strings.SplitN(check, "?", 2)[0])
 	c.Post(path, form).Want(http.StatusSeeOther)
+	c.Post(path+"/check", form).Want(http.StatusSeeOther)
 	c.Post("/account/theme", url.Values{"theme": {"dark"}, "next": {"/"}}).Want(http.StatusSeeOther)
 	c.Post("/logout", url.Values{}).Want(http.StatusSeeOther)
 	var got []string
@@ -292,6 +293,7 @@ func TestMutationsAreEvents(t *testing.T) {
 		`storage.bucketUpdated: Person N changed bucket in.c-x: display name from "Ex" to "Why", description from "" to "New".`,
 		"storage.fileUploaded: Person N uploaded file N (t.csv, N bytes).",
 		"storage.loadStarted: Person N started job N: load file N (t.csv) into new table in.c-x.t.",
+		"storage.fileCheckStarted: Person N started job N: check all rows of file N (t.csv).",
 		`user.themeChanged: Person N chose the theme "dark".`,
 		"user.loggedOut: Person N signed out.",
 	}

@@ -72,6 +72,27 @@ func jobScreens() []Screen {
 	failed.Card.Error = storage.JobError{Where: "Line 18,204, column lifetime_value.", Message: "The row has 9 cells instead of 8. The table stays as it was.", Code: "storage.import.raggedRow", Retry: ui.Button{Label: "Load again", URL: "/load-check", Small: true, Icon: "upload"}}
 	failed.Log.Lines = append([]ui.Line{{Time: clock(0), Tone: "bad", Level: "error", Text: "Line 18,204: the row has 9 cells instead of 8."}}, log.Lines...)
 
+	failed.Card.Rejected = &storage.JobRejected{Text: "12 of 1,284,919 rows cannot be read.", ListURL: "/job-error?download",
+		Load: &storage.JobLoad{Label: "Load the good rows", Text: "1,284,907 rows, with the same options, into " + long + ".", Action: "/projects/1042/storage/load/88", Key: "k9", Fields: []storage.JobField{{Name: "badRows", Value: "skip"}}}}
+
+	partly := done
+	partly.Card.Attempt = ""
+	partly.Card.Rows = append(partly.Card.Rows[:3:3], ui.Stat{Label: "Rows left out", Figure: "12,004"})
+	partly.Card.Rejected = &storage.JobRejected{Text: "12,004 of 1,296,911 rows cannot be read.", Note: "The list has the first 10,000.", ListURL: "/job-partly?download"}
+	partly.Log.Lines = append([]ui.Line{{Time: clock(0), Tone: "warn", Level: "warn", Text: "12004 of 1296911 rows cannot be read and are left out."}}, log.Lines...)
+
+	checked := done
+	checked.Card.Title, checked.Card.Operation, checked.Card.Table, checked.Card.Attempt = "Check all rows of a file", "File check", ui.Link{}, ""
+	checked.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,907"}, {Label: "Good rows", Figure: "1,284,907"}, {Label: "Rows that cannot be read", Figure: "0"}}
+	checked.Card.Load = &storage.JobLoad{Label: "Load into customers", Text: "With the options of this check.", Action: "/projects/1042/storage/load/88", Key: "k10", Fields: []storage.JobField{{Name: "badRows", Value: "stop"}}}
+	for i, name := range append(customerColumns(), longest) {
+		checked.Card.Nulls = append(checked.Card.Nulls, storage.JobNulls{Column: name, Count: ui.Number(int64(i * i * 4021)), Share: ui.Percent(float64(i*i*4021) / 1284907)})
+	}
+	doubtful := checked
+	doubtful.Card.Load, doubtful.Card.Nulls = nil, checked.Card.Nulls[:3]
+	doubtful.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,919"}, {Label: "Good rows", Figure: "1,284,907"}, {Label: "Rows that cannot be read", Figure: "12"}}
+	doubtful.Card.Rejected = failed.Card.Rejected
+
 	cancelled := done
 	cancelled.Card.State, cancelled.Card.Rows, cancelled.Card.Results = ui.Cancelled, nil, ""
 	cancelled.Card.Error = storage.JobError{Message: "Hana Dvořáková cancelled this job. The table stays as it was.", Code: "storage.jobs.cancelled"}
@@ -85,6 +106,9 @@ func jobScreens() []Screen {
 		ok("job-waiting", "Storage job, waiting", storage.JobPage(waiting)),
 		ok("job-success", "Storage job, done", storage.JobPage(done)),
 		ok("job-error", "Storage job, failed, long names", storage.JobPage(failed)),
+		ok("job-partly", "Storage job, done without its bad rows", storage.JobPage(partly)),
+		ok("job-check", "Storage job, a check of all rows", storage.JobPage(checked)),
+		ok("job-check-bad", "Storage job, a check that found bad rows", storage.JobPage(doubtful)),
 		ok("job-cancelled", "Storage job, cancelled", storage.JobPage(cancelled)),
 	}
 }

@@ -10,7 +10,7 @@ import (
 func loadScreens() []Screen {
 	choose := storage.Load{
 		Shell: inside(), StorageURL: "/buckets", CancelURL: "/buckets", Action: "/projects/1042/storage/load?_key=k6",
-		Accept: ".csv,.tsv,.txt,.gz", Hint: "CSV or TSV, plain or gzip, up to 5 GB.",
+		Accept: ".csv,.tsv,.txt,.gz,.zst", Hint: "CSV or TSV in UTF-8, UTF-16 or Windows-1252, plain or compressed with gzip or zstd, up to 5 GB.",
 	}
 	target := choose
 	target.Bucket, target.Table = "in.c-crm", "customers"
@@ -36,6 +36,21 @@ func loadScreens() []Screen {
 	unread := loadCheck()
 	unread.Columns, unread.Rows = nil, nil
 	unread.Problem = storage.ReadProblem{Message: "This is not a byte of UTF-8. Try another encoding.", Line: "2", Column: "full_name", Found: "0xE9"}
+
+	problem.Problem.Row = true
+
+	converted := loadCheck()
+	converted.Options.Encoding.Value = "windows-1252"
+	converted.Converted = "This file is Windows-1252; it is converted to UTF-8. Choose another encoding if letters below look wrong."
+	converted.Nulls = storage.Nulls{Texts: "NULL\nn/a\n" + longest, Quoted: true}
+	converted.Rows[1][2], converted.Rows[3][4] = ui.Value{Null: true}, ui.Value{Null: true}
+
+	skipping := loadCheck()
+	skipping.BadRows = "skip"
+	skipping.Problem = problem.Problem
+	skipping.Problem.Skipped = "3 rows"
+	many := skipping
+	many.Errors = ui.Errors{"nulls": "At most 50 texts can stand for NULL."}
 
 	wide := loadCheck()
 	wide.Columns, wide.Rows, wide.Note = nil, nil, "60 columns, all new"
@@ -64,6 +79,9 @@ func loadScreens() []Screen {
 		ok("load-check-changes", "Load data: check, columns differ", storage.LoadCheckPage(missing)),
 		refused("load-check-errors", "Load data: check, with errors", storage.LoadCheckPage(untold)),
 		ok("load-check-problem", "Load data: check, a row does not fit", storage.LoadCheckPage(problem)),
+		ok("load-check-converted", "Load data: check, converted from another encoding", storage.LoadCheckPage(converted)),
+		ok("load-check-skip", "Load data: check, bad rows are left out", storage.LoadCheckPage(skipping)),
+		refused("load-check-nulls", "Load data: check, too many texts that mean no value", storage.LoadCheckPage(many)),
 		ok("load-check-unread", "Load data: check, nothing can be read", storage.LoadCheckPage(unread)),
 		ok("load-check-wide", "Load data: check, many columns, long names", storage.LoadCheckPage(wide)),
 	}
@@ -71,12 +89,12 @@ func loadScreens() []Screen {
 
 func loadCheck() storage.LoadCheck {
 	m := storage.LoadCheck{
-		Shell: inside(), StorageURL: "/buckets", URL: "/load-check", AgainURL: "/load", Key: "k7",
+		Shell: inside(), StorageURL: "/buckets", URL: "/load-check", AgainURL: "/load", CheckURL: "/load-check", Key: "k7", BadRows: "stop",
 		File: storage.LoadFile{Name: "customers-2026-11-21.csv.gz", Size: "96 MB"},
 		Options: storage.ReadOptions{
 			Delimiter: storage.Choice{Value: "comma", Options: []ui.Option{{Value: "comma", Label: "Comma ( , )"}, {Value: "semicolon", Label: "Semicolon ( ; )"}, {Value: "tab", Label: "Tab"}, {Value: "pipe", Label: "Pipe ( | )"}}},
 			Quotes:    storage.Choice{Value: "double", Options: []ui.Option{{Value: "double", Label: `Double quote ( " )`}, {Value: "escape", Label: `None, escape with \`}}},
-			Encoding:  storage.Choice{Value: "utf-8", Options: []ui.Option{{Value: "utf-8", Label: "UTF-8"}, {Value: "windows-1250", Label: "Windows 1250"}}},
+			Encoding:  storage.Choice{Value: "utf-8", Options: []ui.Option{{Value: "utf-8", Label: "UTF-8"}, {Value: "windows-1252", Label: "Windows-1252"}, {Value: "utf-16le", Label: "UTF-16 (little-endian)"}, {Value: "utf-16be", Label: "UTF-16 (big-endian)"}}},
 			Header:    storage.Choice{Value: "names", Options: []ui.Option{{Value: "names", Label: "Column names"}, {Value: "data", Label: "Data"}}},
 			Empty:     storage.Choice{Value: "null", Options: []ui.Option{{Value: "null", Label: "No value (null)"}, {Value: "text", Label: "Empty text"}}},
 		},

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"steward/web/webtest"
 )
 
@@ -228,6 +230,29 @@ func (f *flood) refused(table string, write func(io.Writer) error, says string) 
 	f.c.Do(formRequest(f.c, f.URL, path, loadForm(table, false, ""))).Want(http.StatusUnprocessableEntity)
 }
 
+// loadWide loads a file in UTF-16 into a new table.
+func (f *flood) loadWide(table string, write func(io.Writer) error) (job string) {
+	f.t.Helper()
+	a, err := ask(f.c, uploadRequest(f.c, f.URL, f.project, "", table+".csv", write))
+	if err != nil || a.status != http.StatusSeeOther {
+		f.t.Fatalf("the upload: %v %d\n%.2000s", err, a.status, a.body)
+	}
+	path, _, _ := strings.Cut(a.location, "?")
+	form := loadForm(table, false, "")
+	form.Set("encoding", "utf-16le")
+	return f.c.Do(formRequest(f.c, f.URL, path, form)).Want(http.StatusSeeOther).Location
+}
+
+// TestCrashMemoryOfBadRows loads files of which no row can be read, and which end none of
+// their quotes, from UTF-16.
+func TestCrashMemoryOfBadRows(t *testing.T) {
+	f := newFlood(t)
+	wide := func(s string) string { return strings.Join(strings.Split(s, ""), "\x00") + "\x00" }
+	f.fails(load(t, f.process, f.c, f.project, "bad", false, "bad.csv", then(manyRows(20_000), repeat("bad row, of few cells\n", 200_000_000))), "Line 20,002 has 2 cells; the header has 8.")
+	f.fails(f.loadWide("wide", then(text("\xff\xfe"+wide("id,name\n")), repeat(wide("1,one\n"), 4<<20), text(wide("2,\"x")), repeat(wide("line\n"), 200_000_000))), "is over 16 MiB")
+	f.small()
+}
+
 // TestCrashMemoryOfABomb loads small gzip files that hold ten gigabytes: zeros, which the
 // first look at the file refuses, and rows, whose load stops where they become too many
 // for what was sent.
@@ -235,6 +260,19 @@ func TestCrashMemoryOfABomb(t *testing.T) {
 	const size = 10_000_000_000
 	f := newFlood(t)
 	f.refused("zeros", bomb("", "\x00", size), "NUL byte")
+	zeros, err := zstd.NewWriter(nil, zstd.WithWindowSize(128<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := zeros.EncodeAll([]byte(strings.Repeat("0,"+strings.Repeat("0", 500)+"\n", 300_000)), nil)
+	f.fails(load(t, f.process, f.c, f.project, "window", false, "window.csv.zst", then(text(string(zeros.EncodeAll([]byte("id,name\n"), nil))), func(w io.Writer) error {
+		for range 70 {
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})), "expands from", "too much for real data")
 	f.fails(load(t, f.process, f.c, f.project, "rows", false, "rows.csv.gz", bomb("id,name\n", "0,"+strings.Repeat("0", 500)+"\n", size)), "expands from", "too much for real data")
 	f.small()
 }

@@ -147,15 +147,19 @@ func (v *verifier) event(s seal, e, there entry, present bool, now time.Time) {
 
 // unsealed looks for events that came after the seal of their time.
 func (v *verifier) unsealed(ctx context.Context) error {
-	for after := (entry{at: -1 << 62}); ; {
+	err := v.d.View(ctx, func(tx *db.Tx) (err error) {
+		v.sealed.Unsealed, err = db.Value[int64](tx, "SELECT count(*) FROM events WHERE seal IS NULL")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for after := (entry{at: math.MinInt64}); ; {
 		var list []entry
 		err := v.d.View(ctx, func(tx *db.Tx) error {
 			// Read anew: what is unsealed now may have been sealed meanwhile.
 			last, err := lastSeal(tx)
 			if err != nil {
-				return err
-			}
-			if v.sealed.Unsealed, err = db.Value[int64](tx, "SELECT count(*) FROM events WHERE seal IS NULL"); err != nil {
 				return err
 			}
 			list, err = db.All(tx, func(r db.Row) (entry, error) {

@@ -119,7 +119,7 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 		if err != nil {
 			return nil, err
 		}
-		pool := sql.OpenDB(connector{plain})
+		pool := sql.OpenDB(connector{Connector: plain, reads: conns > 1})
 		pool.SetMaxOpenConns(conns)
 		pool.SetMaxIdleConns(conns)
 		return pool, pool.PingContext(ctx)

@@ -15,7 +15,10 @@ const (
 // connector opens connections to SQLite that keep compiled statements: compiling
 // one takes longer than most of them run, and the driver does it for each query.
 // When the schema changes, SQLite compiles a kept statement anew by itself.
-type connector struct{ driver.Connector }
+type connector struct {
+	driver.Connector
+	reads bool // nothing is written, so that a transaction begins without waiting
+}
 
 // Connect implements driver.Connector.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -27,7 +30,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("sqlite: the driver's connections lack a method"), raw.Close())
 	}
-	return &keepingConn{sqliteConn: conn, kept: make(map[string]*keptStatement)}, nil
+	return &keepingConn{sqliteConn: conn, reads: c.reads, kept: make(map[string]*keptStatement)}, nil
 }
 
 // sqliteConn is what the driver's connections can do and database/sql makes use of.
@@ -44,8 +47,9 @@ type sqliteConn interface {
 // lets one goroutine at a time use it and the rows that come from it.
 type keepingConn struct {
 	sqliteConn
-	kept map[string]*keptStatement // by their text; without those in use
-	uses int64                     // so far; it tells which statement was used last
+	reads bool
+	kept  map[string]*keptStatement // by their text; without those in use
+	uses  int64                     // so far; it tells which statement was used last
 }
 
 // keptStatement is a compiled statement.
@@ -122,6 +126,33 @@ func (c *keepingConn) ExecContext(ctx context.Context, query string, args []driv
 		return nil, errors.Join(err, s.stop())
 	}
 	return result, c.keep(s)
+}
+
+// BeginTx implements driver.ConnBeginTx. The driver would compile BEGIN and ROLLBACK for
+// each transaction; for writers, which may have to wait, it also watches the context.
+func (c *keepingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if !c.reads {
+		return c.sqliteConn.BeginTx(ctx, o)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := c.ExecContext(context.WithoutCancel(ctx), "BEGIN", nil); err != nil {
+		return nil, err
+	}
+	return keptTx{c}, nil
+}
+
+// keptTx is a transaction that only reads. Its end is not left to a context.
+type keptTx struct{ conn *keepingConn }
+
+// Commit implements driver.Tx.
+func (t keptTx) Commit() error { return t.Rollback() }
+
+// Rollback implements driver.Tx.
+func (t keptTx) Rollback() error {
+	_, err := t.conn.ExecContext(context.Background(), "ROLLBACK", nil)
+	return err
 }
 
 // Close closes the connection with all that it keeps.

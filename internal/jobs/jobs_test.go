@@ -211,7 +211,7 @@ func TestSerialKeysAndParallelism(t *testing.T) {
 		most = max(most, total)
 		order = append(order, r.Job.ID)
 		mu.Unlock()
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // long enough for another to begin, on a busy machine too
 		mu.Lock()
 		running[key]--
 		mu.Unlock()
@@ -534,4 +534,60 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%+v: %d jobs, want %d", c.f, got, c.want)
 		}
 	}
+}
+
+// TestLeave: a run that fails leaves results, with what its function wrote, in the
+// transaction that ends the job; one that was cancelled leaves nothing.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	broken := fault.New(fault.Invalid, "test.broken", "Broken.")
+	begun := make(chan struct{})
+	handler := func(ctx context.Context, r *jobs.Run) error {
+		r.Leave(func(tx *db.Tx) (any, error) {
+			_, err := tx.Exec("UPDATE projects SET description = description || 'left ' WHERE id = $1", r.Job.Project)
+			return map[string]any{"rowsRejected": 3}, err
+		})
+		if r.Job.Operation == "work" {
+			return broken
+		}
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	b.queue.Handle(map[string]jobs.Handler{"work": handler, "wait": handler}, func(*db.Tx, jobs.Job) error { return nil })
+	failed, cancelled := b.enqueue(jobs.Spec{}), b.enqueue(jobs.Spec{Operation: "wait"})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan struct{})
+	go func() { defer close(done); b.queue.Work(ctx, time.Second) }()
+	<-begun
+	b.update(func(tx *db.Tx) error { _, err := b.queue.Cancel(tx, b.scope, cancelled.ID); return err })
+	for end := time.Now().Add(30 * time.Second); !b.job(failed.ID).Finished() || !b.job(cancelled.ID).Finished(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the jobs do not end")
+		}
+	}
+	stop()
+	<-done
+	if j := b.job(failed.ID); j.ErrorCode != "test.broken" || string(j.Results) != `{"rowsRejected":3}` {
+		t.Errorf("the failed job has %s %s", j.ErrorCode, j.Results)
+	}
+	if j := b.job(cancelled.ID); !j.IsCancelled() || string(j.Results) != "{}" {
+		t.Errorf("the cancelled job has %s %s", j.ErrorCode, j.Results)
+	}
+	b.update(func(tx *db.Tx) error {
+		left, err := db.Value[string](tx, "SELECT description FROM projects WHERE id = $1", b.scope.ID())
+		if err == nil && left != "left " {
+			t.Errorf("what was left is %q", left)
+		}
+		if err != nil {
+			return err
+		}
+		results, err := db.Value[string](tx, "SELECT results FROM events WHERE name = 'storage.workFailed'")
+		if results != `{"rowsRejected":3}` {
+			t.Errorf("the event has %s", results)
+		}
+		return err
+	})
 }

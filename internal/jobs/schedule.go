@@ -52,7 +52,11 @@ func ParseTimes(spec, zone string) (Times, error) {
 	case strings.Contains(spec, "TZ="):
 		return bad("schedule", "%q names a time zone; that is a field of its own.", spec)
 	}
-	parsed, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor).Parse(spec)
+	parser, err := cron.TryNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor)
+	if err != nil {
+		return Times{}, fmt.Errorf("jobs: schedules: %w", err)
+	}
+	parsed, err := parser.Parse(spec)
 	if err != nil {
 		return bad("schedule", "%q is no schedule: %s. Enter minute, hour, day of the month, month and day of the week, such as 30 2 * * 1.", spec, err)
 	}

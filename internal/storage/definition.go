@@ -437,7 +437,7 @@ func (s *Service) RunKey(ctx context.Context, run *jobs.Run) error {
 
 func duplicateFault(t Table, key []string, d engine.Duplicates) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s cannot be the primary key of %s: %d of its values stand in more than one row, %d rows too many.", strings.Join(key, ", "), t.TextID, d.Keys, d.Rows)
+	fmt.Fprintf(&b, "%s cannot be the primary key of %s: %d of its values stand in more than one row, %d rows too many.", strings.Join(key, ", "), t.TextID, d.Keys, d.Excess)
 	for i, x := range d.Examples {
 		b.WriteString([]string{" For example ", "; "}[min(i, 1)])
 		var cells []string
@@ -448,7 +448,7 @@ func duplicateFault(t Table, key []string, d engine.Duplicates) error {
 				cells = append(cells, fmt.Sprintf("%q", excerpt(c.Value)))
 			}
 		}
-		fmt.Fprintf(&b, "%s in %d rows", strings.Join(cells, ", "), x.Count)
+		fmt.Fprintf(&b, "%s in %d rows", strings.Join(cells, ", "), x.Rows)
 	}
 	if len(d.Examples) > 0 {
 		b.WriteByte('.')

@@ -766,7 +766,7 @@ func jobRejected(m JobRejected) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.ButtonOf(ui.Button{Label: "Download the list", URL: m.ListURL, Icon: "download"}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.ButtonOf(ui.Button{Label: "Download the list", URL: m.ListURL, Icon: "download", Attrs: templ.Attributes{"download": true}}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -366,7 +366,7 @@ func TestCheckAllRows(t *testing.T) {
 	job := l.start("checked", "mixed.csv", file, "do", "check")
 	ended := l.await(job)
 	rows := comma(lateRows + 1)
-	for _, says := range []string{"Check all rows of a file", "Good rows" + rows, "Rows that cannot be read4", "4 of " + comma(lateRows+5) + " rows cannot be read.", "note 1 0%", "Load the good rows"} {
+	for _, says := range []string{"Check all rows of a file", "Good rows" + rows, "Rows that cannot be read4", "4 of " + comma(lateRows+5) + " rows cannot be read.", "note 1 under 1%", "Load the good rows"} {
 		if ended.step != "loaded" || !strings.Contains(ended.text, says) {
 			t.Errorf("ended at %s, want %q: %.1500s", ended.step, says, ended.text)
 		}

@@ -313,9 +313,13 @@ func loadAgain(s access.Project, l storage.Load, label, text string) *view.JobLo
 	return &view.JobLoad{Label: label, Text: text, Action: paths.LoadFile(s.ID(), l.File), Key: key(), Fields: optionFields(l)}
 }
 
+// share is how many percent n is of a number.
 func share(n, of int64) string {
-	if of == 0 {
+	switch {
+	case of == 0:
 		return ""
+	case n > 0 && n*100 < of:
+		return "under 1%"
 	}
 	return ui.Percent(float64(n) / float64(of))
 }

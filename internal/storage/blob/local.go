@@ -75,9 +75,10 @@ func (l *Local) Create(ctx context.Context, key string) (*Writer, error) {
 	return &Writer{ctx: ctx, store: l, key: key, temp: temp, file: file}, nil
 }
 
-// Temporary returns an empty file for reading and writing that lies in the
-// store's folder, but has no name there any more: closing it, or a crash, frees
-// its space. It is the caller's to close.
+// Temporary returns an empty file for what does not fit into memory, open for
+// writing and reading. It lies where the objects lie, because there is room,
+// but has no name: it is gone when it is closed, and after a crash, too. A full
+// disk shows as an error that is syscall.ENOSPC for errors.Is.
 func (l *Local) Temporary(ctx context.Context) (*os.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("blob: temporary file: %w", err)

@@ -471,3 +471,42 @@ func BenchmarkCommit(b *testing.B) {
 		}
 	}
 }
+
+func TestTemporary(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, err := blob.OpenLocal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	f, err := store.Temporary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	other, err := store.Temporary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if _, err := f.Write([]byte("written")); err != nil {
+		t.Fatal(err)
+	}
+	read := make([]byte, 4)
+	if _, err := f.ReadAt(read, 3); err != nil || string(read) != "tten" {
+		t.Errorf("read %q, %v", read, err)
+	}
+	if n, err := other.Seek(0, io.SeekEnd); n != 0 || err != nil {
+		t.Errorf("another file has %d bytes, %v", n, err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("the folder has %v, %v", left, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := store.Temporary(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the context ended: %v, %v", f, err)
+	}
+}

@@ -162,7 +162,7 @@ func FuzzSkip(f *testing.F) {
 			if !d.Header && stopped.Rows == nil {
 				t.Fatalf("the first row is bad: %v", stopped.Err)
 			}
-			end := start + badEnd(rest[start:], d, row)
+			end := start + badEnd(rest[start:], d, cell)
 			if at := line + int64(bytes.Count(rest[:start], []byte("\n"))); rejected[i].Line != at {
 				t.Fatalf("rejected %+v, want line %d", rejected[i], at)
 			}

@@ -20,7 +20,7 @@ type Rejected struct {
 // Next.
 //
 // A bad row ends where it certainly does: if its quotes are in order, and it
-// is no larger than [MaxRow], it is passed over whole, with the line ends in
+// is no larger than [MaxCell], it is passed over whole, with the line ends in
 // its cells. If not, because a quote is missing or one too many, or a line end
 // is only half there, nobody can say which of the lines that follow belong to
 // it: then it is its first line only, so that one stray quote does not eat the
@@ -88,9 +88,8 @@ func (r *Reader) rejectBlank(line int64) error {
 // ends leave no doubt about it, whatever its cells hold. It returns 0 if they
 // do, and -1 if that takes more input to say.
 func (r *Reader) certainEnd(buf []byte, p int, complete, more bool) int {
-	end := min(len(buf), p+r.limits.row)
+	end := min(len(buf), p+r.limits.cell)
 	s := r.scan
-	s.maxCell = r.limits.row
 	s.special[0] = false // a NUL is a byte like any other here
 	s.window, s.last = buf[:end], complete && end == len(buf)
 	for {

@@ -66,6 +66,12 @@ func ordersFile(b *testing.B, rows int) string {
 
 func loadFile(b *testing.B, e *engine.Engine, name, folder string) *engine.Staged {
 	b.Helper()
+	return loadKeyed(b, e, name, engine.Load{Folder: folder})
+}
+
+// loadKeyed loads a file as l says.
+func loadKeyed(b *testing.B, e *engine.Engine, name string, l engine.Load) *engine.Staged {
+	b.Helper()
 	f, err := os.Open(name)
 	if err != nil {
 		b.Fatal(err)
@@ -75,7 +81,8 @@ func loadFile(b *testing.B, e *engine.Engine, name, folder string) *engine.Stage
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := e.Load(b.Context(), engine.Load{Folder: folder, Source: source, Job: 1, Time: time.Now()})
+	l.Source, l.Job, l.Time = source, 1, time.Now()
+	s, err := e.Load(b.Context(), l)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -135,6 +142,143 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
+// changedOrders writes a file with some of the orders, by their ids: those of
+// which change says so with another status, the others as they are. What is
+// beyond rows is new.
+func changedOrders(b *testing.B, name string, rows int, ids []int, change func(id int) bool) string {
+	b.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	out := []string{lines[0]}
+	for _, id := range ids {
+		line := lines[1+id%rows]
+		_, rest, _ := strings.Cut(line, ",")
+		if id >= rows || change(id) {
+			for _, status := range []string{",new,", ",paid,", ",shipped,", ",returned,"} {
+				rest = strings.Replace(rest, status, ",changed,", 1)
+			}
+		}
+		out = append(out, strconv.Itoa(id)+","+rest)
+	}
+	changed := filepath.Join(b.TempDir(), "changed.csv")
+	if err := os.WriteFile(changed, []byte(strings.Join(out, "\n")+"\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return changed
+}
+
+func BenchmarkKeyedLoad(b *testing.B) {
+	const rows = 1_000_000
+	name := ordersFile(b, rows)
+	e := benchEngine(b)
+	b.ResetTimer()
+	began := processor(b)
+	for i := range b.N {
+		loadKeyed(b, e, name, engine.Load{Folder: fmt.Sprintf("tables/%d", i), Key: []string{"id"}})
+	}
+	b.ReportMetric((processor(b)-began)/float64(b.N), "cpu-s/op")
+	b.ReportMetric(float64(rows*b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(peak(b), "peak-MB")
+}
+
+// BenchmarkUpsert brings rows into a table of a million: half of the clustered
+// ones are new; of the random ones a tenth is, and a third is there as it is.
+func BenchmarkUpsert(b *testing.B) {
+	const rows = 1_000_000
+	name := ordersFile(b, rows)
+	e := benchEngine(b)
+	base := loadKeyed(b, e, name, engine.Load{Folder: "tables/1", Key: []string{"id"}})
+	r := rand.New(rand.NewPCG(3, 4))
+	clustered := func(n int) (ids []int) {
+		for i := range n / 2 {
+			ids = append(ids, rows/2+i, rows+i)
+		}
+		return ids
+	}
+	random := func(n int) (ids []int) {
+		for range n {
+			ids = append(ids, r.IntN(rows+rows/9))
+		}
+		return ids
+	}
+	for _, bench := range []struct {
+		name   string
+		ids    []int
+		change func(id int) bool
+	}{
+		{"clustered", clustered(100_000), func(int) bool { return true }},
+		{"random", random(100_000), func(id int) bool { return id%3 > 0 }},
+		{"few", random(100), func(id int) bool { return id%3 > 0 }},
+		{"unchanged", random(100_000), nil},
+	} {
+		if bench.change == nil { // the new ones left out
+			kept := bench.ids[:0]
+			for _, id := range bench.ids {
+				if id < rows {
+					kept = append(kept, id)
+				}
+			}
+			bench.ids, bench.change = kept, func(int) bool { return false }
+		}
+		changed := changedOrders(b, name, rows, bench.ids, bench.change)
+		b.Run(bench.name, func(b *testing.B) {
+			began := processor(b)
+			for range b.N {
+				s := loadKeyed(b, e, changed, engine.Load{Folder: "tables/1", Base: base.Location, Mode: engine.Append, Key: []string{"id"}})
+				b.StopTimer()
+				if err := e.Discard(b.Context(), s); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric((processor(b)-began)/float64(b.N), "cpu-s/op")
+		})
+	}
+
+	changed := changedOrders(b, name, rows, random(1000), func(int) bool { return true })
+	after := loadKeyed(b, e, changed, engine.Load{Folder: "tables/1", Base: base.Location, Mode: engine.Append, Key: []string{"id"}})
+	again := loadFile(b, e, name, "tables/2")
+	compare := func(before, after string) {
+		b.Helper()
+		var views [2]*engine.View
+		for i, location := range []string{before, after} {
+			v, err := e.Open(b.Context(), location)
+			if err != nil {
+				b.Fatal(err)
+			}
+			views[i] = v
+		}
+		d, err := e.Compare(b.Context(), engine.Comparison{Before: views[0], After: views[1], Key: []string{"id"}, Sample: 100})
+		if err != nil || d.Unchanged == 0 {
+			b.Fatal(d, err)
+		}
+	}
+	b.Run("compareNeighbours", func(b *testing.B) {
+		for range b.N {
+			compare(base.Location, after.Location)
+		}
+	})
+	b.Run("compareAll", func(b *testing.B) {
+		for range b.N {
+			compare(again.Location, after.Location)
+		}
+	})
+	b.Run("duplicates", func(b *testing.B) {
+		for range b.N {
+			v, err := e.Open(b.Context(), base.Location)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := v.Duplicates(b.Context(), []string{"customer_id", "status"}, 10); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // BenchmarkRead opens the table anew for each query, as a request does.
 func BenchmarkRead(b *testing.B) {
 	name := ordersFile(b, 1_000_000)
@@ -186,4 +330,40 @@ func BenchmarkRead(b *testing.B) {
 			_ = v.Close()
 		}
 	})
+}
+
+// BenchmarkExport writes a table as files that nobody keeps.
+func BenchmarkExport(b *testing.B) {
+	name := ordersFile(b, 1_000_000)
+	e := benchEngine(b)
+	location := loadFile(b, e, name, "tables/1").Location
+	for _, bench := range []struct {
+		name   string
+		export engine.Export
+	}{
+		{"csv", engine.Export{}},
+		{"parquet", engine.Export{Parquet: true}},
+		{"common", engine.Export{Query: engine.Query{Where: []engine.Condition{{Column: "status", Op: engine.Equal, Value: "paid"}}}}},
+		{"order", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "amount", Number: true}}}}},
+		{"orderTies", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "status"}, {Column: "note"}}}}},
+		{"first", engine.Export{Query: engine.Query{Order: []engine.Order{{Column: "amount", Number: true}}, Limit: 1000}}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			began := processor(b)
+			var rows int64
+			for range b.N {
+				v, err := e.Open(b.Context(), location)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if rows, err = v.Export(b.Context(), io.Discard, bench.export); err != nil {
+					b.Fatal(err)
+				}
+				_ = v.Close()
+			}
+			b.ReportMetric((processor(b)-began)/float64(b.N), "cpu-s/op")
+			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(peak(b), "peak-MB")
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -20,6 +21,10 @@ const (
 	smallestPage = 8 << 10
 )
 
+// longestBound is how many bytes the bounds of a column have at most. Longer ones
+// are left out, because readers would take a part for a value that is there.
+const longestBound = 256
+
 // columnWriter encodes one column, a row group at a time, into pages. The
 // pages of a row group wait in memory for those of the other columns.
 //
@@ -32,6 +37,7 @@ type columnWriter struct {
 	fixed    bool          // values have 8 bytes each, and no length
 	pageSize int           // bytes of values that make a page
 	codec    *zstd.Encoder // shared with the other columns of a worker
+	bounded  bool          // the row groups tell the smallest and the largest value
 
 	// The row group.
 	chunk      *metadata.ColumnChunkMetaDataBuilder
@@ -43,6 +49,7 @@ type columnWriter struct {
 	stored     bool            // the dictionary is written, for pages cut before
 	waiting    []file.DataPage // pages that need the dictionary before them
 	cutPages   int
+	bounds     keyBounds
 
 	// The page.
 	defined   bitmap
@@ -75,7 +82,7 @@ func (c *columnWriter) begin(chunk *metadata.ColumnChunkMetaDataBuilder, sink *s
 	}
 	pages.SetIndexBuilders(nil, index)
 	c.chunk, c.pages = chunk, pages
-	c.rows, c.nulls = 0, 0
+	c.rows, c.nulls, c.bounds.any = 0, 0, false
 	c.dictionary.reset()
 	c.indexing, c.stored, c.cutPages = true, false, 0
 	return nil
@@ -129,6 +136,9 @@ func (c *columnWriter) firstPage() int { return c.pageSize / 8 }
 // put takes one value into the page.
 func (c *columnWriter) put(value []byte) {
 	c.raw += 4 + len(value)
+	if c.bounded {
+		c.bounds.add(value)
+	}
 	if c.indexing {
 		index, ok := c.dictionary.index(value)
 		if ok {
@@ -246,6 +256,10 @@ func (c *columnWriter) finish() error {
 	}
 	var statistics metadata.EncodedStatistics
 	statistics.SetNullCount(c.nulls)
+	if c.bounds.any && max(len(c.bounds.min), len(c.bounds.max)) <= longestBound {
+		statistics.SetMin(bytes.Clone(c.bounds.min))
+		statistics.SetMax(bytes.Clone(c.bounds.max))
+	}
 	c.chunk.SetStats(statistics)
 	return nil
 }

@@ -47,6 +47,10 @@ type Options struct {
 	RowGroup   int   // rows of a row group at most; 0 means 131072
 	FileSize   int64 // bytes of a data file after which the next one begins; 0 means 512 MiB
 	SortMemory int64 // bytes of rows above which an ordered export sorts on disk; 0 means 64 MiB
+	// KeysInMemory bounds the rows that keyed loads and comparisons remember in
+	// memory; what goes beyond is kept on disk. 0 means 1048576, which take up
+	// about 100 MB at most.
+	KeysInMemory int
 }
 
 // New returns an engine on a store.
@@ -59,6 +63,9 @@ func New(store *blob.Local, options Options) *Engine {
 	}
 	if options.SortMemory <= 0 {
 		options.SortMemory = 64 << 20
+	}
+	if options.KeysInMemory <= 0 {
+		options.KeysInMemory = 1 << 20
 	}
 	return &Engine{
 		store: store, options: options,

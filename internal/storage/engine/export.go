@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -16,8 +17,9 @@ import (
 // Export asks for rows of a View as a file.
 type Export struct {
 	// Query is what is wanted. A limit of 0 means all rows; any other is good,
-	// and so is any order. With Query.Origin the columns _timestamp and _job
-	// follow those of the data.
+	// and so is any order; no column may be named twice. With Query.Origin the
+	// columns _timestamp (in CSV as RFC 3339 has it, in UTC) and _job follow those
+	// of the data.
 	Query Query
 
 	// Parquet asks for a Parquet file, in which the columns of the data are
@@ -28,23 +30,26 @@ type Export struct {
 	// Progress is called with the rows that have been written, at least once for
 	// each 512 KiB of them, from one goroutine; may be nil.
 	Progress func(rows int64)
-	// Gathered is called likewise with the rows that have been read, if there is
-	// an order: before the first of them is written; may be nil.
+	// Gathered is called likewise with the rows that have been found, if there is
+	// an order: all of them before the first is written; may be nil.
 	Gathered func(rows int64)
 }
 
 const (
 	// chunkSize is the bytes of rows that are handed on together, and written at once.
 	chunkSize = 256 << 10
+	// originTime is how CSV tells when a row changed.
+	originTime = "2006-01-02T15:04:05.000000Z"
 	// aheadSize bounds the chunks that wait for those before them.
-	aheadSize = 48 << 20
+	aheadSize = 32 << 20
 )
 
 // Export writes the rows that satisfy a query to out, and returns how many. CSV
 // is what a csv.Writer with the same options writes. Memory is bounded however
 // many rows there are: those that do not fit into it are ordered on disk.
 //
-// Fails like [View.Each], with a *csv.Error if the options are at fault, with an
+// Fails like [View.Each], with a *csv.Error if the options are at fault, with
+// ErrQuery if a Parquet file would have more than 524288 column chunks, with an
 // error that is syscall.ENOSPC if there is no room to order rows, and with the
 // error of out as it is. What was written until then is the beginning of a file,
 // to be dropped.
@@ -80,7 +85,9 @@ type export struct {
 
 // chunk is some consecutive rows of an export.
 type chunk struct {
-	rows, keys texts // no keys without an order
+	rows, keys texts    // no keys without an order
+	sorted     []sorted // once it is in order
+	found      int      // rows, with those that were left out
 
 	budget *semaphore.Weighted // what it waits on account of
 	weight int64
@@ -90,6 +97,11 @@ type chunk struct {
 type texts struct {
 	data []byte
 	ends []int
+}
+
+func (t *texts) add(text []byte) {
+	t.data = append(t.data, text...)
+	t.end()
 }
 
 func (t *texts) len() int { return len(t.ends) }
@@ -115,7 +127,13 @@ func (t *texts) cut(n int) {
 	t.data = t.data[:end]
 }
 
+// size returns the bytes of the rows and keys.
 func (c *chunk) size() int { return len(c.rows.data) + len(c.keys.data) }
+
+// memory returns the bytes that the chunk takes.
+func (c *chunk) memory() int64 {
+	return int64(cap(c.rows.data) + cap(c.keys.data) + 8*(cap(c.rows.ends)+cap(c.keys.ends)) + 16*cap(c.sorted))
+}
 
 // export prepares an Export.
 func (v *View) export(e Export) (*export, error) {
@@ -126,7 +144,11 @@ func (v *View) export(e Export) (*export, error) {
 		return nil, fmt.Errorf("%w: limit %d", ErrQuery, e.Query.Limit)
 	}
 	x := &export{Export: e, view: v}
-	x.chunks.New = func() any { return new(chunk) }
+	x.chunks.New = func() any {
+		c := new(chunk)
+		c.rows.data = make([]byte, 0, chunkSize+chunkSize/16) // the last row exceeds it
+		return c
+	}
 	var err error
 	if x.wanted, err = v.projection(e.Query); err != nil {
 		return nil, err
@@ -194,22 +216,19 @@ func (x *export) csvRow(dst []byte, cells rowCursors, row int64) ([]byte, error)
 		dst = x.CSV.AppendCell(dst, cell, null)
 	}
 	if x.wanted.origin {
+		var text [len(originTime)]byte // more than any number has
 		micros, null, err := cells.time.at(row)
 		if err != nil {
 			return dst, err
 		}
 		dst = append(dst, x.CSV.Delimiter)
-		if !null {
-			dst = moment(micros, false).AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
-		}
+		dst = x.CSV.AppendCell(dst, time.UnixMicro(micros).UTC().AppendFormat(text[:0], originTime), null)
 		job, null, err := cells.job.at(row)
 		if err != nil {
 			return dst, err
 		}
 		dst = append(dst, x.CSV.Delimiter)
-		if !null {
-			dst = strconv.AppendInt(dst, job, 10)
-		}
+		dst = x.CSV.AppendCell(dst, strconv.AppendInt(text[:0], job, 10), null)
 	}
 	return x.CSV.AppendEnd(dst), nil
 }
@@ -225,7 +244,7 @@ func (x *export) run(ctx context.Context) error {
 	defer s.close()
 	var gathered int64
 	err := x.stream(ctx, s, func(c *chunk) (bool, error) {
-		gathered += int64(c.rows.len())
+		gathered += int64(c.found)
 		if err := s.add(ctx, c); err != nil {
 			return false, err
 		}
@@ -283,6 +302,9 @@ func (x *export) stream(ctx context.Context, order *sorter, take func(*chunk) (b
 	return stream(ctx, x.view, p, func(ctx context.Context, group *rowGroup, emit func(*chunk) error) error {
 		waiting := semaphore.NewWeighted(budget)
 		return x.encodeGroup(ctx, group, order, func(c *chunk) error {
+			if order != nil {
+				c.order(x.Query.Limit)
+			}
 			c.budget, c.weight = waiting, min(int64(c.size()), budget)
 			if err := waiting.Acquire(ctx, c.weight); err != nil {
 				return err
@@ -325,6 +347,7 @@ func (x *export) encodeGroup(ctx context.Context, group *rowGroup, order *sorter
 			return err
 		}
 		for _, row := range f.rows {
+			c.found++
 			if order != nil {
 				if c.keys.data, err = keys.append(c.keys.data, row); err != nil {
 					return err
@@ -349,7 +372,7 @@ func (x *export) encodeGroup(ctx context.Context, group *rowGroup, order *sorter
 			}
 		}
 		if !more {
-			if c.rows.len() == 0 {
+			if c.found == 0 {
 				x.recycle(c)
 				return nil
 			}
@@ -368,5 +391,6 @@ func (x *export) recycle(c *chunk) {
 	}
 	c.rows.cut(0)
 	c.keys.cut(0)
+	c.sorted, c.found = c.sorted[:0], 0
 	x.chunks.Put(c)
 }

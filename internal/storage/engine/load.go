@@ -31,7 +31,14 @@ type Load struct {
 	Base   string // metadata location of the table as it is; "" if it does not exist
 	Mode   Mode
 	Source *csv.Reader
-	Key    []string // PENDING
+
+	// Key names columns by which rows are told apart; nil for none. Of rows of
+	// the source with the same key only the last one counts. A Full load then
+	// leaves no key twice. An Append becomes an upsert: a row of the table with
+	// the same key is replaced, unless all its cells are the same, which leaves
+	// it untouched; an upsert that changes nothing stages nothing. NULL is a
+	// value of a key like any other.
+	Key []string
 
 	Job  int64     // becomes _job of every row
 	Time time.Time // becomes _timestamp of every row
@@ -66,9 +73,13 @@ type Staged struct {
 	// Deleted is how many rows stand in the data files without being in the table.
 	Deleted int64
 
-	Added, Removed               int64 // rows
-	Inserted, Updated            int64 // PENDING
-	Unchanged, Duplicates        int64 // PENDING
+	Added, Removed int64 // rows of the table that came and went
+
+	// Rows of the source of a load: those whose key was new, or all if there is
+	// no key; those that replaced a row of the table; those that the table had
+	// already; and those that a later one with the same key replaced.
+	Inserted, Updated, Unchanged, Duplicates int64
+
 	ColumnsAdded, ColumnsDropped []string
 
 	smallFiles int // in the longest line of small files
@@ -82,9 +93,10 @@ type Staged struct {
 // Memory is bounded whatever the input. When Load fails, none of its files is
 // left, as far as they can be removed, and the table is as before. It fails
 // with a *ColumnsError if columns of the table are missing in the data that
-// may not be dropped, with the *csv.Error of the source, with the context's
-// error, with syscall.ENOSPC on a full disk, and with blob.ErrNotFound if
-// there is no table at Base.
+// may not be dropped, with an *UnknownColumnError if a column of the key is,
+// with the *csv.Error of the source, with the context's error, with
+// syscall.ENOSPC on a full disk, and with blob.ErrNotFound if there is no table
+// at Base.
 func (e *Engine) Load(ctx context.Context, l Load) (*Staged, error) {
 	return e.stage(ctx, func(files *files) (*Staged, error) { return e.load(ctx, files, l) })
 }
@@ -107,7 +119,13 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 	if err != nil {
 		return nil, err
 	}
-	written, err := e.writeRows(ctx, files, t, l)
+	before, _ := totals(live)
+	var rows effect
+	if l.Mode == Append && len(l.Key) > 0 && before > 0 {
+		rows, err = e.upsert(ctx, files, t, l)
+	} else {
+		rows, err = e.writeRows(ctx, files, t, l)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +133,12 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 		l.Staging()
 	}
 
-	rows := edit{added: written}
 	if l.Mode == Full {
 		rows.removed = live
 	}
 	meta := t.Metadata()
 	if rows.any() {
-		if meta, live, err = commit(ctx, files, t, live, rows, summary(l.Job)); err != nil {
+		if meta, live, err = commit(ctx, files, t, live, rows.edit, summary(l.Job)); err != nil {
 			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
 		}
 	}
@@ -134,10 +151,9 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 
 	staged := newStaged(files, meta, l.Base, location, live)
 	staged.ColumnsAdded, staged.ColumnsDropped = change.added, change.dropped
-	for _, f := range written {
-		staged.Added += f.Count()
-	}
-	staged.Removed, _ = totals(rows.removed)
+	staged.Inserted, staged.Updated, staged.Unchanged, staged.Duplicates = rows.inserted, rows.updated, rows.unchanged, rows.duplicates
+	staged.Added = rows.inserted + rows.updated
+	staged.Removed = before + staged.Added - staged.Rows
 	return staged, nil
 }
 
@@ -203,79 +219,117 @@ const (
 	largeBatch = 4 << 20
 )
 
-// writeRows writes all rows of the source into data files.
-func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l Load) ([]iceberg.DataFile, error) {
+// write writes the rows that feed gives to the writer into data files, with
+// bounds for the columns that have the field ids bounded.
+func (e *Engine) write(ctx context.Context, files *files, t *table.Table, bounded []int, feed func(context.Context, *errgroup.Group, *writer) error) ([]iceberg.DataFile, error) {
 	schema, err := parquetSchema(t.Schema())
 	if err != nil {
 		return nil, err
 	}
-	// Where the columns of the file stand in the source.
-	sources := make([]int, 0, schema.NumColumns())
-	for _, c := range dataColumns(t.Schema()) {
-		sources = append(sources, slices.Index(l.Source.Header(), c.Name))
-	}
-
 	g, ctx := errgroup.WithContext(ctx)
 	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, e.options, t.Metadata().NextRowID())
 	if err != nil {
 		return nil, fmt.Errorf("engine: write rows: %w", err)
 	}
-	free, full := make(chan *csv.Batch, batches), make(chan *csv.Batch)
-	for range batches {
-		free <- new(csv.Batch)
-	}
+	w.bound(bounded)
 	g.Go(func() (err error) {
 		defer shield(&err)
-		return parse(ctx, l.Source, free, full)
-	})
-	g.Go(func() (err error) {
-		defer shield(&err)
-		timestamps, jobs := newConstant(l.Time.UnixMicro()), newConstant(l.Job)
-		var rows, bytes int64
-		for {
-			var batch *csv.Batch
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case batch = <-full:
-			}
-			if batch == nil {
-				return w.finish(ctx)
-			}
-			columns := make([]csv.Column, 0, len(sources)+2)
-			for _, i := range sources {
-				columns = append(columns, batch.Columns[i])
-			}
-			columns = append(columns, timestamps.rows(batch.Rows), jobs.rows(batch.Rows))
-			rows, bytes = rows+int64(batch.Rows), bytes+batch.Bytes
-			released := make(chan struct{})
-			err = w.write(ctx, block{
-				rows: batch.Rows, bytes: batch.Bytes, columns: columns,
-				release: func() {
-					free <- batch // has room for all
-					close(released)
-				},
-			})
-			if err != nil {
-				return err
-			}
-			if batch.Bytes > largeBatch {
-				select {
-				case <-ctx.Done():
-					return ctx.Err()
-				case <-released:
-				}
-			}
-			if l.Progress != nil {
-				l.Progress(rows, bytes)
-			}
+		if err := feed(ctx, g, w); err != nil {
+			return err
 		}
+		return w.finish(ctx)
 	})
 	if err := g.Wait(); err != nil {
 		w.abort()
 		return nil, fmt.Errorf("engine: write rows: %w", err)
 	}
 	return w.done, nil
+}
+
+// writeRows writes all rows of the source into data files; those with the key
+// of a later one are deleted there.
+func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l Load) (effect, error) {
+	columns := dataColumns(t.Schema())
+	keys, err := keyIDs(columns, l.Key)
+	if err != nil {
+		return effect{}, err
+	}
+	// Where the columns of the file, and those of the key, stand in the source.
+	var sources, keySources []int
+	for _, c := range columns {
+		sources = append(sources, slices.Index(l.Source.Header(), c.Name))
+	}
+	for _, id := range keys {
+		keySources = append(keySources, sources[slices.IndexFunc(columns, func(c Column) bool { return c.ID == id })])
+	}
+	var ledger *keyLedger
+	if len(keys) > 0 {
+		ledger = newKeyLedger(e, keySources)
+		defer ledger.entries.close()
+	}
+	written, err := e.write(ctx, files, t, keys, func(ctx context.Context, g *errgroup.Group, w *writer) error {
+		free, full := make(chan *csv.Batch, batches), make(chan *csv.Batch)
+		for range batches {
+			free <- new(csv.Batch)
+		}
+		g.Go(func() (err error) {
+			defer shield(&err)
+			return parse(ctx, l.Source, free, full)
+		})
+		return feedBatches(ctx, w, l, sources, ledger, free, full)
+	})
+	if err != nil {
+		return effect{}, err
+	}
+	rows := effect{edit: edit{added: written}}
+	for _, f := range written {
+		rows.inserted += f.Count()
+	}
+	if ledger != nil {
+		if rows.deleted, rows.duplicates, err = ledger.earlier(ctx, written); err != nil {
+			return effect{}, err
+		}
+		rows.inserted -= rows.duplicates
+	}
+	return rows, nil
+}
+
+// feedBatches gives the rows of batches to a writer until there are no more.
+func feedBatches(ctx context.Context, w *writer, l Load, sources []int, ledger *keyLedger, free chan<- *csv.Batch, full <-chan *csv.Batch) error {
+	timestamps, jobs := newConstant(l.Time.UnixMicro()), newConstant(l.Job)
+	var rows, bytes int64
+	for {
+		var batch *csv.Batch
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case batch = <-full:
+		}
+		if batch == nil {
+			return nil
+		}
+		columns := make([]csv.Column, 0, len(sources)+2)
+		for _, i := range sources {
+			columns = append(columns, batch.Columns[i])
+		}
+		columns = append(columns, timestamps.rows(batch.Rows), jobs.rows(batch.Rows))
+		rows, bytes = rows+int64(batch.Rows), bytes+batch.Bytes
+		if ledger != nil {
+			if err := ledger.add(ctx, batch); err != nil {
+				return err
+			}
+		}
+		err := w.submit(ctx, block{
+			rows: batch.Rows, bytes: batch.Bytes, columns: columns,
+			release: func() { free <- batch }, // has room for all
+		})
+		if err != nil {
+			return err
+		}
+		if l.Progress != nil {
+			l.Progress(rows, bytes)
+		}
+	}
 }
 
 // parse fills batches until the source ends, which closes full.

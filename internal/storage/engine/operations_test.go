@@ -61,7 +61,7 @@ func (b *bundle) must(t *testing.T) func(*engine.Staged, error) *engine.Staged {
 }
 
 // numbers is a CSV of one column with the numbers from one to before another.
-func numbers(from, to int) string {
+func csvNumbers(from, to int) string {
 	var s strings.Builder
 	s.WriteString("n\n")
 	for i := from; i < to; i++ {
@@ -187,8 +187,8 @@ func TestAlter(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{RowGroup: 100, FileSize: 1}) // a file for each row group
-	base := b.load(t, "", engine.Full, numbers(0, 1000))
-	base = b.load(t, base.Location, engine.Append, numbers(1000, 1050))
+	base := b.load(t, "", engine.Full, csvNumbers(0, 1000))
+	base = b.load(t, base.Location, engine.Append, csvNumbers(1000, 1050))
 	where := func(op engine.Op, value string) engine.Condition {
 		return engine.Condition{Column: "n", Op: op, Value: value}
 	}
@@ -224,7 +224,7 @@ func TestDelete(t *testing.T) {
 	equal(t, "emptied", []int64{emptied.Removed, emptied.Rows, emptied.Files, emptied.Bytes}, []int64{third.Rows, 0, 0, 0})
 	equal(t, "emptied", b.values(t, emptied.Location), []string{})
 	equal(t, "again", remove(emptied.Location).Location, emptied.Location)
-	filled := b.load(t, emptied.Location, engine.Append, numbers(7, 9))
+	filled := b.load(t, emptied.Location, engine.Append, csvNumbers(7, 9))
 	same(t, "filled", b.values(t, filled.Location), shown(7, 9))
 	for _, s := range []*engine.Staged{base, first, second, third} {
 		same(t, "version", b.version(t, filled.Location, s.SnapshotID, s.SchemaID), all(t, b.open(t, s.Location), engine.Query{}))
@@ -258,7 +258,7 @@ func TestRestore(t *testing.T) {
 		return s
 	}
 	empty := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"n"}}))
-	first := b.load(t, empty.Location, engine.Append, numbers(0, 10))
+	first := b.load(t, empty.Location, engine.Append, csvNumbers(0, 10))
 	dropped := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: first.Location, Add: []string{"m"}, Drop: []string{"n"}}))
 	again := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: dropped.Location, Add: []string{"n"}}))
 	second := b.load(t, again.Location, engine.Append, "m,n\n1,2\n")
@@ -272,10 +272,10 @@ func TestRestore(t *testing.T) {
 	equal(t, "same again", restore(location, empty).Location, location)
 
 	// Changes after a restore make another line of versions.
-	other := b.load(t, location, engine.Append, numbers(50, 60))
+	other := b.load(t, location, engine.Append, csvNumbers(50, 60))
 	same(t, "other", b.values(t, other.Location), shown(50, 60))
 	location = restore(other.Location, first).Location
-	third := b.load(t, location, engine.Append, numbers(10, 20))
+	third := b.load(t, location, engine.Append, csvNumbers(10, 20))
 	same(t, "third", b.values(t, third.Location), shown(0, 20))
 	location = restore(third.Location, other).Location
 	location = restore(location, second).Location
@@ -309,7 +309,7 @@ func TestCopy(t *testing.T) {
 		return s
 	}
 	empty := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"n", "secret"}}))
-	first := b.load(t, empty.Location, engine.Append, "n,secret\n"+strings.ReplaceAll(strings.TrimPrefix(numbers(0, 250), "n\n"), "\n", ",x\n"))
+	first := b.load(t, empty.Location, engine.Append, "n,secret\n"+strings.ReplaceAll(strings.TrimPrefix(csvNumbers(0, 250), "n\n"), "\n", ",x\n"))
 	second := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: first.Location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "3"}}}))
 	third := b.must(t)(b.Alter(t.Context(), engine.Alter{Folder: "tables/1", Base: second.Location, Drop: []string{"secret"}, Add: []string{"later"}}))
 	fourth := b.load(t, third.Location, engine.Append, "n,later\n0250,y\n")
@@ -375,8 +375,8 @@ func TestCopy(t *testing.T) {
 func TestPin(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{})
-	first := b.load(t, "", engine.Full, numbers(0, 10))
-	second := b.load(t, first.Location, engine.Full, numbers(10, 30))
+	first := b.load(t, "", engine.Full, csvNumbers(0, 10))
+	second := b.load(t, first.Location, engine.Full, csvNumbers(10, 30))
 	pin := engine.Pin{Folder: "tables/1", Base: second.Location, Name: "snapshot-1", Snapshot: first.SnapshotID}
 	pinned := b.must(t)(b.Pin(t.Context(), pin))
 	equal(t, "pinned", []any{pinned.SnapshotID, pinned.Rows, pinned.Bytes}, []any{second.SnapshotID, second.Rows, second.Bytes})
@@ -427,7 +427,7 @@ func TestCompact(t *testing.T) {
 	location := ""
 	var s *engine.Staged
 	for i := range 40 {
-		text := numbers(i*10, i*10+10)
+		text := csvNumbers(i*10, i*10+10)
 		if i >= 20 {
 			text = "m," + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n,") + "\n"
 		}
@@ -457,19 +457,19 @@ func TestCompact(t *testing.T) {
 	b = setup(t, engine.Options{RowGroup: 100, FileSize: 6000})
 	location = ""
 	for i, n := range []int{2, 3, 400, 5, 6, 7, 1000, 8} {
-		location = b.load(t, location, engine.Append, numbers(i*1000, i*1000+n)).Location
+		location = b.load(t, location, engine.Append, csvNumbers(i*1000, i*1000+n)).Location
 	}
 	large := b.open(t, location)
 	mixed := compact(location)
 	equal(t, "fewer", mixed.Rows == large.Rows() && mixed.Files < 10, true)
-	more := b.load(t, mixed.Location, engine.Append, numbers(9000, 9010))
+	more := b.load(t, mixed.Location, engine.Append, csvNumbers(9000, 9010))
 	rows := all(t, b.open(t, more.Location), engine.Query{})
 	same(t, "appended after it", rows[len(rows)-10:], shown(9000, 9010))
 	compact(more.Location)
 
 	// A tenth of many rows.
 	b = setup(t, engine.Options{})
-	whole = b.load(t, "", engine.Full, numbers(0, 60_000))
+	whole = b.load(t, "", engine.Full, csvNumbers(0, 60_000))
 	few := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: whole.Location, Where: []engine.Condition{{Column: "n", Op: engine.Less, Value: "5999", Number: true}}}))
 	equal(t, "less than a tenth", few.NeedsCompaction(), false)
 	tenth := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: whole.Location, Where: []engine.Condition{{Column: "n", Op: engine.Less, Value: "6000", Number: true}}}))
@@ -490,10 +490,10 @@ func (b *bundle) sweep(t *testing.T, folder, base string) engine.Swept {
 func TestExpireAndSweep(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{RowGroup: 100, FileSize: 1})
-	first := b.load(t, "", engine.Full, numbers(0, 250))
+	first := b.load(t, "", engine.Full, csvNumbers(0, 250))
 	second := b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: first.Location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}}))
-	third := b.load(t, second.Location, engine.Append, numbers(300, 350))
-	fourth := b.load(t, third.Location, engine.Full, numbers(400, 450))
+	third := b.load(t, second.Location, engine.Append, csvNumbers(300, 350))
+	fourth := b.load(t, third.Location, engine.Full, csvNumbers(400, 450))
 	pinned := b.must(t)(b.Pin(t.Context(), engine.Pin{Folder: "tables/1", Base: fourth.Location, Name: "keep", Snapshot: second.SnapshotID}))
 	other := b.must(t)(b.Create(t.Context(), engine.Create{Folder: "tables/11", Columns: []string{"n"}}))
 	whole := all(t, b.open(t, second.Location), engine.Query{Origin: true})
@@ -509,7 +509,7 @@ func TestExpireAndSweep(t *testing.T) {
 		t.Errorf("expired snapshot: %v", err)
 	}
 	// A change that is staged when the sweep comes is young.
-	staged := b.load(t, expired.Location, engine.Append, numbers(500, 510))
+	staged := b.load(t, expired.Location, engine.Append, csvNumbers(500, 510))
 	if swept, err := b.Sweep(t.Context(), "tables/1", expired.Location, time.Now().Add(-time.Hour)); swept != (engine.Swept{}) || err != nil {
 		t.Errorf("young files: %v, %v", swept, err)
 	}
@@ -524,7 +524,7 @@ func TestExpireAndSweep(t *testing.T) {
 	swept := b.sweep(t, "tables/1", expired.Location)
 	equal(t, "swept", swept.Files > 3 && swept.Bytes > 1000, true)
 	equal(t, "swept again", b.sweep(t, "tables/1", expired.Location), engine.Swept{})
-	if _, err := b.Open(t.Context(), second.Location); !errors.Is(err, blob.ErrNotFound) {
+	if _, err := b.restarted(t).Open(t.Context(), second.Location); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("old metadata: %v", err)
 	}
 	for _, s := range []*engine.Staged{second, third, fourth} {
@@ -539,7 +539,7 @@ func TestExpireAndSweep(t *testing.T) {
 	equal(t, "nothing to forget", b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: last.Location})).Location, last.Location)
 	b.sweep(t, "tables/1", last.Location)
 	same(t, "last", b.values(t, last.Location), shown(400, 450))
-	more := b.load(t, last.Location, engine.Append, numbers(450, 460))
+	more := b.load(t, last.Location, engine.Append, csvNumbers(450, 460))
 	same(t, "more", b.values(t, more.Location), shown(400, 460))
 
 	if _, err := b.Sweep(t.Context(), "tables/1", "steward:///tables/1/metadata/00009-x.metadata.json", time.Now().Add(time.Hour)); !errors.Is(err, blob.ErrNotFound) {
@@ -567,7 +567,7 @@ func TestRow(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{RowGroup: 10, FileSize: 200})
 	long := strings.Repeat("long ", 10_000)
-	location := b.load(t, "", engine.Full, numbers(0, 300)).Location
+	location := b.load(t, "", engine.Full, csvNumbers(0, 300)).Location
 	location = b.load(t, location, engine.Append, "n,m\n0300,"+long+"\n").Location
 	location = b.must(t)(b.Delete(t.Context(), engine.Delete{Folder: "tables/1", Base: location, Where: []engine.Condition{{Column: "n", Op: engine.Contains, Value: "7"}}})).Location
 	v := b.open(t, location)
@@ -603,8 +603,8 @@ func TestRow(t *testing.T) {
 func TestOperationsRefuse(t *testing.T) {
 	t.Parallel()
 	b := setup(t, engine.Options{})
-	base := b.load(t, "", engine.Full, numbers(0, 10))
-	base = b.load(t, base.Location, engine.Append, numbers(10, 20))
+	base := b.load(t, "", engine.Full, csvNumbers(0, 10))
+	base = b.load(t, base.Location, engine.Append, csvNumbers(10, 20))
 	before := b.files(t)
 	missing := "steward:///tables/1/metadata/00009-x.metadata.json"
 	canceled, cancel := context.WithCancel(t.Context())

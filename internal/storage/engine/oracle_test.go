@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -69,6 +70,12 @@ func (o *oracle) load(mode engine.Mode, header []string, rows [][]*string, chang
 			o.columns = append(o.columns, c)
 		}
 	}
+	o.insert("o", header, rows, changed, job)
+}
+
+// insert adds rows to a table that has the columns of o.
+func (o *oracle) insert(into string, header []string, rows [][]*string, changed, job int64) {
+	o.t.Helper()
 	columns := []string{"place", "changed", "job"}
 	for _, c := range header {
 		columns = append(columns, quoted(c), numeric(c))
@@ -78,7 +85,7 @@ func (o *oracle) load(mode engine.Mode, header []string, rows [][]*string, chang
 		o.t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	insert, err := tx.Prepare("INSERT INTO o (" + strings.Join(columns, ", ") + ") VALUES (?, ?, ?" + strings.Repeat(", ?, ?", len(header)) + ")")
+	insert, err := tx.Prepare("INSERT INTO " + into + " (" + strings.Join(columns, ", ") + ") VALUES (?, ?, ?" + strings.Repeat(", ?, ?", len(header)) + ")")
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -106,6 +113,88 @@ func (o *oracle) load(mode engine.Mode, header []string, rows [][]*string, chang
 	if err := tx.Commit(); err != nil {
 		o.t.Fatal(err)
 	}
+}
+
+// counts is what became of the rows of a load.
+type counts struct{ inserted, updated, unchanged, duplicates int64 }
+
+// loadKeyed does what a load with a key does.
+func (o *oracle) loadKeyed(mode engine.Mode, key, header []string, rows [][]*string, changed, job int64) (n counts) {
+	o.t.Helper()
+	o.load(mode, header, nil, changed, job) // the columns, and the end of the rows if they are replaced
+	o.exec("DROP TABLE IF EXISTS i")
+	o.exec("CREATE TABLE i AS SELECT * FROM o WHERE 0")
+	o.insert("i", header, rows, changed, job)
+	on := func(a, b string, columns []string) string {
+		var text []string
+		for _, c := range columns {
+			text = append(text, a+"."+quoted(c)+" IS "+b+"."+quoted(c))
+		}
+		return strings.Join(text, " AND ")
+	}
+	var by []string
+	for _, c := range key {
+		by = append(by, quoted(c))
+	}
+	o.exec("CREATE INDEX IF NOT EXISTS i_key ON i (" + strings.Join(by, ", ") + ")")
+	o.exec("DROP INDEX IF EXISTS o_key")
+	o.exec("CREATE INDEX o_key ON o (" + strings.Join(by, ", ") + ")")
+
+	count := func(query string) (n int64) {
+		o.t.Helper()
+		if err := o.db.QueryRow(query).Scan(&n); err != nil {
+			o.t.Fatalf("%s: %v", query, err)
+		}
+		return n
+	}
+	sameKey, sameRow := on("o", "i", key), on("o", "i", o.columns)
+	o.exec("DELETE FROM i WHERE EXISTS (SELECT 1 FROM i AS later WHERE " + on("later", "i", key) + " AND later.place > i.place)")
+	n.duplicates = int64(len(rows)) - count("SELECT count(*) FROM i")
+	o.exec("CREATE TABLE kept AS SELECT i.place AS incoming, min(o.place) AS place FROM i JOIN o ON " + sameKey + " AND " + sameRow + " GROUP BY i.place")
+	n.unchanged = count("SELECT count(*) FROM kept")
+	n.updated = count("SELECT count(*) FROM i WHERE place NOT IN (SELECT incoming FROM kept) AND EXISTS (SELECT 1 FROM o WHERE " + sameKey + ")")
+	o.exec("DELETE FROM o WHERE EXISTS (SELECT 1 FROM i WHERE " + sameKey + ") AND place NOT IN (SELECT place FROM kept)")
+	o.exec("INSERT INTO o SELECT * FROM i WHERE place NOT IN (SELECT incoming FROM kept)")
+	n.inserted = int64(len(rows)) - n.duplicates - n.unchanged - n.updated
+	o.exec("DROP TABLE kept")
+	o.exec("DROP INDEX o_key") // columns with an index cannot be dropped
+	return n
+}
+
+// duplicates returns the keys that rows share, rendered, in the order of the
+// table, with how many rows have them.
+func (o *oracle) duplicates(key []string) (found []string) {
+	o.t.Helper()
+	var by []string
+	for _, c := range key {
+		by = append(by, quoted(c))
+	}
+	columns := strings.Join(by, ", ")
+	rows, err := o.db.Query("SELECT count(*), " + columns + " FROM o GROUP BY " + columns + " HAVING count(*) > 1 ORDER BY min(place)")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var n int64
+		values := make([]sql.NullString, len(key))
+		into := []any{&n}
+		cells := make([]engine.Cell, len(key))
+		for i := range values {
+			into = append(into, &values[i])
+		}
+		if err := rows.Scan(into...); err != nil {
+			o.t.Fatal(err)
+		}
+		for i, v := range values {
+			cells[i] = engine.Cell{Value: v.String, Null: !v.Valid}
+		}
+		found = append(found, fmt.Sprintf("%s %d", show(cells), n))
+	}
+	if err := rows.Err(); err != nil {
+		o.t.Fatal(err)
+	}
+	return found
 }
 
 // where translates conditions.
@@ -140,8 +229,28 @@ func where(conditions []engine.Condition) (text string, args []any) {
 	return text, args
 }
 
+// condition translates what a query asks of rows.
+func condition(q engine.Query) (text string, args []any) {
+	text, args = where(q.Where)
+	if !q.Since.IsZero() {
+		text += " AND changed * 1000 >= ?"
+		args = append(args, q.Since.UnixNano())
+	}
+	return text, args
+}
+
 // rows answers a query, rendered as the tests render rows.
 func (o *oracle) rows(q engine.Query) []string {
+	o.t.Helper()
+	rows := []string{}
+	for _, r := range o.answer(q) {
+		rows = append(rows, fmt.Sprintf("%s %d %d", show(r.Cells), r.Time.UnixMicro(), r.Job))
+	}
+	return rows
+}
+
+// answer answers a query.
+func (o *oracle) answer(q engine.Query) []engine.Row {
 	o.t.Helper()
 	columns := q.Columns
 	if columns == nil {
@@ -151,7 +260,7 @@ func (o *oracle) rows(q engine.Query) []string {
 	for _, c := range columns {
 		selected = append(selected, quoted(c))
 	}
-	condition, args := where(q.Where)
+	condition, args := condition(q)
 	var by []string
 	for _, order := range q.Order {
 		c, direction := quoted(order.Column), ""
@@ -174,7 +283,7 @@ func (o *oracle) rows(q engine.Query) []string {
 		o.t.Fatalf("%s: %v", query, err)
 	}
 	defer func() { _ = found.Close() }()
-	rows := []string{}
+	var rows []engine.Row
 	for found.Next() {
 		var changed, job int64
 		values := make([]sql.NullString, len(columns))
@@ -189,7 +298,7 @@ func (o *oracle) rows(q engine.Query) []string {
 		for i, v := range values {
 			cells[i] = engine.Cell{Value: v.String, Null: !v.Valid}
 		}
-		rows = append(rows, fmt.Sprintf("%s %d %d", show(cells), changed, job))
+		rows = append(rows, engine.Row{Cells: cells, Time: time.UnixMicro(changed), Job: job})
 	}
 	if err := found.Err(); err != nil {
 		o.t.Fatal(err)
@@ -363,12 +472,21 @@ func ask(t *testing.T, c chance, v *engine.View, o *oracle) {
 	if c.IntN(2) == 0 {
 		q.Columns = []string{pick(c, o.columns...), pick(c, o.columns...)}
 	}
-	question := fmt.Sprintf("%+v", q.Where)
-	n, err := v.Count(t.Context(), q.Where)
+	if c.IntN(3) == 0 {
+		q.Since = moment(int64(c.IntN(9))).Add(time.Duration(c.IntN(3)) * 300)
+	}
+	question := fmt.Sprintf("%+v", q)
+	n, err := v.CountQuery(t.Context(), q)
 	if err != nil {
 		t.Fatal(question, err)
 	}
-	condition, args := where(q.Where)
+	if q.Since.IsZero() {
+		same, err := v.Count(t.Context(), q.Where)
+		if same != n || err != nil {
+			t.Fatalf("%s: counted %d, and %d, %v", question, n, same, err)
+		}
+	}
+	condition, args := condition(q)
 	var want int64
 	if err := o.db.QueryRow("SELECT count(*) FROM o WHERE "+condition, args...).Scan(&want); err != nil {
 		t.Fatal(err)

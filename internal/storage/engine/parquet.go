@@ -43,20 +43,21 @@ func (x *export) writeParquet(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tables := &sync.Pool{New: func() any { return make([]csv.Column, len(nodes)) }}
+	pool := sync.Pool{New: func() any { return &block{columns: make([]csv.Column, len(nodes))} }}
 	x.encode = parquetRow
 	x.write = func(ctx context.Context, c *chunk) error {
 		if file.groups*len(nodes) > exportedChunks {
 			return fmt.Errorf("%w: too many rows and columns for one Parquet file", ErrQuery)
 		}
-		columns := tables.Get().([]csv.Column)
-		split(c, columns)
+		b := pool.Get().(*block)
+		split(c, b.columns)
 		released := make(chan struct{})
-		err := w.write(ctx, block{rows: c.rows.len(), bytes: int64(c.size()), columns: columns, release: func() {
-			tables.Put(columns)
+		b.rows, b.bytes, b.release = c.rows.len(), int64(c.size()), func() {
+			pool.Put(b)
 			x.recycle(c)
 			close(released)
-		}})
+		}
+		err := w.write(ctx, *b)
 		if err != nil || c.size() <= largeBatch {
 			return err
 		}

@@ -16,7 +16,7 @@ type Query struct {
 	Where   []Condition // all must hold
 	Since   time.Time   // only rows that changed at this moment or later; zero means all
 	Order   []Order     // none means the order in which rows came into the table
-	Limit   int         // rows at most: 1 to MaxRows for Find; 0 means all for Each
+	Limit   int         // rows at most: 1 to MaxRows for Find; 0 means all for Each and Export
 	Origin  bool        // also tell of each row when it changed and which job wrote it
 }
 

@@ -105,41 +105,66 @@ func (k keyCursors) close() {
 	}
 }
 
+// order sorts the rows of a chunk; those with equal keys stay in their order. Rows
+// beyond the limit, unless that is 0, are dropped.
+func (c *chunk) order(limit int) {
+	c.sorted = slices.Grow(c.sorted[:0], c.rows.len())
+	for row := range c.rows.len() {
+		c.sorted = append(c.sorted, sorted{prefix(c.keys.at(row)), row})
+	}
+	slices.SortFunc(c.sorted, func(a, b sorted) int {
+		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+			return c
+		}
+		return cmp.Or(bytes.Compare(c.keys.at(a.row), c.keys.at(b.row)), cmp.Compare(a.row, b.row))
+	})
+	if limit > 0 && len(c.sorted) > limit {
+		c.sorted = c.sorted[:limit]
+	}
+}
+
+// sorted is a row of a chunk that is in order.
+type sorted struct {
+	prefix uint64 // of its key
+	row    int
+}
+
+// prefix returns the first bytes of a key as a number that compares like them.
+func prefix(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var first [8]byte
+	copy(first[:], key)
+	return binary.BigEndian.Uint64(first[:])
+}
+
 const (
 	// fanIn is how many runs are merged at a time, each through a buffer of runBuffer.
 	fanIn     = 128
 	runBuffer = 128 << 10
-	// sortedLeast is the fewest rows for which it is worth dropping those beyond a limit.
-	sortedLeast = 1024
+	// shrinkLeast is the fewest rows of which it is worth dropping those beyond a limit.
+	shrinkLeast = 1024
 )
 
 // sorter puts rows into the order of their keys; those with equal keys stay in
 // the order in which they came. Rows that take more memory than it may use go to
-// a temporary file, as sorted runs that are merged in the end.
+// a temporary file, as runs that are merged in the end.
 type sorter struct {
 	limit     int   // only so many rows are wanted; 0 means all
 	memory    int64 // bytes
 	temporary func(context.Context) (*os.File, error)
 	recycle   func(*chunk)
 
-	chunks []*chunk
-	size   int64    // of the chunks and entries
-	rows   []sorted // in the chunks
+	chunks []*chunk // each in order
+	rows   int      // of the chunks
+	size   int64    // and the memory that they take
 
-	file *os.File // nil as long as there are no runs
-	runs []sortedRun
+	file *os.File    // nil as long as there are no runs
+	runs []sortedRun // of rows that came before those of the chunks
 
 	last atomic.Pointer[[]byte] // key from which on rows are beyond the limit
 }
-
-// sorted is a row in the memory of a sorter.
-type sorted struct {
-	prefix     uint64 // the first bytes of the key
-	chunk, row int32
-}
-
-// entrySize is the memory that a row takes besides its bytes.
-const entrySize = 16 + 2*8
 
 func newSorter(limit int, memory int64, temporary func(context.Context) (*os.File, error), recycle func(*chunk)) *sorter {
 	return &sorter{limit: limit, memory: memory, temporary: temporary, recycle: recycle}
@@ -160,170 +185,88 @@ func (s *sorter) drops(key []byte) bool {
 	return last != nil && bytes.Compare(key, *last) >= 0
 }
 
-// add takes a chunk, whose rows come after those of the chunks before.
+// add takes a chunk that is in order, and whose rows come after those of the
+// chunks before.
 func (s *sorter) add(ctx context.Context, c *chunk) error {
-	for row := range c.rows.len() {
-		s.rows = append(s.rows, sorted{prefix: prefix(c.keys.at(row)), chunk: int32(len(s.chunks)), row: int32(row)})
+	s.hold(c)
+	if s.limit > 0 && s.rows/2 > max(s.limit, shrinkLeast) {
+		if err := s.shrink(ctx); err != nil {
+			return err
+		}
 	}
+	if s.size < s.memory {
+		return nil
+	}
+	return s.spill(ctx)
+}
+
+func (s *sorter) hold(c *chunk) {
 	s.chunks = append(s.chunks, c)
-	s.size += int64(c.size() + entrySize*c.rows.len())
-	if s.limit > 0 && len(s.rows)/2 > max(s.limit, sortedLeast) {
-		s.shrink()
-	}
-	if s.size >= s.memory {
-		return s.spill(ctx)
-	}
-	return nil
+	s.rows += len(c.sorted)
+	s.size += c.memory()
 }
 
-// prefix returns the first bytes of a key as a number that compares like them.
-func prefix(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var first [8]byte
-	copy(first[:], key)
-	return binary.BigEndian.Uint64(first[:])
+// take empties the memory of the sorter, and returns what was in it.
+func (s *sorter) take() []*chunk {
+	chunks := s.chunks
+	s.chunks, s.rows, s.size = nil, 0, 0
+	return chunks
 }
 
-// sort orders the rows in memory, and drops those beyond the limit.
-func (s *sorter) sort() {
-	slices.SortFunc(s.rows, func(a, b sorted) int {
-		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
-			return c
-		}
-		x, y := s.chunks[a.chunk].keys.at(int(a.row)), s.chunks[b.chunk].keys.at(int(b.row))
-		return cmp.Or(bytes.Compare(x, y), cmp.Compare(a.chunk, b.chunk), cmp.Compare(a.row, b.row))
-	})
-	if s.limit > 0 && len(s.rows) >= s.limit {
-		s.rows = s.rows[:s.limit]
-		last := s.rows[s.limit-1]
-		key := bytes.Clone(s.chunks[last.chunk].keys.at(int(last.row)))
-		if !s.drops(key) {
-			s.last.Store(&key)
-		}
-	}
-}
-
-// shrink keeps only the rows within the limit, in chunks of their own.
-func (s *sorter) shrink() {
-	s.sort()
-	chunks, rows := s.chunks, s.rows
-	s.chunks, s.rows, s.size = nil, nil, 0
+// shrink keeps of the rows in memory only those within the limit.
+func (s *sorter) shrink(ctx context.Context) error {
+	chunks := s.take()
 	var c *chunk
-	for _, r := range rows {
-		if c == nil || c.size() >= chunkSize {
+	err := s.merge(ctx, nil, chunks, func(key, row []byte) error {
+		if c == nil {
 			c = new(chunk) // not a used one, which may be larger than need be
-			s.chunks = append(s.chunks, c)
 		}
-		from := chunks[r.chunk]
-		c.keys.data = append(c.keys.data, from.keys.at(int(r.row))...)
-		c.keys.end()
-		c.rows.data = append(c.rows.data, from.rows.at(int(r.row))...)
-		c.rows.end()
-		s.rows = append(s.rows, sorted{prefix: r.prefix, chunk: int32(len(s.chunks) - 1), row: int32(c.rows.len() - 1)})
-	}
-	for _, c := range s.chunks {
-		s.size += int64(c.size() + entrySize*c.rows.len())
+		c.keys.add(key)
+		c.rows.add(row)
+		if c.size() >= chunkSize {
+			c.order(0)
+			s.hold(c)
+			c = nil
+		}
+		return nil
+	})
+	if c != nil {
+		c.order(0)
+		s.hold(c)
 	}
 	for _, c := range chunks {
 		s.recycle(c)
 	}
+	return err
 }
 
 // each calls fn with the rows in their order, which are good only during the
 // call. An error of fn ends it and is returned as it is.
 func (s *sorter) each(ctx context.Context, fn func(key, row []byte) error) error {
-	if s.runs == nil {
-		s.sort()
-		for _, r := range s.rows {
-			c := s.chunks[r.chunk]
-			if err := fn(c.keys.at(int(r.row)), c.rows.at(int(r.row))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(s.rows) > 0 {
-		if err := s.spill(ctx); err != nil {
-			return err
-		}
-	}
 	for len(s.runs) > fanIn {
 		if err := s.join(ctx); err != nil {
 			return err
 		}
 	}
-	return s.merge(ctx, s.runs, fn)
-}
-
-// sortedRun is the bytes of the temporary file that hold rows in their order: of each
-// the length of its key, the length of the row, the key and the row.
-type sortedRun struct{ start, end int64 }
-
-// runWriter writes a run.
-type runWriter struct {
-	out *bufio.Writer
-	run sortedRun
-}
-
-func newRunWriter(file *os.File, start int64) *runWriter {
-	return &runWriter{out: bufio.NewWriterSize(io.NewOffsetWriter(file, start), 2*runBuffer), run: sortedRun{start, start}}
-}
-
-func (w *runWriter) add(key, row []byte) error {
-	lengths := binary.AppendUvarint(w.out.AvailableBuffer(), uint64(len(key)))
-	lengths = binary.AppendUvarint(lengths, uint64(len(row)))
-	for _, part := range [][]byte{lengths, key, row} {
-		n, err := w.out.Write(part)
-		w.run.end += int64(n)
-		if err != nil {
-			return fmt.Errorf("engine: order rows: %w", err)
-		}
-	}
-	return nil
-}
-
-func (w *runWriter) end() (sortedRun, error) {
-	if err := w.out.Flush(); err != nil {
-		return sortedRun{}, fmt.Errorf("engine: order rows: %w", err)
-	}
-	return w.run, nil
+	return s.merge(ctx, s.runs, s.chunks, fn)
 }
 
 // spill moves the rows from memory to a run.
 func (s *sorter) spill(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.sort()
-	var start int64
 	if s.file == nil {
-		var err error
-		if s.file, err = s.temporary(ctx); err != nil {
+		file, err := s.temporary(ctx)
+		if err != nil {
 			return fmt.Errorf("engine: order rows: %w", err)
 		}
-	} else {
-		start = s.runs[len(s.runs)-1].end
+		s.file = file
 	}
-	w := newRunWriter(s.file, start)
-	for _, r := range s.rows {
-		c := s.chunks[r.chunk]
-		if err := w.add(c.keys.at(int(r.row)), c.rows.at(int(r.row))); err != nil {
-			return err
-		}
-	}
-	written, err := w.end()
-	if err != nil {
-		return err
-	}
-	s.runs = append(s.runs, written)
-	for _, c := range s.chunks {
+	chunks := s.take()
+	r, err := s.writeRun(ctx, s.file, end(s.runs), nil, chunks)
+	s.runs = append(s.runs, r)
+	for _, c := range chunks {
 		s.recycle(c)
 	}
-	clear(s.chunks)
-	s.chunks, s.rows, s.size = s.chunks[:0], s.rows[:0], 0
-	return nil
+	return err
 }
 
 // join merges neighbouring runs to fewer, in a file of their own.
@@ -334,16 +277,7 @@ func (s *sorter) join(ctx context.Context) error {
 	}
 	var joined []sortedRun
 	for part := range slices.Chunk(s.runs, fanIn) {
-		var start int64
-		if len(joined) > 0 {
-			start = joined[len(joined)-1].end
-		}
-		w := newRunWriter(file, start)
-		err := s.merge(ctx, part, w.add)
-		var r sortedRun
-		if err == nil {
-			r, err = w.end()
-		}
+		r, err := s.writeRun(ctx, file, end(joined), part, nil)
 		if err != nil {
 			return errors.Join(err, file.Close())
 		}
@@ -354,98 +288,178 @@ func (s *sorter) join(ctx context.Context) error {
 	return nil
 }
 
-// runReader reads a run. Of a row only the key is in memory before its turn.
-type runReader struct {
-	in     *bufio.Reader
-	number int // of the run
+// sortedRun is the bytes of the temporary file that hold rows in their order: of each
+// the length of its key, the length of the row, the key and the row.
+type sortedRun struct {
+	start, end int64
+	rows       int
+}
+
+// end returns where the next run begins.
+func end(runs []sortedRun) int64 {
+	if len(runs) == 0 {
+		return 0
+	}
+	return runs[len(runs)-1].end
+}
+
+// writeRun merges runs and chunks to a run in a file.
+func (s *sorter) writeRun(ctx context.Context, file *os.File, start int64, runs []sortedRun, chunks []*chunk) (sortedRun, error) {
+	r := sortedRun{start: start, end: start}
+	out := bufio.NewWriterSize(io.NewOffsetWriter(file, start), 2*runBuffer)
+	err := s.merge(ctx, runs, chunks, func(key, row []byte) error {
+		lengths := binary.AppendUvarint(out.AvailableBuffer(), uint64(len(key)))
+		lengths = binary.AppendUvarint(lengths, uint64(len(row)))
+		for _, part := range [][]byte{lengths, key, row} {
+			n, err := out.Write(part)
+			r.end += int64(n)
+			if err != nil {
+				return fmt.Errorf("engine: order rows: %w", err)
+			}
+		}
+		r.rows++
+		return nil
+	})
+	if err != nil {
+		return r, err
+	}
+	if err := out.Flush(); err != nil {
+		return r, fmt.Errorf("engine: order rows: %w", err)
+	}
+	return r, nil
+}
+
+// source is rows in their order, one after the other: of a chunk, or of a run, of
+// which only the key is in memory before its turn.
+type source struct {
+	number int // in the order of the table
 	prefix uint64
 	key    []byte
-	row    int // bytes
+
+	chunk *chunk
+	at    int // row of the chunk that is next
+
+	in     *bufio.Reader
+	left   int // rows of the run that are left
+	length int // bytes of the row
 }
 
 // next goes on to the next row; false at the end.
-func (r *runReader) next() (bool, error) {
-	length, err := binary.ReadUvarint(r.in)
-	if errors.Is(err, io.EOF) {
+func (s *source) next() (bool, error) {
+	if s.chunk != nil {
+		if s.at == len(s.chunk.sorted) {
+			return false, nil
+		}
+		row := s.chunk.sorted[s.at]
+		s.prefix, s.key = row.prefix, s.chunk.keys.at(row.row)
+		s.at++
+		return true, nil
+	}
+	if s.left == 0 {
 		return false, nil
 	}
+	s.left--
+	key, err := binary.ReadUvarint(s.in)
 	if err != nil {
 		return false, err
 	}
-	row, err := binary.ReadUvarint(r.in)
+	row, err := binary.ReadUvarint(s.in)
 	if err != nil {
 		return false, err
 	}
-	r.row = int(row)
-	r.key = slices.Grow(r.key[:0], int(length))[:length]
-	if _, err := io.ReadFull(r.in, r.key); err != nil {
+	s.length = int(row)
+	s.key = slices.Grow(s.key[:0], int(key))[:key]
+	if _, err := io.ReadFull(s.in, s.key); err != nil {
 		return false, err
 	}
-	r.prefix = prefix(r.key)
+	s.prefix = prefix(s.key)
 	return true, nil
 }
 
-func (r *runReader) compare(o *runReader) int {
-	if c := cmp.Compare(r.prefix, o.prefix); c != 0 {
-		return c
+// row returns the row, in scratch if it has to be read.
+func (s *source) row(scratch *[]byte) ([]byte, error) {
+	if s.chunk != nil {
+		return s.chunk.rows.at(s.chunk.sorted[s.at-1].row), nil
 	}
-	return cmp.Or(bytes.Compare(r.key, o.key), cmp.Compare(r.number, o.number))
+	*scratch = slices.Grow((*scratch)[:0], s.length)[:s.length]
+	_, err := io.ReadFull(s.in, *scratch)
+	return *scratch, err
 }
 
-// merge calls fn with the rows of runs in their order, up to the limit.
-func (s *sorter) merge(ctx context.Context, runs []sortedRun, fn func(key, row []byte) error) error {
-	var readers []*runReader
-	for i, r := range runs {
-		reader := &runReader{in: bufio.NewReaderSize(io.NewSectionReader(s.file, r.start, r.end-r.start), runBuffer), number: i}
-		more, err := reader.next()
+func (s *source) compare(o *source) int {
+	if c := cmp.Compare(s.prefix, o.prefix); c != 0 {
+		return c
+	}
+	return cmp.Or(bytes.Compare(s.key, o.key), cmp.Compare(s.number, o.number))
+}
+
+// merge calls fn with the rows of runs, and chunks after them, in their order and
+// up to the limit.
+func (s *sorter) merge(ctx context.Context, runs []sortedRun, chunks []*chunk, fn func(key, row []byte) error) error {
+	sources := make([]*source, 0, len(runs)+len(chunks))
+	for _, r := range runs {
+		in := bufio.NewReaderSize(io.NewSectionReader(s.file, r.start, r.end-r.start), runBuffer)
+		sources = append(sources, &source{in: in, left: r.rows})
+	}
+	for _, c := range chunks {
+		sources = append(sources, &source{chunk: c})
+	}
+	left := sources[:0]
+	for i, source := range sources {
+		source.number = i
+		more, err := source.next()
 		if err != nil {
 			return fmt.Errorf("engine: order rows: %w", err)
 		}
 		if more {
-			readers = append(readers, reader)
+			left = append(left, source)
 		}
 	}
-	slices.SortFunc(readers, (*runReader).compare) // which makes them a heap
-	var row []byte
-	for n := 0; len(readers) > 0 && (s.limit == 0 || n < s.limit); n++ {
+	slices.SortFunc(left, (*source).compare) // which makes them a heap
+	var scratch []byte
+	for n := 0; len(left) > 0 && (s.limit == 0 || n < s.limit); n++ {
 		if n%window == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		first := readers[0]
-		row = slices.Grow(row[:0], first.row)[:first.row]
-		if _, err := io.ReadFull(first.in, row); err != nil {
+		first := left[0]
+		row, err := first.row(&scratch)
+		if err != nil {
 			return fmt.Errorf("engine: order rows: %w", err)
 		}
 		if err := fn(first.key, row); err != nil {
 			return err
+		}
+		if n+1 == s.limit && !s.drops(first.key) {
+			last := bytes.Clone(first.key)
+			s.last.Store(&last)
 		}
 		more, err := first.next()
 		if err != nil {
 			return fmt.Errorf("engine: order rows: %w", err)
 		}
 		if !more {
-			readers[0] = readers[len(readers)-1]
-			readers = readers[:len(readers)-1]
+			left[0] = left[len(left)-1]
+			left = left[:len(left)-1]
 		}
-		settle(readers)
+		settle(left)
 	}
 	return nil
 }
 
-// settle moves the first reader of a heap down to its place.
-func settle(readers []*runReader) {
+// settle moves the first source of a heap down to its place.
+func settle(sources []*source) {
 	for at := 0; ; {
 		first := 2*at + 1
-		if first >= len(readers) {
+		if first >= len(sources) {
 			return
 		}
-		if other := first + 1; other < len(readers) && readers[other].compare(readers[first]) < 0 {
+		if other := first + 1; other < len(sources) && sources[other].compare(sources[first]) < 0 {
 			first = other
 		}
-		if readers[at].compare(readers[first]) <= 0 {
+		if sources[at].compare(sources[first]) <= 0 {
 			return
 		}
-		readers[at], readers[first] = readers[first], readers[at]
+		sources[at], sources[first] = sources[first], sources[at]
 		at = first
 	}
 }

@@ -32,6 +32,7 @@ type block struct {
 // meet only where it ends.
 type writer struct {
 	create   func() (*dataFileWriter, error) // begins the next file
+	schema   *pqschema.Schema
 	options  Options
 	firstRow int64 // table-wide number of the first row
 
@@ -60,7 +61,7 @@ func newWriter(ctx context.Context, g *errgroup.Group, files *files, folder stri
 
 // startWriter is newWriter for files of any kind.
 func startWriter(ctx context.Context, g *errgroup.Group, create func() (*dataFileWriter, error), schema *pqschema.Schema, options Options, firstRow int64) (*writer, error) {
-	w := &writer{create: create, options: options, firstRow: firstRow}
+	w := &writer{create: create, schema: schema, options: options, firstRow: firstRow}
 	// A goroutine for each column lets the scheduler even out narrow and wide
 	// ones. With very many columns there is nothing left to even out.
 	workers := min(schema.NumColumns(), 8*runtime.GOMAXPROCS(0))
@@ -121,6 +122,35 @@ func (w *writer) hand(ctx context.Context, do func(int, *columnWriter) error, la
 		}
 	}
 	return nil
+}
+
+// bound lets the columns with the given field ids have bounds in the row groups.
+func (w *writer) bound(ids []int) {
+	for i, c := range w.columns {
+		c.bounded = slices.Contains(ids, int(w.schema.Column(i).SchemaNode().FieldID()))
+	}
+}
+
+// submit is write for blocks that come one after the other: a large one goes
+// through the columns alone.
+func (w *writer) submit(ctx context.Context, b block) error {
+	if b.bytes <= largeBatch {
+		return w.write(ctx, b)
+	}
+	released, release := make(chan struct{}), b.release
+	b.release = func() {
+		release()
+		close(released)
+	}
+	if err := w.write(ctx, b); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-released:
+		return nil
+	}
 }
 
 // write takes the rows of a block, which must not change until it is released.
