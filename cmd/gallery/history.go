@@ -62,7 +62,7 @@ func manyVersions() storage.Versions {
 			v := version(1100-d*10-i, "Load", []ui.Who{marcus, loader, partner}[i%3], time.Duration(i)*time.Hour)
 			v.RevertURL, v.CopyURL, v.Rows, v.Added, v.Removed = "", "", "1,284,907,000", "+1,284,907,000", "−1,284,890,000"
 			if i == 4 {
-				v.Changes = []string{"column " + longest + " added", "12 columns dropped", "primary key " + long + ", customer_id"}
+				v.Changes = []string{"column " + longest[:60] + "… added", "12 columns dropped", "primary key " + long + ", customer_id"}
 				v.Snapshots = []string{longest, "Quarter"}
 			}
 			rows = append(rows, v)

@@ -197,13 +197,13 @@ func columnChangesOf(before, after storage.Version) []string {
 	var out []string
 	added, dropped := without(after.Columns, before.Columns), without(before.Columns, after.Columns)
 	if after.Operation == storage.TableColumnRename && len(added) == 1 && len(dropped) == 1 {
-		out = append(out, fmt.Sprintf("column %s is now %s", dropped[0], added[0]))
+		out = append(out, fmt.Sprintf("column %s is now %s", shortName(dropped[0]), shortName(added[0])))
 	} else {
 		out = append(out, columnsText(added, "added")...)
 		out = append(out, columnsText(dropped, "dropped")...)
 	}
 	if !slices.Equal(before.Key, after.Key) {
-		out = append(out, "primary key "+keyText(after.Key))
+		out = append(out, "primary key "+shortName(keyText(after.Key)))
 	}
 	return out
 }
@@ -213,9 +213,17 @@ func columnsText(names []string, how string) []string {
 	case 0:
 		return nil
 	case 1:
-		return []string{"column " + names[0] + " " + how}
+		return []string{"column " + shortName(names[0]) + " " + how}
 	}
 	return []string{ui.Count(int64(len(names)), "column", "columns") + " " + how}
+}
+
+// shortName is the beginning of a long name, for a line among others.
+func shortName(name string) string {
+	if r := []rune(name); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return name
 }
 
 func keyText(key []string) string {
