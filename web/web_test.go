@@ -278,6 +278,7 @@ func TestMutationsAreEvents(t *testing.T) {
 	r := c.Get(check).Want(http.StatusOK)
 	path, form := r.Form(strings.SplitN(check, "?", 2)[0])
 	c.Post(path, form).Want(http.StatusSeeOther)
+	form.Set("_key", "of the other button")
 	c.Post(path+"/check", form).Want(http.StatusSeeOther)
 	c.Post("/account/theme", url.Values{"theme": {"dark"}, "next": {"/"}}).Want(http.StatusSeeOther)
 	c.Post("/logout", url.Values{}).Want(http.StatusSeeOther)

@@ -66,14 +66,14 @@ func bucketScreens() []Screen {
 
 	bucket := storage.Bucket{
 		Shell: inside(), StorageURL: "/buckets", ID: "in.c-crm", Name: "Customers", URL: "/bucket", EditURL: "/bucket-edit", LoadURL: "/load-target",
-		Description: "Customers and their consents.\nRefreshed every hour from the shop.", Stage: "in", Rows: "3,918,220", Size: "1.2 GB", TableCount: "4",
+		NewURL: "/table-new", DeleteURL: "/bucket-delete", Description: "Customers and their **consents**.\n\n- refreshed every hour\n- from the [shop](https://shop.example)", Stage: "in", Rows: "3,918,220", Size: "1.2 GB", TableCount: "4",
 		Created: exact(678 * day), Changed: exact(time.Minute), Tables: crmTables(), Pager: ui.Pager{Text: "4 tables"},
 		Download: ui.Download{CSV: "/bucket?format=csv", JSON: "/bucket?format=json"},
 	}
 	bare := bucket
 	bare.Name, bare.Description, bare.Tables, bare.Rows, bare.Size, bare.TableCount, bare.Changed = "", "", nil, "0", "0 B", "0", ui.Time{}
 	full := bucket
-	full.ID, full.Name, full.Description, full.EditURL, full.LoadURL, full.Query = longID, longest, longest, "", "", "orders"
+	full.ID, full.Name, full.Description, full.EditURL, full.LoadURL, full.NewURL, full.DeleteURL, full.Query = longID, longest, longest, "", "", "", "", "orders"
 	full.Tables, full.TableCount = nil, "1,204"
 	for i := range 100 {
 		full.Tables = append(full.Tables, storage.TableRow{Name: fmt.Sprintf("orders_%04d", i+1), URL: "/table-columns", Rows: ui.Number(int64(i * 1204)), Size: ui.Bytes(int64(i) * 88_000), Changed: ago(time.Duration(i) * day)})

@@ -13,8 +13,9 @@ func customersTable() storage.Table {
 	return storage.Table{
 		Shell: inside(), StorageURL: "/buckets", Bucket: ui.Link{Label: "in.c-crm", URL: "/bucket"}, ID: "in.c-crm.customers", Name: "customers",
 		Rows: "1,284,907", Size: "412 MB", Columns: "8", Created: exact(678 * day), Changed: exact(7 * time.Minute),
-		ColumnsURL: "/table-columns", PreviewURL: "/table-preview", EventsURL: "/table-events", LoadURL: "/load-target",
-		Version: "214", Snapshots: "3", Retention: "30 days", VersionsURL: "/table-versions", SnapshotsURL: "/snapshots", SettingsURL: "/table-settings",
+		Version: "214", Snapshots: "3", Kept: "30 days",
+		ColumnsURL: "/table-columns", PreviewURL: "/table-preview", VersionsURL: "/table-versions", SnapshotsURL: "/snapshots", EventsURL: "/table-events",
+		SettingsURL: "/table-settings", ExportURL: "/table-export", LoadURL: "/load-target",
 	}
 }
 

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type App struct {
 	Blobs    *blob.Local
 	Storage  *storage.Service
 	Metrics  *Metrics
+	Patience time.Duration // how long a page waits for the job that it asked for
 
 	closers []func() error
 	once    sync.Once
@@ -45,6 +47,8 @@ type App struct {
 type Options struct {
 	Now   func() time.Time // nil = time.Now
 	Serve bool             // this process serves or works: it takes the lock of a SQLite file
+
+	Patience time.Duration // how long a page waits for the job that it asked for; 0 = 3 seconds
 
 	// Look opens what is there, only to look at it: nothing is made or migrated, and
 	// there are no Accounts. It fails where there is no installation of this schema.
@@ -56,7 +60,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Log: log, Hub: live.NewHub()}
+	a := &App{Config: cfg, Log: log, Hub: live.NewHub(), Patience: cmp.Or(o.Patience, 3*time.Second)}
 	if err := a.open(ctx, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

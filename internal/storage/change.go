@@ -74,11 +74,11 @@ func (c change) commit(tx *db.Tx, s *Service, run *jobs.Run, base Table, st *eng
 	if err != nil {
 		return err
 	}
-	key := keyOf(columns)
+	key := KeyOf(columns)
 	if c.key != nil {
 		key = c.key(columns, st.Columns)
 	}
-	m := move{job: j, base: base, staged: st, key: key, source: c.source, rekeyed: !slices.Equal(key, keyOf(columns))}
+	m := move{job: j, base: base, staged: st, key: key, source: c.source, rekeyed: !slices.Equal(key, KeyOf(columns))}
 	after, err := s.move(tx, scope, m)
 	if err != nil {
 		return err

@@ -236,7 +236,7 @@ func droppable(columns []Column, table, name string) error {
 		return unknownColumn(table, name)
 	case len(columns) == 1:
 		return fault.New(fault.Conflict, "storage.tables.lastColumn", "A table needs a column. Drop the table instead.")
-	case slices.Contains(keyOf(columns), name):
+	case slices.Contains(KeyOf(columns), name):
 		return fault.Newf(fault.Conflict, "storage.tables.keyColumn", "Column %q is part of the primary key. Remove the key first.", excerpt(name))
 	}
 	return nil
@@ -328,7 +328,7 @@ func (s *Service) RunAlter(ctx context.Context, run *jobs.Run) error {
 // keepKey follows the columns of a primary key to their names after a change.
 func keepKey(before []Column, after []engine.Column) []string {
 	var key []string
-	for _, name := range keyOf(before) {
+	for _, name := range KeyOf(before) {
 		i := slices.IndexFunc(before, func(c Column) bool { return c.Name == name })
 		k := slices.IndexFunc(after, func(c engine.Column) bool { return int64(c.ID) == before[i].FieldID })
 		if k >= 0 {
@@ -338,8 +338,8 @@ func keepKey(before []Column, after []engine.Column) []string {
 	return key
 }
 
-// keyOf gives the names of a primary key's columns in its order.
-func keyOf(columns []Column) []string {
+// KeyOf gives the names of a primary key's columns in its order.
+func KeyOf(columns []Column) []string {
 	var key []Column
 	for _, c := range columns {
 		if c.Key > 0 {
@@ -376,7 +376,7 @@ func (s *Service) AddKey(tx *db.Tx, scope access.Project, table string, key []st
 	if err := c.Err(); err != nil {
 		return jobs.Job{}, err
 	}
-	if len(keyOf(columns)) > 0 {
+	if len(KeyOf(columns)) > 0 {
 		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has a primary key already. Remove it first.", table)
 	}
 	return s.enqueue(tx, scope, TableKeyAdd, table, keyParams{key}, fmt.Sprintf("make %s the primary key of table %s", strings.Join(key, ", "), table))
@@ -388,7 +388,7 @@ func (s *Service) DropKey(tx *db.Tx, scope access.Project, table string) (jobs.J
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	key := keyOf(columns)
+	key := KeyOf(columns)
 	if len(key) == 0 {
 		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has no primary key.", table)
 	}
@@ -435,11 +435,17 @@ func (s *Service) RunKey(ctx context.Context, run *jobs.Run) error {
 	}.run(ctx, s, run)
 }
 
+// duplicateFault says of a key that is refused which values stand more than once, one in
+// a line.
 func duplicateFault(t Table, key []string, d engine.Duplicates) error {
+	quoted := make([]string, len(key))
+	for i, name := range key {
+		quoted[i] = fmt.Sprintf("%q", excerpt(name))
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s cannot be the primary key of %s: %d of its values stand in more than one row, %d rows too many.", strings.Join(key, ", "), t.TextID, d.Keys, d.Excess)
-	for i, x := range d.Examples {
-		b.WriteString([]string{" For example ", "; "}[min(i, 1)])
+	fmt.Fprintf(&b, "The primary key of table %s cannot be %s: %s. %s too many.", t.TextID, strings.Join(quoted, ", "),
+		counted(d.Keys, "value stands in more than one row", "values stand in more than one row each"), counted(d.Excess, "row is", "rows are"))
+	for _, x := range d.Examples {
 		var cells []string
 		for _, c := range x.Key {
 			if c.Null {
@@ -448,10 +454,17 @@ func duplicateFault(t Table, key []string, d engine.Duplicates) error {
 				cells = append(cells, fmt.Sprintf("%q", excerpt(c.Value)))
 			}
 		}
-		fmt.Fprintf(&b, "%s in %d rows", strings.Join(cells, ", "), x.Rows)
+		fmt.Fprintf(&b, "\n%s: %d rows", strings.Join(cells, ", "), x.Rows)
 	}
-	if len(d.Examples) > 0 {
-		b.WriteByte('.')
+	if n := d.Keys - int64(len(d.Examples)); n > 0 && len(d.Examples) > 0 {
+		fmt.Fprintf(&b, "\nand %d more", n)
 	}
 	return fault.New(fault.Conflict, "storage.tables.duplicates", b.String())
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

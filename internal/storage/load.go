@@ -281,7 +281,7 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	}
 	key := p.Key
 	if len(columns) > 0 {
-		key = keyOf(columns)
+		key = KeyOf(columns)
 	}
 	staged, in, err := s.stage(ctx, run, p, file, table, key)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // is its provider: user for people.
 type Metadata struct {
 	Column    string // "" = of the table or bucket itself
+	Field     int64  // the column's, 0 for none; only from TableMetadata
 	Provider  string
 	Key       string
 	Value     string
@@ -93,6 +94,66 @@ func (s *Service) MetadataOf(tx *db.Tx, scope access.Project, id string) ([]Meta
 		ORDER BY m.field_id, m.provider, m.key`, o.id)
 }
 
+// MetadataFilter selects among what is noted on a table and its columns.
+type MetadataFilter struct {
+	After MetadataCursor
+	Limit int
+}
+
+// MetadataCursor is a place in that list, which begins with the table itself; the zero
+// value is its start.
+type MetadataCursor struct {
+	Field         int64
+	Provider, Key string
+}
+
+// TableMetadata lists what is noted on a table and its columns, page by page.
+func (s *Service) TableMetadata(tx *db.Tx, t Table, f MetadataFilter) ([]Metadata, error) {
+	const fields = "m.provider, m.key, m.value, m.changed_at, m.changed_by FROM metadata m"
+	const after = "m.object_id = $1 AND (m.field_id, m.provider, m.key) > ($2, $3, $4)"
+	return db.All(tx, func(r db.Row) (Metadata, error) {
+		var m Metadata
+		return m, r.Scan(&m.Field, db.Null(&m.Column), &m.Provider, &m.Key, &m.Value, db.Time(&m.ChangedAt), &m.ChangedBy)
+	}, `SELECT m.field_id, NULL, `+fields+` WHERE m.object_type = 'table' AND `+after+`
+		UNION ALL SELECT m.field_id, c.name, `+fields+` JOIN table_columns c ON c.table_id = m.object_id AND c.field_id = m.field_id WHERE m.object_type = 'column' AND `+after+`
+		ORDER BY 1, 3, 4`+fmt.Sprintf(" LIMIT %d", f.Limit), t.ID, f.After.Field, f.After.Provider, f.After.Key)
+}
+
+// Lengths of what ColumnNotes gives, in characters, and how many notes that are.
+const (
+	noteMax  = 60
+	notesMax = 500
+)
+
+// ColumnNotes gives what is noted in few words on the columns of a table, by field.
+func (s *Service) ColumnNotes(tx *db.Tx, t Table) (map[int64][]Metadata, error) {
+	list, err := db.All(tx, func(r db.Row) (Metadata, error) {
+		var m Metadata
+		return m, r.Scan(&m.Field, &m.Provider, &m.Key, &m.Value)
+	}, `SELECT field_id, provider, key, value FROM metadata WHERE object_type = 'column' AND object_id = $1 AND length(key) <= $2 AND length(value) <= $2
+		ORDER BY field_id, provider, key`+fmt.Sprintf(" LIMIT %d", notesMax), t.ID, noteMax)
+	out := map[int64][]Metadata{}
+	for _, m := range list {
+		out[m.Field] = append(out[m.Field], m)
+	}
+	return out, err
+}
+
+// Noted gives what people noted under a key on a table, or on one of its columns by its
+// field. NotFound if there is nothing.
+func (s *Service) Noted(tx *db.Tx, t Table, field int64, key string) (string, error) {
+	o := object{kind: "table", id: t.ID, field: field}
+	if field != 0 {
+		o.kind = "column"
+	}
+	return noted(tx, o, Metadata{Provider: ProviderUser, Key: key})
+}
+
+func noted(tx *db.Tx, o object, m Metadata) (string, error) {
+	return db.Value[string](tx, "SELECT value FROM metadata WHERE object_type = $1 AND object_id = $2 AND field_id = $3 AND provider = $4 AND key = $5",
+		o.kind, o.id, o.field, m.Provider, m.Key)
+}
+
 // SetMetadata notes a value under a key, and gives the value that was there before; ok
 // is false when there was none. Invalid for the key or value; Conflict when there are
 // too many; Forbidden without the right to write the bucket or table.
@@ -113,8 +174,7 @@ func (s *Service) SetMetadata(tx *db.Tx, scope access.Project, id string, m Meta
 	if err := c.Err(); err != nil {
 		return "", false, err
 	}
-	before, err = db.Value[string](tx, "SELECT value FROM metadata WHERE object_type = $1 AND object_id = $2 AND field_id = $3 AND provider = $4 AND key = $5",
-		o.kind, o.id, o.field, m.Provider, m.Key)
+	before, err = noted(tx, o, m)
 	ok = err == nil
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return "", false, err

@@ -28,7 +28,7 @@ type Project struct {
 	Role             access.Role // of the asking person
 	JoinedAt         time.Time
 	Members          int64 // only from Describe
-	RetentionDays    int64 // how long what was replaced or dropped is kept; only from Describe
+	Retention        int64 // how many days versions and dropped tables are kept; only from Describe
 }
 
 // NewProject is what a project is made from.
@@ -177,7 +177,7 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.RetentionDays)
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention)
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days
 		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1`, s.ID())

@@ -104,6 +104,12 @@ func TableDescription(project int64, table string) string {
 // Metadata is where a key and value on a table or its columns are posted to.
 func Metadata(project int64, table string) string { return Table(project, table) + "/metadata" }
 
+// MetadataChange is the form that notes a value on a column (by its field number; 0 = on the table), filled in with what
+// stands under the key. An empty key leaves it open.
+func MetadataChange(project int64, table string, field int64, key string) string {
+	return With(TableSettings(project, table), "field", number(field), "note", key) + "#note"
+}
+
 // MetadataDelete removes a key (POST).
 func MetadataDelete(project int64, table string) string { return Metadata(project, table) + "/delete" }
 
@@ -115,6 +121,11 @@ func TableKeyDelete(project int64, table string) string { return TableKey(projec
 
 // Columns is where a new column is posted to.
 func Columns(project int64, table string) string { return Table(project, table) + "/columns" }
+
+// ColumnChange is the list of columns with the forms that change one, by its field number.
+func ColumnChange(project int64, table string, field int64) string {
+	return With(Table(project, table), "column", number(field)) + "#change"
+}
 
 // ColumnRename gives a column another name (POST).
 func ColumnRename(project int64, table string) string { return Columns(project, table) + "/rename" }

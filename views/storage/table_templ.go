@@ -27,7 +27,7 @@ type Table struct {
 	Changed    ui.Time
 	Version    string // the number of the current one
 	Snapshots  string // how many there are
-	Retention  string // how long a version is kept after it was replaced: "30 days"
+	Kept       string // "30 days": how long versions and the trash keep what went
 
 	ColumnsURL   string
 	PreviewURL   string
@@ -56,6 +56,15 @@ func (t Table) frame(view string) layout.Frame {
 		Section: "storage",
 		Crumbs:  []ui.Link{{Label: "Storage", URL: t.StorageURL}, t.Bucket, {Label: t.Name}},
 	}
+}
+
+// form is the frame of a page with a form, whose title says when there is an error.
+func (t Table) form(view string, faulty bool) layout.Frame {
+	f := t.frame(view)
+	if faulty {
+		f.Title = "Error: " + f.Title
+	}
+	return f
 }
 
 func tableHead(t Table, current string) templ.Component {

@@ -123,7 +123,7 @@ func VersionsPage(m Versions) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.BannerOf(ui.Banner{Icon: "history", Strong: "What a change replaces is kept for " + m.Table.Retention + ".", Text: "The current version, and every version with a snapshot, stays."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.BannerOf(ui.Banner{Icon: "history", Strong: "What a change replaces is kept for " + m.Table.Kept + ".", Text: "The current version, and every version with a snapshot, stays."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

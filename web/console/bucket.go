@@ -10,6 +10,8 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
 	"steward/internal/storage"
 	"steward/views/paths"
 	view "steward/views/storage"
@@ -194,9 +196,10 @@ func (c *Console) bucket(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if s.May(access.BucketsWrite) {
-		m.EditURL = paths.BucketEdit(s.ID(), id)
+		m.EditURL, m.DeleteURL = paths.BucketEdit(s.ID(), id), paths.BucketDelete(s.ID(), id)
 	}
 	if s.May(access.TablesWrite) {
+		m.NewURL = paths.TableNew(s.ID(), id)
 		m.LoadURL = paths.LoadInto(s.ID(), id, "")
 	}
 	return page(ec, http.StatusOK, view.BucketPage(m))
@@ -226,7 +229,7 @@ func (c *Console) bucketCreate(ec echo.Context, s access.Project) error {
 	}
 	var b storage.Bucket
 	err = c.update(ec, func(tx *db.Tx) (err error) {
-		b, err = c.app.Storage.CreateBucket(tx, s, storage.NewBucket{Stage: storage.Stage(f["stage"]), Name: f["name"], DisplayName: f["displayName"], Description: f["description"]})
+		b, err = c.app.Storage.CreateBucket(tx, s, storage.NewBucket{Stage: storage.Stage(f["stage"]), Name: f["name"], DisplayName: f["displayName"], Description: plainLines(f["description"])})
 		return err
 	})
 	if errs, ok := fieldErrors(err); ok {
@@ -253,9 +256,12 @@ func (c *Console) bucketUpdate(ec echo.Context, s access.Project) error {
 		return err
 	}
 	id := ec.Param("bucket")
-	var b storage.Bucket
-	err = c.update(ec, func(tx *db.Tx) (err error) {
-		b, err = c.app.Storage.UpdateBucket(tx, s, id, storage.BucketPatch{DisplayName: f["displayName"], Description: f["description"]})
+	var old storage.Bucket
+	err = c.update(ec, func(tx *db.Tx) error {
+		if old, err = c.app.Storage.Bucket(tx, s, id); err != nil {
+			return err
+		}
+		_, err = c.app.Storage.UpdateBucket(tx, s, id, storage.BucketPatch{DisplayName: f["displayName"], Description: plainLines(f["description"])})
 		return err
 	})
 	if errs, ok := fieldErrors(err); ok {
@@ -265,7 +271,66 @@ func (c *Console) bucketUpdate(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	return c.done(ec, "Saved.", paths.Bucket(s.ID(), b.TextID))
+	back := undo{Action: paths.Bucket(s.ID(), id), Fields: []ui.Pair{{Name: "displayName", Value: old.DisplayName}, {Name: "description", Value: old.Description}}}
+	return c.doneWith(ec, "Saved.", back, paths.Bucket(s.ID(), id))
+}
+
+// bucketDelete asks whether a bucket may go.
+func (c *Console) bucketDelete(ec echo.Context, s access.Project) error {
+	return c.bucketDeletePage(ec, s, http.StatusOK, nil)
+}
+
+func (c *Console) bucketDeletePage(ec echo.Context, s access.Project, status int, errs ui.Errors) error {
+	id := ec.Param("bucket")
+	m := view.BucketDelete{StorageURL: paths.Storage(s.ID()), BucketURL: paths.Bucket(s.ID(), id), ID: id, Action: paths.BucketDelete(s.ID(), id), Key: key(), Errors: errs}
+	err := c.view(ec, func(tx *db.Tx) error {
+		b, err := c.app.Storage.Bucket(tx, s, id)
+		if err != nil {
+			return err
+		}
+		tables, err := c.app.Storage.Tables(tx, s, id, storage.TableFilter{Limit: insideMax})
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			m.Names = append(m.Names, t.Name)
+		}
+		if rest := b.Tables - int64(len(tables)); rest > 0 {
+			m.More = "and " + ui.Number(rest) + " more"
+		}
+		m.Seen, m.TableCount, m.Tables, m.Rows, m.Size = itoa(b.Tables), ui.Number(b.Tables), ui.Count(b.Tables, "table", "tables"), ui.Number(b.Rows), ui.Bytes(b.Bytes)
+		shell, p, err := c.projectShell(ec, tx, s)
+		m.Shell, m.Kept = shell, kept(p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.BucketDeletePage(m))
+}
+
+func (c *Console) bucketDeleteStart(ec echo.Context, s access.Project) error {
+	f, err := form(ec, "confirm", "tables")
+	if err != nil {
+		return err
+	}
+	id := ec.Param("bucket")
+	if f["confirm"] != id {
+		return c.bucketDeletePage(ec, s, http.StatusUnprocessableEntity, ui.Errors{"confirm": "Type the bucket’s id, " + id + ", to delete it."})
+	}
+	tables, err := strconv.ParseInt(f["tables"], 10, 64)
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "form.tables", "The form does not say how many tables the bucket had. Load it again.")
+	}
+	var j jobs.Job
+	err = c.update(ec, func(tx *db.Tx) (err error) { j, err = c.app.Storage.DeleteBucket(tx, s, id, tables); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.bucketDeletePage(ec, s, http.StatusUnprocessableEntity, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.await(ec, s, j, paths.Storage(s.ID()))
 }
 
 func cutBucket(id string) (stage, name string, ok bool) {

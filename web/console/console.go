@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -124,21 +126,13 @@ func (c *Console) doneWith(ec echo.Context, text string, u undo, url string) err
 	return c.done(ec, text, url)
 }
 
-// patience is how long a page waits for the job that it asked for.
-const patience = 3 * time.Second
-
 // await goes to next when a job that was just enqueued ends well soon, and says there
-// what it did, with a button that undoes it; otherwise it goes to the job's own page,
-// and at once if the request prefers so (RFC 7240).
+// what it did, with a button that undoes it; otherwise it goes to the job's own page.
 func (c *Console) await(ec echo.Context, s access.Project, j jobs.Job, next string) error {
 	ctx := ec.Request().Context()
 	wake, stop := c.app.Hub.Watch(jobs.ProjectTopic(s.ID()))
 	defer stop()
-	wait := patience
-	if ec.Request().Header.Get("Prefer") == "respond-async" {
-		wait = 0
-	}
-	end := time.NewTimer(wait)
+	end := time.NewTimer(c.app.Patience)
 	defer end.Stop()
 	tick := time.NewTicker(100 * time.Millisecond) // other processes end jobs without a word
 	defer tick.Stop()
@@ -248,15 +242,21 @@ func number(ec echo.Context, name string) (int64, error) {
 // form reads the fields of a posted form, of which each may come once. Invalid for
 // fields that the form does not have.
 func form(ec echo.Context, known ...string) (map[string]string, error) {
+	out, _, err := formLists(ec, nil, known...)
+	return out, err
+}
+
+// formLists is form for a form with fields that come any number of times.
+func formLists(ec echo.Context, repeated []string, known ...string) (map[string]string, url.Values, error) {
 	r := ec.Request()
 	if err := r.ParseForm(); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, err
+			return nil, nil, err
 		}
-		return nil, fault.Wrap(err, fault.Invalid, "form.unreadable", "The form could not be read.")
+		return nil, nil, fault.Wrap(err, fault.Invalid, "form.unreadable", "The form could not be read.")
 	}
-	out := map[string]string{}
+	out, lists := map[string]string{}, url.Values{}
 	for _, k := range known {
 		out[k] = ""
 	}
@@ -264,13 +264,31 @@ func form(ec echo.Context, known ...string) (map[string]string, error) {
 		if k == gate.KeyField {
 			continue
 		}
+		if slices.Contains(repeated, k) {
+			lists[k] = v
+			continue
+		}
 		if _, ok := out[k]; !ok {
-			return nil, fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %.60q.", k)
+			return nil, nil, fault.Newf(fault.Invalid, "form.unknownField", "The form has no field %.60q.", k)
 		}
 		if len(v) != 1 {
-			return nil, fault.Newf(fault.Invalid, "form.repeatedField", "The field %q came %d times.", k, len(v))
+			return nil, nil, fault.Newf(fault.Invalid, "form.repeatedField", "The field %q came %d times.", k, len(v))
 		}
 		out[k] = v[0]
 	}
-	return out, nil
+	return out, lists, nil
+}
+
+// plainLines writes the ends of lines as programs do; browsers send them as CR and LF.
+func plainLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
+// linesOf gives the lines of a text area that are not empty.
+func linesOf(text string) []string {
+	var out []string
+	for line := range strings.SplitSeq(plainLines(text), "\n") {
+		if strings.TrimSpace(line) != "" {
+			out = append(out, line)
+		}
+	}
+	return out
 }

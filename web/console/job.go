@@ -213,7 +213,11 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		m.CanCancel = s.MayOn(access.StorageJobsCancel, j.UserID == s.Actor().UserID)
 		m.Progress = progress(j)
 	case j.State == jobs.Failed:
-		m.Error = view.JobError{Message: j.ErrorMessage, Code: j.ErrorCode}
+		lines := strings.Split(j.ErrorMessage, "\n")
+		m.Error = view.JobError{Message: lines[0], Details: lines[1:], Code: j.ErrorCode}
+		if j.ErrorCode == "storage.tables.duplicates" && s.May(access.TablesWrite) {
+			m.Error.Retry = ui.Button{Label: "Choose another key", URL: paths.TableSettings(s.ID(), j.Table) + "#primary-key", Icon: "key-round", Small: true}
+		}
 		if readsFile(j) && s.May(access.TablesWrite) {
 			var err error
 			if m.Error.Retry, err = retry(s, j); err != nil {
@@ -221,7 +225,7 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 			}
 		}
 	default:
-		m.Rows = jobRows(j)
+		m.Rows, m.Made = jobRows(j), madeFile(s, j)
 	}
 	if !j.Finished() || !readsFile(j) {
 		return m, nil
@@ -332,24 +336,43 @@ func cutTable(id string) (bucket, table string) {
 	return id[:i], id[i+1:]
 }
 
+// jobRows are the figures of what a job did.
 func jobRows(j jobs.Job) []ui.Stat {
-	var r struct {
-		Added   int64 `json:"rowsAdded"`
-		Removed int64 `json:"rowsRemoved"`
-		Table   int64 `json:"rowsInTable"`
-		Version int64 `json:"version"`
-
-		Rejected int64 `json:"rowsRejected"`
-	}
+	var r map[string]any
 	if err := json.Unmarshal(j.Results, &r); err != nil {
 		return nil
 	}
-	stats := []ui.Stat{{Label: "Rows added", Figure: ui.Number(r.Added)}, {Label: "Rows removed", Figure: ui.Number(r.Removed)},
-		{Label: "Rows in the table", Figure: ui.Number(r.Table)}, {Label: "Version", Figure: ui.Number(r.Version)}}
-	if r.Rejected > 0 {
-		stats = append(stats, ui.Stat{Label: "Rows left out", Figure: ui.Number(r.Rejected)})
+	var out []ui.Stat
+	figure := func(name, label string, write func(int64) string) {
+		if n, ok := r[name].(float64); ok {
+			out = append(out, ui.Stat{Label: label, Figure: write(int64(n))})
+		}
 	}
-	return stats
+	figure("tables", "Tables", ui.Number)
+	figure("rows", "Rows", ui.Number)
+	figure("rowsAdded", "Rows added", ui.Number)
+	figure("rowsRemoved", "Rows removed", ui.Number)
+	figure("rowsInTable", "Rows in the table", ui.Number)
+	figure("uncompressedBytes", "Data", ui.Bytes)
+	figure("version", "Version", ui.Number)
+	if r["rowsRejected"] != 0.0 {
+		figure("rowsRejected", "Rows left out", ui.Number)
+	}
+	return out
+}
+
+// madeFile is the file that an export wrote.
+func madeFile(s access.Project, j jobs.Job) view.JobFile {
+	var r struct {
+		ID     int64  `json:"fileId"`
+		Name   string `json:"fileName"`
+		Bytes  int64  `json:"sizeBytes"`
+		SHA256 string `json:"sha256"`
+	}
+	if err := json.Unmarshal(j.Results, &r); err != nil || j.Operation != storage.TableExport || r.ID == 0 {
+		return view.JobFile{}
+	}
+	return view.JobFile{Name: fmt.Sprintf("%s (file %d)", r.Name, r.ID), Size: ui.Bytes(r.Bytes), SHA256: r.SHA256, URL: paths.FileDownload(s.ID(), r.ID)}
 }
 
 func progress(j jobs.Job) *ui.Progress {
@@ -442,10 +465,15 @@ func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
 // Words of a job
 
 func consequence(j jobs.Job) string {
-	if j.Operation == storage.FileCheck {
+	switch j.Operation {
+	case storage.FileCheck:
 		return "The check stops. It changes nothing, and the uploaded file is kept."
+	case storage.TableCreate, storage.TableImport:
+		return "The load stops and the table stays as it is. The uploaded file is kept."
+	case storage.TableExport:
+		return "The export stops and leaves no file. The table stays as it is."
 	}
-	return "The load stops and the table stays as it is. The uploaded file is kept."
+	return "The job stops and everything stays as it is."
 }
 
 func jobTitle(j jobs.Job) string {

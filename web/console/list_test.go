@@ -25,7 +25,10 @@ var lists = map[string]bool{
 	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
 	"/projects/:project/storage/tables/:table": true, "/projects/:project/storage/tables/:table/preview": true,
 	"/projects/:project/storage/tables/:table/events": true,
-	"/projects/:project/storage/load":                 false, "/projects/:project/storage/load/:file": false, "/projects/:project/storage/files/:file/download": false,
+	"/projects/:project/storage/tables/new":           false, "/projects/:project/storage/tables/:table/settings": true,
+	"/projects/:project/storage/tables/:table/rows/delete": false, "/projects/:project/storage/tables/:table/export": false,
+	"/projects/:project/storage/buckets/:bucket/delete": false, "/projects/:project/trash": true,
+	"/projects/:project/storage/load": false, "/projects/:project/storage/load/:file": false, "/projects/:project/storage/files/:file/download": false,
 	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
 
 	"/projects/:project/storage/tables/:table/versions": true, "/projects/:project/storage/tables/:table/versions/compare": false,

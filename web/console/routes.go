@@ -51,6 +51,31 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: storage + "/tables/:table/snapshots/:snapshot/copy", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotCopy)},
 		{Method: "POST", Path: storage + "/tables/:table/snapshots/:snapshot/copy", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotCopySubmit)},
 		{Method: "POST", Path: storage + "/tables/:table/snapshots/:snapshot/delete", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotDelete)},
+		// Storage: changing tables
+		{Method: "GET", Path: storage + "/tables/new", Rule: gate.InProject(access.TablesWrite, c.tableNew)},
+		{Method: "POST", Path: storage + "/tables", Rule: gate.InProject(access.TablesWrite, c.tableCreate)},
+		{Method: "GET", Path: storage + "/tables/:table/settings", Rule: gate.InProject(access.StorageRead, c.tableSettings)},
+		{Method: "POST", Path: storage + "/tables/:table/description", Rule: gate.InProject(access.TablesWrite, c.tableDescribe)},
+		{Method: "POST", Path: storage + "/tables/:table/metadata", Rule: gate.InProject(access.TablesWrite, c.metadataSet)},
+		{Method: "POST", Path: storage + "/tables/:table/metadata/delete", Rule: gate.InProject(access.TablesWrite, c.metadataDelete)},
+		{Method: "POST", Path: storage + "/tables/:table/key", Rule: gate.InProject(access.TablesWrite, c.keyAdd)},
+		{Method: "POST", Path: storage + "/tables/:table/key/delete", Rule: gate.InProject(access.TablesWrite, c.keyDelete)},
+		{Method: "POST", Path: storage + "/tables/:table/columns", Rule: gate.InProject(access.TablesWrite, c.columnAdd)},
+		{Method: "POST", Path: storage + "/tables/:table/columns/rename", Rule: gate.InProject(access.TablesWrite, c.columnRename)},
+		{Method: "POST", Path: storage + "/tables/:table/columns/delete", Rule: gate.InProject(access.TablesWrite, c.columnDelete)},
+		{Method: "GET", Path: storage + "/tables/:table/rows/delete", Rule: gate.InProject(access.TablesWrite, c.rowsDelete)},
+		{Method: "POST", Path: storage + "/tables/:table/rows/delete", Rule: gate.InProject(access.TablesWrite, c.rowsDeleteStart)},
+		{Method: "POST", Path: storage + "/tables/:table/truncate", Rule: gate.InProject(access.TablesWrite, c.tableTruncate)},
+		{Method: "POST", Path: storage + "/tables/:table/delete", Rule: gate.InProject(access.TablesWrite, c.tableDrop)},
+		{Method: "GET", Path: storage + "/tables/:table/export", Rule: gate.InProject(access.StorageRead, c.export)},
+		{Method: "POST", Path: storage + "/tables/:table/export", Rule: gate.InProject(access.StorageRead, c.exportStart)},
+		{Method: "GET", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDelete)},
+		{Method: "POST", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDeleteStart)},
+
+		// Trash
+		{Method: "GET", Path: project + "/trash", Rule: gate.InProject(access.StorageRead, c.trash)},
+		{Method: "POST", Path: project + "/trash/:trash/restore", Rule: gate.InProject(access.TableTrashRestore, c.trashRestore)},
+		{Method: "POST", Path: project + "/trash/:trash/purge", Rule: gate.InProject(access.TableTrashPurge, c.trashPurge)},
 
 		// Storage: loading a file
 		{Method: "GET", Path: storage + "/load", Rule: gate.InProject(access.TablesWrite, c.load)},

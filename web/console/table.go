@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,67 +55,16 @@ func (c *Console) tableTop(ec echo.Context, tx *db.Tx, s access.Project) (view.T
 	if err != nil {
 		return m, t, err
 	}
-	m = view.Table{Shell: shell, StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
+	m = view.Table{Shell: shell, Kept: kept(p), StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
 		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes),
 		Created: c.when(t.CreatedAt), Changed: c.when(t.ChangedAt),
 		Version: itoa(t.Version), ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), VersionsURL: paths.TableVersions(s.ID(), id),
 		SnapshotsURL: paths.TableSnapshots(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id), SettingsURL: paths.TableSettings(s.ID(), id), ExportURL: paths.TableExport(s.ID(), id)}
-	m.Snapshots, m.Retention = ui.Number(t.Snapshots), ui.Count(p.RetentionDays, "day", "days")
+	m.Snapshots = ui.Number(t.Snapshots)
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.LoadInto(s.ID(), t.Bucket, t.Name)
 	}
 	return m, t, nil
-}
-
-// columnFact is a column with what is known of its values.
-type columnFact struct {
-	position int
-	name     string
-	nulls    any // int64, or nil when it is not known
-}
-
-var columnFields = []field[columnFact]{
-	{"position", func(c columnFact) any { return c.position }},
-	{"name", func(c columnFact) any { return c.name }},
-	{"nullsCount", func(c columnFact) any { return c.nulls }},
-}
-
-func (c *Console) table(ec echo.Context, s access.Project) error {
-	var m view.Columns
-	var t storage.Table
-	var columns []storage.Column
-	err := c.view(ec, func(tx *db.Tx) (err error) { m.Table, t, columns, err = c.tableHead(ec, tx, s); return err })
-	if err != nil {
-		return err
-	}
-	v, err := c.app.Storage.View(ec.Request().Context(), s, t)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = v.Close() }()
-	nulls := v.Nulls()
-	var facts []columnFact
-	for i, col := range columns {
-		f := columnFact{position: i + 1, name: col.Name}
-		if n, ok := nulls[col.Name]; ok {
-			f.nulls = n
-		}
-		facts = append(facts, f)
-	}
-	if done, err := exported(ec, t.TextID+"-columns", columnFields, once(facts)); done || err != nil {
-		return err
-	}
-	for _, f := range facts {
-		row := view.ColumnRow{Number: strconv.Itoa(f.position), Name: f.name}
-		if n, ok := f.nulls.(int64); ok {
-			row.Nulls = ui.Number(n)
-		}
-		m.List = append(m.List, row)
-	}
-	m.ChangedBy = ui.Who{Name: t.ChangedBy}
-	m.ChangedJob = ui.Link{Label: "Job " + itoa(t.ChangedJobID), URL: paths.StorageJob(s.ID(), t.ChangedJobID)}
-	m.Download = downloads(ec)
-	return page(ec, http.StatusOK, view.ColumnsPage(m))
 }
 
 // once gives a list that is there as a whole.
@@ -151,6 +101,7 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		return err
 	}
 	q, errs := previewQuery(ec, &m)
+	c.rowActions(ec, s, t, &m)
 	if len(errs) > 0 {
 		m.Errors = errs
 		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
@@ -179,17 +130,7 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		}
 		m.Columns = append(m.Columns, col)
 	}
-	link, number := originLinks(ec, s, t, len(res.Rows)), t.Version
-	if v.Number != 0 {
-		number = v.Number
-	}
-	for _, r := range res.Rows {
-		row := view.GridRow{Cells: make([]ui.Value, len(r.Cells)), URL: link(number, r.Place), Selected: r.Place != "" && r.Place == ec.QueryParam("row")}
-		for i, cell := range r.Cells {
-			row.Cells[i] = valueOf(cell)
-		}
-		m.Rows = append(m.Rows, row)
-	}
+	m.Rows = gridRows(ec, s, t, v, res.Rows)
 	m.Note = previewNote(rowsOf(t, v), q, len(res.Rows))
 	status := http.StatusOK
 	if place := ec.QueryParam("row"); place != "" {
@@ -198,6 +139,54 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		}
 	}
 	return page(ec, status, view.PreviewPage(m))
+}
+
+// rowActions offers to export the rows of a preview, and to delete them.
+func (c *Console) rowActions(ec echo.Context, s access.Project, t storage.Table, m *view.Preview) {
+	if m.Table.Rows == "0" || m.Past != nil {
+		return
+	}
+	q := url.Values{}
+	for _, k := range []string{"column", "op", "value", "as", "order", "direction", "orderAs", "columns"} {
+		if v := ec.QueryParams()[k]; len(v) > 0 {
+			q[k] = v
+		}
+	}
+	query := ""
+	if len(q) > 0 {
+		query = "?" + q.Encode()
+	}
+	m.ExportURL = paths.TableExport(s.ID(), t.TextID) + query
+	if s.May(access.TablesWrite) && len(m.Conditions) > 0 {
+		for _, k := range []string{"order", "direction", "orderAs", "columns"} {
+			q.Del(k)
+		}
+		m.DeleteURL = paths.RowsDelete(s.ID(), t.TextID) + "?" + q.Encode()
+	}
+}
+
+// gridRows are rows whose first cells lead to where they came from.
+func gridRows(ec echo.Context, s access.Project, t storage.Table, v storage.Version, rows []engine.Row) []view.GridRow {
+	link, number := originLinks(ec, s, t, len(rows)), t.Version
+	if v.Number != 0 {
+		number = v.Number
+	}
+	out := view.GridRows(valuesOf(rows))
+	for i, r := range rows {
+		out[i].URL, out[i].Selected = link(number, r.Place), r.Place != "" && r.Place == ec.QueryParam("row")
+	}
+	return out
+}
+
+// valuesOf gives rows as a grid shows them.
+func valuesOf(rows []engine.Row) [][]ui.Value {
+	out := make([][]ui.Value, len(rows))
+	for i, r := range rows {
+		for _, cell := range r.Cells {
+			out[i] = append(out[i], valueOf(cell))
+		}
+	}
+	return out
 }
 
 // pastVersion finds the version that the address names, for a preview of it.
@@ -302,49 +291,74 @@ func operators() []ui.Option {
 func previewQuery(ec echo.Context, m *view.Preview) (engine.Query, ui.Errors) {
 	p, errs := ec.QueryParams(), ui.Errors{}
 	q := engine.Query{Limit: previewRows}
+	m.Conditions, q.Where = conditionsOf(p, m.Names, errs)
+	m.Order, q.Order = orderOf(p, m.Names, errs)
+	q.Columns = columnsOf(p, m.Names, errs)
+	m.Chosen = q.Columns
+	return q, errs
+}
+
+// unknown notes that the table has no column of this name, and reports whether it did.
+func unknown(names []string, errs ui.Errors, field, name string) bool {
+	if slices.Contains(names, name) {
+		return false
+	}
+	errs[field] = "The table has no column " + strconv.Quote(name) + "."
+	return true
+}
+
+// conditionsOf reads the fields column, op, value and as, which stand for one condition
+// each time they come together. What is wrong goes into errs.
+func conditionsOf(p url.Values, names []string, errs ui.Errors) (shown []view.Condition, where []engine.Condition) {
 	at := func(name string, i int) string {
 		if v := p[name]; i < len(v) {
 			return v[i]
 		}
 		return ""
 	}
-	known := func(field, name string) bool {
-		ok := slices.Contains(m.Names, name)
-		if !ok {
-			errs[field] = "The table has no column " + strconv.Quote(name) + "."
-		}
-		return ok
-	}
-	if len(p["column"]) > conditionsMax {
+	columns := p["column"]
+	if len(columns) > conditionsMax {
 		errs["column"] = "Use at most " + strconv.Itoa(conditionsMax) + " conditions."
-		p["column"] = p["column"][:conditionsMax]
+		columns = columns[:conditionsMax]
 	}
-	for i, column := range p["column"] {
-		cond := view.Condition{Column: column, Op: at("op", i), Value: at("value", i), As: at("as", i)}
+	for i, column := range columns {
 		if column == "" {
 			continue
 		}
-		m.Conditions = append(m.Conditions, cond)
+		cond := view.Condition{Column: column, Op: at("op", i), Value: at("value", i), As: at("as", i)}
+		shown = append(shown, cond)
 		op, ok := engine.ParseOp(cond.Op)
 		if !ok {
 			errs["op"] = "Choose how " + column + " is compared."
 			continue
 		}
 		number := cond.As == "number" && op != engine.IsNull && op != engine.IsNotNull
-		if known("column", column) {
-			q.Where = append(q.Where, engine.Condition{Column: column, Op: op, Value: cond.Value, Number: number})
+		if !unknown(names, errs, "column", column) {
+			where = append(where, engine.Condition{Column: column, Op: op, Value: cond.Value, Number: number})
 		}
 	}
-	if o := ec.QueryParam("order"); o != "" && known("order", o) {
-		m.Order = view.Order{Column: o, Direction: ec.QueryParam("direction"), As: ec.QueryParam("orderAs")}
-		q.Order = []engine.Order{{Column: o, Descending: m.Order.Direction == "desc", Number: m.Order.As == "number"}}
+	return shown, where
+}
+
+// orderOf reads the fields order, direction and orderAs.
+func orderOf(p url.Values, names []string, errs ui.Errors) (view.Order, []engine.Order) {
+	column := p.Get("order")
+	if column == "" || unknown(names, errs, "order", column) {
+		return view.Order{}, nil
 	}
+	o := view.Order{Column: column, Direction: p.Get("direction"), As: p.Get("orderAs")}
+	return o, []engine.Order{{Column: column, Descending: o.Direction == "desc", Number: o.As == "number"}}
+}
+
+// columnsOf reads the repeated field columns.
+func columnsOf(p url.Values, names []string, errs ui.Errors) []string {
+	var out []string
 	for _, name := range p["columns"] {
-		if name != "" && !slices.Contains(q.Columns, name) && known("columns", name) {
-			q.Columns, m.Chosen = append(q.Columns, name), append(m.Chosen, name)
+		if name != "" && !slices.Contains(out, name) && !unknown(names, errs, "columns", name) {
+			out = append(out, name)
 		}
 	}
-	return q, errs
+	return out
 }
 
 // previewColumn is a column's head: choosing it orders by it, and turns the order round.

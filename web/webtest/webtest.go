@@ -74,10 +74,14 @@ func Open(t testing.TB, o Options) *Site {
 		o.Log = io.Discard
 	}
 	s := &Site{T: t, Clock: new(Clock)}
+	var patience time.Duration
+	if o.Idle {
+		patience = time.Millisecond // nobody works on what a page would wait for
+	}
 	srv := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + srv.Listener.Addr().String()
 	a, err := app.Open(context.Background(), config.Config{Addr: srv.Listener.Addr().String(), Data: o.Data, DB: o.DSN},
-		slog.New(slog.NewJSONHandler(o.Log, nil)), app.Options{Now: s.Clock.Now, Serve: true})
+		slog.New(slog.NewJSONHandler(o.Log, nil)), app.Options{Now: s.Clock.Now, Serve: true, Patience: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,11 +321,14 @@ func (r Response) Want(status int) Response {
 	return r
 }
 
-// Form gives the fields of a page's form by its action's beginning, as a browser
-// without scripts would send them.
+// Form gives the fields of a page's form as a browser without scripts would send them:
+// of the one that is posted to the action, else of the first whose action begins so.
 func (r Response) Form(action string) (path string, fields url.Values) {
 	r.t.Helper()
-	f := r.Page().Find(fmt.Sprintf(`form[action^=%q]`, action)).First()
+	f := r.Page().Find(fmt.Sprintf(`form[method="post"][action=%q]`, action)).First()
+	if f.Length() == 0 {
+		f = r.Page().Find(fmt.Sprintf(`form[action^=%q]`, action)).First()
+	}
 	if f.Length() == 0 {
 		r.t.Fatalf("the page has no form to %s\n%.1500s", action, r.Body)
 	}

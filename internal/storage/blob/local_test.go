@@ -510,3 +510,33 @@ func TestTemporary(t *testing.T) {
 		t.Errorf("after the context ended: %v, %v", f, err)
 	}
 }
+
+func TestCommitAs(t *testing.T) {
+	t.Parallel()
+	store, dir := open(t)
+	start := func() *blob.Writer {
+		w, err := store.Create(t.Context(), "a/first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, "x"); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	if err := start().CommitAs("a/second"); err != nil {
+		t.Fatal(err)
+	}
+	equal := []string{"a/second"}
+	if got := keys(t, store, ""); !slices.Equal(got, equal) {
+		t.Errorf("keys %v", got)
+	}
+	for key, want := range map[string]error{"a/second": blob.ErrExists, "b/second": blob.ErrKey, "a/Third": blob.ErrKey, "": blob.ErrKey} {
+		if err := start().CommitAs(key); !errors.Is(err, want) {
+			t.Errorf("as %q: %v", key, err)
+		}
+	}
+	if left := files(t, dir); len(left) != 1 {
+		t.Errorf("left are %v", left)
+	}
+}

@@ -60,8 +60,14 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 //
 // Fails with ErrExists if the key is taken, with fs.ErrClosed after an earlier
 // Commit or Abort.
-func (w *Writer) Commit() error {
-	if err := w.usable(); err != nil {
+func (w *Writer) Commit() error { return w.CommitAs(w.key) }
+
+// CommitAs is Commit under another key in the same folder, for names that
+// depend on what was written.
+//
+// Fails also with ErrKey if the key is not valid.
+func (w *Writer) CommitAs(key string) error {
+	if err := w.commitable(key); err != nil {
 		return fmt.Errorf("blob: commit %q: %w", w.key, errors.Join(err, w.Abort()))
 	}
 	failpoint.Step("blob: sync")
@@ -72,6 +78,7 @@ func (w *Writer) Commit() error {
 	if err := w.file.Close(); err != nil {
 		return fmt.Errorf("blob: commit %q: %w", w.key, errors.Join(err, w.store.root.Remove(w.temp)))
 	}
+	w.key = key
 	failpoint.Step("blob: name")
 	// A link refuses a name that exists; a rename would replace it.
 	err := known(w.store.root.Link(w.temp, w.key))
@@ -103,6 +110,19 @@ func (w *Writer) Abort() error {
 	err := errors.Join(w.file.Close(), w.store.root.Remove(w.temp))
 	if err != nil {
 		return fmt.Errorf("blob: abort %q: %w", w.key, err)
+	}
+	return nil
+}
+
+func (w *Writer) commitable(key string) error {
+	if err := w.usable(); err != nil {
+		return err
+	}
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if path.Dir(key) != path.Dir(w.key) {
+		return fmt.Errorf("%w: %q is in another folder", ErrKey, key)
 	}
 	return nil
 }

@@ -113,6 +113,7 @@ type footer struct {
 	columns  map[int]int // field id → position in the file
 	starts   []int64     // position in the file of each row group's first row
 	deleted  *dv.RoaringPositionBitmap
+	seal     *seal // nil for a file without checksums
 }
 
 // size estimates the bytes that a footer takes: decoded, its structures are
@@ -120,6 +121,9 @@ type footer struct {
 // bytes a row at most, and containers of its own.
 func (f *footer) size() int64 {
 	size := int64(4<<10) + 8*int64(f.metadata.Size())
+	if f.seal != nil {
+		size += int64(4 * len(f.seal.sums))
+	}
 	if f.deleted != nil {
 		size += 1<<10 + 2*f.deleted.Cardinality()
 	}

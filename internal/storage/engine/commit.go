@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 	"github.com/apache/iceberg-go/table/dv"
 )
@@ -128,10 +130,12 @@ func dataFiles(live []liveFile) (data, deletes []iceberg.DataFile) {
 // vectors writes the deletion vectors of the files that lose rows, by their locations.
 // A file has one vector at most, so that the rows of the old one are in the new one, too.
 func (c edit) vectors(ctx context.Context, files *files, t *table.Table, live []liveFile) (map[string]iceberg.DataFile, error) {
+	vectors := make(map[string]iceberg.DataFile, len(c.deleted))
 	if len(c.deleted) == 0 {
-		return nil, nil
+		return vectors, nil
 	}
-	w := dv.NewDVWriter(files, func(int32) *iceberg.PartitionSpec { return iceberg.UnpartitionedSpec })
+	content := new(captured)
+	w := dv.NewDVWriter(content, func(int32) *iceberg.PartitionSpec { return iceberg.UnpartitionedSpec })
 	for _, f := range live {
 		rows, ok := c.deleted[f.data.FilePath()]
 		if !ok {
@@ -146,16 +150,37 @@ func (c edit) vectors(ctx context.Context, files *files, t *table.Table, live []
 		}
 		w.Load(f.data.FilePath(), rows, f.data.SpecID(), nil)
 	}
-	written, err := w.Flush(ctx, t.Location()+"/data/"+freshName()+".puffin")
+	written, err := w.Flush(ctx, t.Location()) // not yet a file of it
 	if err != nil {
 		return nil, err
 	}
-	vectors := make(map[string]iceberg.DataFile, len(written))
+	location := t.Location() + "/data/" + sealedName(checksum(0, *content)) + ".puffin"
+	if err := files.WriteFile(location, *content); err != nil {
+		return nil, err
+	}
 	for _, f := range written {
-		vectors[*f.ReferencedDataFile()] = f
+		b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentPosDeletes, location,
+			iceberg.PuffinFile, nil, nil, nil, f.Count(), f.FileSizeBytes())
+		if err != nil {
+			return nil, err
+		}
+		vectors[*f.ReferencedDataFile()] = b.ReferencedDataFile(*f.ReferencedDataFile()).
+			ContentOffset(*f.ContentOffset()).ContentSizeInBytes(*f.ContentSizeInBytes()).Build()
 	}
 	return vectors, nil
 }
+
+// captured is the one file that the library writes, whose name depends on its content.
+type captured []byte
+
+func (c *captured) WriteFile(_ string, content []byte) error {
+	*c = content
+	return nil
+}
+
+func (c *captured) Create(string) (iceio.FileWriter, error) { return nil, errors.ErrUnsupported }
+func (c *captured) Open(string) (iceio.File, error)         { return nil, errors.ErrUnsupported }
+func (c *captured) Remove(string) error                     { return errors.ErrUnsupported }
 
 // newStaged describes a change whose metadata has been written to location.
 func newStaged(files *files, meta table.Metadata, base, location string, live []liveFile) *Staged {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -123,7 +122,7 @@ func (c Copy) link(files *files, t *table.Table, live []liveFile) (edit, error) 
 	change := edit{deleted: make(map[string]*dv.RoaringPositionBitmap)}
 	row := t.Metadata().NextRowID()
 	for _, f := range live {
-		location := t.Location() + "/data/" + freshName() + path.Ext(f.data.FilePath())
+		location := t.Location() + "/data/" + renamed(f.data.FilePath())
 		if err := files.link(f.data.FilePath(), location); err != nil {
 			return edit{}, err
 		}

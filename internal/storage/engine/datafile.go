@@ -28,8 +28,9 @@ const (
 
 // dataFileWriter writes one Parquet file, row group by row group.
 type dataFileWriter struct {
-	location string    // where it will be
-	out      io.Closer // makes it durable; nil for a file that is none of a table's
+	folder   string
+	location string   // known once the file is complete
+	out      *newFile // nil for a file that is none of a table's
 	sink     *sink
 	schema   *pqschema.Schema
 	metadata *metadata.FileMetaDataBuilder
@@ -47,13 +48,12 @@ type dataFileWriter struct {
 
 // createDataFile begins a data file of a table.
 func createDataFile(files *files, folder string, schema *pqschema.Schema) (*dataFileWriter, error) {
-	location := folder + "/" + freshName() + ".parquet"
-	out, err := files.Create(location)
+	out, err := files.create(folder + "/" + freshName() + ".parquet")
 	if err != nil {
 		return nil, err
 	}
 	f := newParquetFile(out, schema)
-	f.location, f.out = location, out
+	f.folder, f.out = folder, out
 	return f, f.begin()
 }
 
@@ -138,6 +138,12 @@ func (f *dataFileWriter) end() error {
 	if err := f.metadata.SetPageIndexLocation(location); err != nil {
 		return err
 	}
+	if f.out != nil {
+		if err := f.metadata.AppendKeyValueMetadata(blocksKey, encodeSums(f.sink.sums)); err != nil {
+			return err
+		}
+	}
+	f.sink.footer = true
 	footer, err := f.metadata.Finish()
 	if err != nil {
 		return err
@@ -159,7 +165,8 @@ func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
 	if err := f.end(); err != nil {
 		return nil, err
 	}
-	if err := f.out.Close(); err != nil {
+	f.location = f.folder + "/" + sealedName(f.sink.sum) + ".parquet"
+	if err := f.out.closeAs(f.location); err != nil {
 		return nil, err
 	}
 
@@ -178,22 +185,37 @@ func (f *dataFileWriter) finish(firstRow int64) (iceberg.DataFile, error) {
 
 // abort gives the file up.
 func (f *dataFileWriter) abort() {
-	if w, ok := f.out.(*newFile); ok {
-		_ = w.Abort()
+	if f.out != nil {
+		_ = f.out.Abort()
 	}
 }
 
-// sink buffers writes and knows its position in the file.
+// sink buffers writes, knows its position in the file, and computes checksums.
 type sink struct {
 	buffer   *bufio.Writer // not embedded: all must go through Write
 	position int64
+
+	sums   []uint32 // of the blocks that are complete
+	sum    uint32   // of what was written behind them
+	footer bool     // what is written belongs to no block
 }
 
 func newSink(w io.Writer) *sink { return &sink{buffer: bufio.NewWriterSize(w, 64<<10)} }
 
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.buffer.Write(p)
-	s.position += int64(n)
+	for rest := p[:n]; len(rest) > 0; {
+		part := rest
+		if room := blockSize - s.position%blockSize; !s.footer && int64(len(part)) > room {
+			part = part[:room]
+		}
+		s.sum = checksum(s.sum, part)
+		s.position += int64(len(part))
+		if !s.footer && s.position%blockSize == 0 {
+			s.sums, s.sum = append(s.sums, s.sum), 0
+		}
+		rest = rest[len(part):]
+	}
 	return n, err
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -61,7 +62,8 @@ func (f *files) open(location string) (*blob.File, error) {
 	return f.store.Open(f.ctx, key)
 }
 
-// Open opens a file for Iceberg.
+// Open opens a file for Iceberg, which has no large ones: it is read as a whole,
+// and compared with its checksum.
 func (f *files) Open(location string) (iceio.File, error) {
 	file, err := f.open(location)
 	if errors.Is(err, blob.ErrNotFound) {
@@ -70,11 +72,31 @@ func (f *files) Open(location string) (iceio.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: location, Err: err}
 	}
-	return openFile{file, path.Base(location)}, nil
+	defer func() { _ = file.Close() }() // only read
+	content, err := io.ReadAll(file)
+	if err == nil {
+		err = check(location, content)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: location, Err: err}
+	}
+	return openFile{bytes.NewReader(content), path.Base(location)}, nil
 }
 
-// Create starts a file; closing it makes it durable.
+// Create starts a file; closing it makes it durable. An Avro file waits for that
+// in memory, and gets a checksum.
 func (f *files) Create(location string) (iceio.FileWriter, error) {
+	file, err := f.create(location)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(location, ".avro") {
+		return &newAvro{file: file, location: location}, nil
+	}
+	return file, nil
+}
+
+func (f *files) create(location string) (*newFile, error) {
 	key, err := keyOf(location)
 	if err != nil {
 		return nil, err
@@ -83,10 +105,15 @@ func (f *files) Create(location string) (iceio.FileWriter, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.remember(key)
+	return &newFile{Writer: w, files: f}, nil
+}
+
+// remember notes that the operation created a file.
+func (f *files) remember(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.created = append(f.created, key)
-	return &newFile{Writer: w}, nil
 }
 
 // WriteFile writes a whole file.
@@ -114,9 +141,7 @@ func (f *files) link(from, to string) error {
 	if err := f.store.Link(f.ctx, source, key); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.created = append(f.created, key)
+	f.remember(key)
 	return nil
 }
 
@@ -142,11 +167,13 @@ func (f *files) discard(ctx context.Context) error {
 	return failed
 }
 
-// openFile is an object as Iceberg wants to read it.
+// openFile is the content of an object as Iceberg wants to read it.
 type openFile struct {
-	*blob.File
+	*bytes.Reader
 	name string
 }
+
+func (f openFile) Close() error { return nil }
 
 func (f openFile) Stat() (fs.FileInfo, error) { return fileInfo{f}, nil }
 
@@ -163,6 +190,7 @@ func (i fileInfo) Sys() any           { return nil }
 // a write failed before.
 type newFile struct {
 	*blob.Writer
+	files  *files
 	failed bool
 }
 
@@ -183,4 +211,27 @@ func (f *newFile) Close() error {
 		return f.Abort()
 	}
 	return f.Commit()
+}
+
+// closeAs is Close with another location in the same folder.
+func (f *newFile) closeAs(location string) error {
+	key, err := keyOf(location)
+	if err != nil || f.failed {
+		return errors.Join(err, f.Abort())
+	}
+	f.files.remember(key)
+	return f.CommitAs(key)
+}
+
+// newAvro is an Avro file that is being written.
+type newAvro struct {
+	bytes.Buffer
+	file     *newFile
+	location string
+}
+
+// Close writes the file with its checksum, and makes it durable.
+func (f *newAvro) Close() error {
+	_, err := f.file.Write(sealAvro(f.location, f.Bytes()))
+	return errors.Join(err, f.file.Close())
 }

@@ -48,24 +48,21 @@ func (v *View) Row(ctx context.Context, text string) (*Row, error) {
 	}
 	defer file.release()
 	row, err := rowAt(file, p, wanted)
-	if err != nil {
-		return nil, v.located(p.file, err)
+	if errors.Is(err, ErrNoRow) {
+		return nil, fmt.Errorf("%w: %q", err, text)
 	}
-	if row == nil {
-		return nil, fmt.Errorf("%w: %q", ErrNoRow, text)
-	}
-	return row, nil
+	return row, v.located(p.file, err)
 }
 
-// rowAt reads a row of a data file, nil if it is not there.
+// rowAt reads a row of a data file, or fails with ErrNoRow.
 func rowAt(file *openData, p place, wanted projection) (_ *Row, err error) {
 	defer shield(&err)
 	if p.group >= len(file.starts) {
-		return nil, nil
+		return nil, ErrNoRow
 	}
 	group := file.group(p.group)
 	if p.row >= group.rows || group.deleted(p.row) {
-		return nil, nil
+		return nil, ErrNoRow
 	}
 	rows, err := wanted.fetch(group, []int64{p.row}, wanted.cellLimit(1))
 	if err != nil {

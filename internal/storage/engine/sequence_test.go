@@ -131,6 +131,9 @@ func (h *history) change() string {
 	ctx := h.t.Context()
 	var s *engine.Staged
 	action := pick(h.chance, "full", "append", "append", "append", "delete", "delete", "alter", "alter", "restore", "restore", "compact", "pin", "copy", "expire", "delete all")
+	if h.job == steps/2 {
+		action = "copy" // one at least
+	}
 	switch action {
 	case "full":
 		s = h.load(engine.Full)

@@ -27,6 +27,9 @@ func loadTable(files *files, location string) (*table.Table, error) {
 	}
 	defer func() { _ = file.Close() }()
 	content, err := io.ReadAll(file)
+	if err == nil {
+		err = check(location, content)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: open table at %s: %w", location, err)
 	}
@@ -137,6 +140,6 @@ func writeMetadata(files *files, meta table.Metadata, base string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	location := fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", meta.Location(), version, freshName())
+	location := fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", meta.Location(), version, sealedName(checksum(0, content)))
 	return location, files.WriteFile(location, content)
 }

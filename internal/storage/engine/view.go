@@ -14,8 +14,6 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/apache/iceberg-go/table/dv"
-
-	"steward/internal/storage/blob"
 )
 
 // errClosed is what the methods of a closed View answer.
@@ -172,7 +170,7 @@ type openData struct {
 	*footer
 	live    liveFile
 	ordinal int // of the file in the view
-	source  *blob.File
+	source  *sealedFile
 	reader  *file.Reader
 	users   atomic.Int32
 }
@@ -192,7 +190,13 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	}()
 	defer shield(&err)
 	files := newFiles(ctx, v.engine.store)
-	if f.source, err = files.open(f.live.data.FilePath()); err != nil {
+	key := f.live.footerKey()
+	known, ok := v.engine.footers.get(key)
+	var sealed *seal
+	if ok {
+		sealed = known.seal
+	}
+	if f.source, err = openSealed(files, f.live.data, sealed); err != nil {
 		return f, err
 	}
 	// A page at a time, instead of whole column chunks. Of a page that is larger
@@ -200,8 +204,6 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	properties := parquet.NewReaderProperties(v.engine.buffers)
 	properties.BufferedStreamEnabled = true
 	properties.BufferSize = int64(max(4<<10, min(16<<10, 16<<20/len(v.ids))))
-	key := f.live.footerKey()
-	known, ok := v.engine.footers.get(key)
 	if ok {
 		f.footer = known
 		f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties), file.WithMetadata(known.metadata))
@@ -210,9 +212,13 @@ func (v *View) open(ctx context.Context, ordinal int) (f *openData, err error) {
 	if f.reader, err = file.NewParquetReader(f.source, file.WithReadProps(properties)); err != nil {
 		return f, err
 	}
+	if err = f.source.trust(f.reader.MetaData()); err != nil {
+		return f, err
+	}
 	if f.footer, err = readFooter(files, f.live, f.reader.MetaData()); err != nil {
 		return f, err
 	}
+	f.footer.seal = f.source.seal
 	v.engine.footers.put(key, f.footer, f.footer.size())
 	return f, nil
 }
