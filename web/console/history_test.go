@@ -395,8 +395,8 @@ func (l *loader) system(operation, table string) {
 	l.t.Fatalf("%s does not end", operation)
 }
 
-// TestHostileNames: whatever columns and cells are called, they are text.
-func TestHostileNames(t *testing.T) {
+// TestHostilePast: whatever columns and cells are called, they are text.
+func TestHostilePast(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t)
 	id := loadBucket + ".hostile"
