@@ -236,9 +236,11 @@ func openSealed(files *files, data iceberg.DataFile, known *seal) (_ *sealedFile
 	case known != nil:
 		f.seen = make([]atomic.Uint64, len(known.sums)/64+1)
 	default:
-		err = f.checkFooter(sum)
+		if err := f.checkFooter(sum); err != nil {
+			return nil, err
+		}
 	}
-	return f, err
+	return f, nil
 }
 
 func (f *sealedFile) damage(offset int64, found string) error {

@@ -241,7 +241,7 @@ func without(rows, others *dv.RoaringPositionBitmap) *dv.RoaringPositionBitmap {
 // where it is not nil. read is called with the rows that were read; may be nil.
 func (v *View) collectKeys(ctx context.Context, into *spill, h hasher, keys, others []int, wanted []*dv.RoaringPositionBitmap, read func(rows int64)) error {
 	var failed error
-	err := scan(ctx, v, abreast(), func(ctx context.Context, group *rowGroup) ([]entry, error) {
+	err := scanAll(ctx, v, func(ctx context.Context, group *rowGroup) ([]entry, error) {
 		var rows *dv.RoaringPositionBitmap
 		if wanted != nil {
 			rows = wanted[group.file.ordinal]
@@ -314,7 +314,7 @@ func (c *comparison) compare(ctx context.Context) error {
 	}
 
 	limit := max(1, tableLimit(options.KeysInMemory)/2)
-	return eachPart(ctx, limit, func(ctx context.Context, part int, of share, table *keyTable[sides]) (bool, error) {
+	return eachPart(ctx, func(ctx context.Context, part int, of share, table *keyTable[sides]) (bool, error) {
 		for _, side := range []*spill{before, after} {
 			err := side.each(ctx, part, of, func(x entry) bool {
 				table.put(x.key, sides{})

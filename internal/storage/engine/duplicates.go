@@ -51,7 +51,7 @@ func (v *View) Duplicates(ctx context.Context, key []string, limit int) (Duplica
 	var mu sync.Mutex // of found and examples
 	examples := firstPlaces[int64]{limit: limit}
 	most := tableLimit(options.KeysInMemory)
-	err = eachPart(ctx, most, func(ctx context.Context, part int, of share, table *keyTable[occurrence]) (bool, error) {
+	err = eachPart(ctx, func(ctx context.Context, part int, of share, table *keyTable[occurrence]) (bool, error) {
 		err := entries.each(ctx, part, of, func(x entry) bool {
 			o, _ := table.put(x.key, occurrence{first: x.at})
 			o.rows++

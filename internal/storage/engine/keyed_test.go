@@ -1,13 +1,20 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 
 	"steward/internal/storage/engine"
 )
@@ -119,8 +126,7 @@ func (c chance) keyCell(many int) *string {
 	return &text
 }
 
-// render returns the differences that SQLite finds between tables of rendered
-// rows, which are the rows of a table without their origin.
+// keyedVersion is a version of a table, with all that was in it.
 type keyedVersion struct {
 	*engine.Staged
 	columns []string
@@ -397,4 +403,127 @@ func difference(t *testing.T, before, after keyedVersion, key []string) (d expec
 	}
 	d.counts, d.changedKeys = []int64{added, removed, changed, unchanged}, changedKeys
 	return d
+}
+
+// TestKeyCells loads keys that are the same only when they are joined, or seen
+// from far away.
+func TestKeyCells(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []int{0, 1} {
+		b := setup(t, engine.Options{KeysInMemory: keys})
+		key := []string{"a", "b"}
+		huge := strings.Repeat("k", 3<<20)
+		text := "a,b,v\na,bc,1\nab,c,2\nabc,,3\nabc,\"\",4\n,abc,5\n\"\",abc,6\n,,7\n\"\",\"\",8\n\"a\r\n\",\"\"\"\",9\n" + huge + "x,,10\n" + huge + "y,,11\n"
+		first := b.mustLoad(t, keyed(t, "", engine.Full, key, text, 1))
+		equal(t, "first", countsOf(first), counts{inserted: 11})
+		again := b.mustLoad(t, keyed(t, first.Location, engine.Append, key, text, 2))
+		equal(t, "again", countsOf(again), counts{unchanged: 11})
+		equal(t, "location", again.Location, first.Location)
+		other := b.mustLoad(t, keyed(t, first.Location, engine.Append, key, "a,b,v\nabc,,0\n,,0\na,b,0\n"+huge+"y,,0\n", 3))
+		equal(t, "other", countsOf(other), counts{inserted: 1, updated: 3})
+		equal(t, "rows", other.Rows, int64(12))
+	}
+}
+
+// TestKeyBounds looks at the bounds of key columns, by which row groups are passed over.
+func TestKeyBounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{RowGroup: 100})
+	var text strings.Builder
+	text.WriteString("id,v,long\n")
+	for i := range 300 {
+		fmt.Fprintf(&text, "%05d,%d,%s\n", i, i%7, strings.Repeat("x", i))
+	}
+	base := b.mustLoad(t, keyed(t, "", engine.Full, []string{"id", "long"}, text.String(), 1))
+	data, err := filepath.Glob(filepath.Join(b.dir, "tables/1/data/*.parquet"))
+	if err != nil || len(data) != 1 {
+		t.Fatal(data, err)
+	}
+	f, err := file.OpenParquetFile(data[0], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds := func(group, column int) string {
+		t.Helper()
+		chunk, err := f.MetaData().RowGroup(group).ColumnChunk(column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statistics, err := chunk.Statistics()
+		if err != nil || statistics == nil {
+			t.Fatal(statistics, err)
+		}
+		if !statistics.HasMinMax() {
+			return "none"
+		}
+		found := statistics.(*metadata.ByteArrayStatistics)
+		return fmt.Sprintf("%s %s", found.Min(), found.Max())
+	}
+	equal(t, "ids", []string{bounds(0, 0), bounds(1, 0), bounds(2, 0)}, []string{"00000 00099", "00100 00199", "00200 00299"})
+	equal(t, "values", []string{bounds(0, 1), bounds(2, 1)}, []string{"none", "none"})
+	equal(t, "long", []string{bounds(0, 2), bounds(2, 2)}, []string{"x " + strings.Repeat("x", 99), "none"}) // what would have to be cut is left out
+	chunk, err := f.MetaData().RowGroup(0).ColumnChunk(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := chunk.DataPageOffset() + 40
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// The keys of the first row group are spoiled, but nobody asks for them.
+	content, err := os.ReadFile(data[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		content[at+int64(i)] ^= 0xff
+	}
+	if err := os.WriteFile(data[0], content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := b.mustLoad(t, keyed(t, base.Location, engine.Append, []string{"id"}, "id,v,long\n00150,new,\n00299,new,\n00301,new,\n", 2))
+	equal(t, "counts", countsOf(s), counts{inserted: 1, updated: 2})
+	if _, err := b.Load(t.Context(), keyed(t, base.Location, engine.Append, []string{"id"}, "id,v,long\n00050,new,\n", 2)); err == nil || !strings.Contains(err.Error(), filepath.Base(data[0])) {
+		t.Errorf("spoiled keys: %v", err)
+	}
+}
+
+func TestFailedKeyedLoads(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []int{0, 100} {
+		b := setup(t, engine.Options{RowGroup: 1000, FileSize: 10_000, KeysInMemory: keys})
+		base := b.load(t, "", engine.Full, "a,b\n1,2\n")
+		before := b.files(t)
+		broken := errors.New("connection lost")
+		var rows strings.Builder
+		rows.WriteString("a,b\n")
+		for i := range 30_000 {
+			fmt.Fprintf(&rows, "%d,some text\n", i)
+		}
+		for _, mode := range []engine.Mode{engine.Full, engine.Append} {
+			l := keyed(t, base.Location, mode, []string{"a"}, "a,b\n", 1)
+			l.Source = source(t, io.MultiReader(strings.NewReader(rows.String()), then(func([]byte) (int, error) { return 0, broken })))
+			if _, err := b.Load(t.Context(), l); !errors.Is(err, broken) {
+				t.Errorf("source: %v", err)
+			}
+			equal(t, "files", b.files(t), before)
+
+			for _, moment := range []int64{1, 20_000, 30_000} { // of the input, and when it has ended
+				ctx, cancel := context.WithCancel(t.Context())
+				l.Source = source(t, strings.NewReader(rows.String()))
+				l.Progress = func(rows, _ int64) {
+					if rows >= moment {
+						cancel()
+					}
+				}
+				if _, err := b.Load(ctx, l); !errors.Is(err, context.Canceled) {
+					t.Errorf("canceled: %v", err)
+				}
+				cancel()
+				equal(t, "files", b.files(t), before)
+			}
+		}
+		equal(t, "rows", all(t, b.open(t, base.Location), engine.Query{}), []string{`"1"|"2"`})
+	}
 }

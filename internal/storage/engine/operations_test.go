@@ -60,7 +60,7 @@ func (b *bundle) must(t *testing.T) func(*engine.Staged, error) *engine.Staged {
 	}
 }
 
-// numbers is a CSV of one column with the numbers from one to before another.
+// csvNumbers is a CSV of one column with the numbers from one to before another.
 func csvNumbers(from, to int) string {
 	var s strings.Builder
 	s.WriteString("n\n")
@@ -70,7 +70,7 @@ func csvNumbers(from, to int) string {
 	return s.String()
 }
 
-// shown is how the rows of numbers are rendered.
+// shown is how the rows of csvNumbers are rendered.
 func shown(from, to int) []string {
 	rows := []string{}
 	for i := from; i < to; i++ {

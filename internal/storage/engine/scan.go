@@ -12,7 +12,17 @@ import (
 // the table, until take returns false. Several row groups are worked on at a
 // time, unless ahead is 1; the first one alone, since it may be enough.
 func scan[T any](ctx context.Context, v *View, ahead int, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
-	return stream(ctx, v, pace{first: 1, ahead: ahead, room: 1}, func(ctx context.Context, group *rowGroup, emit func(T) error) error {
+	return scanFrom(ctx, v, 1, ahead, work, take)
+}
+
+// scanAll is scan for work that needs all row groups, as far as take does not end it.
+func scanAll[T any](ctx context.Context, v *View, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
+	return scanFrom(ctx, v, abreast(), abreast(), work, take)
+}
+
+// scanFrom is scan with so many row groups worked on at first.
+func scanFrom[T any](ctx context.Context, v *View, begin, ahead int, work func(context.Context, *rowGroup) (T, error), take func(T) bool) error {
+	return stream(ctx, v, pace{first: begin, ahead: ahead, room: 1}, func(ctx context.Context, group *rowGroup, emit func(T) error) error {
 		value, err := work(ctx, group)
 		if err != nil {
 			return err

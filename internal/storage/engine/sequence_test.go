@@ -158,7 +158,7 @@ func (h *history) change() string {
 		if h.IntN(2) == 0 {
 			from, to := pick(h.chance, h.columns...), h.fresh()
 			a.Rename[from] = to
-			h.rename(from, to)
+			h.oracle.rename(from, to)
 		}
 		if h.IntN(2) == 0 {
 			a.Add = []string{h.fresh()}

@@ -178,10 +178,10 @@ func (s share) halves() [2]share {
 }
 
 // eachPart works through all parts, several at a time. work is given a share
-// of a part and a table to use; it returns false, without effect, if the table
-// would have more than limit keys. It is then given smaller shares: so memory
-// is bounded by the limit however many keys there are.
-func eachPart[T any](ctx context.Context, limit int, work func(ctx context.Context, part int, of share, table *keyTable[T]) (bool, error)) error {
+// of a part and a table to use. If that has more keys than [tableLimit] allows,
+// it counts nothing, returns false, and is given smaller shares instead: so
+// memory is bounded however many keys there are.
+func eachPart[T any](ctx context.Context, work func(ctx context.Context, part int, of share, table *keyTable[T]) (bool, error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(abreast())
 	tables := sync.Pool{New: func() any { return new(keyTable[T]) }}

@@ -293,7 +293,7 @@ type matchedGroup struct {
 // matchInMemory compares cell by cell.
 func (u *upsert) matchInMemory(ctx context.Context) (pass func(row int64) bool, err error) {
 	index := newKeyIndex(u.in)
-	err = scan(ctx, u.view, abreast(), func(ctx context.Context, group *rowGroup) (matchedGroup, error) {
+	err = scanAll(ctx, u.view, func(ctx context.Context, group *rowGroup) (matchedGroup, error) {
 		m := matchedGroup{location: group.file.live.data.FilePath(), first: group.first}
 		may, err := index.mayBeIn(group, u.ids[:u.in.keys])
 		if !may || err != nil {
@@ -464,7 +464,7 @@ func (u *upsert) matchOnDisk(ctx context.Context) (pass func(row int64) bool, er
 	existing := newSpill(e.store, e.options.KeysInMemory, true)
 	defer existing.close()
 	var failed error
-	err = scan(ctx, u.view, abreast(), func(ctx context.Context, group *rowGroup) ([]entry, error) {
+	err = scanAll(ctx, u.view, func(ctx context.Context, group *rowGroup) ([]entry, error) {
 		return readEntries(ctx, group, u.in.hasher, u.ids[:u.in.keys], u.ids[u.in.keys:], u.in.filter, nil)
 	}, func(entries []entry) bool {
 		for _, x := range entries {
@@ -487,7 +487,7 @@ func (u *upsert) matchOnDisk(ctx context.Context) (pass func(row int64) bool, er
 	dead := newBitmaps()
 	var mu sync.Mutex // of the counts
 	limit := tableLimit(e.options.KeysInMemory)
-	err = eachPart(ctx, limit, func(ctx context.Context, part int, of share, table *keyTable[incomingKey]) (bool, error) {
+	err = eachPart(ctx, func(ctx context.Context, part int, of share, table *keyTable[incomingKey]) (bool, error) {
 		duplicates := int64(0)
 		err := u.in.entries.each(ctx, part, of, func(x entry) bool {
 			last, fresh := table.put(x.key, incomingKey{row: x.row, at: x.at})
@@ -575,7 +575,7 @@ func (k *keyLedger) earlier(ctx context.Context, written []iceberg.DataFile) (ma
 		}
 		gone.add(written[file].FilePath(), at-starts[file])
 	}
-	err := eachPart(ctx, k.limit, func(ctx context.Context, part int, of share, table *keyTable[uint64]) (bool, error) {
+	err := eachPart(ctx, func(ctx context.Context, part int, of share, table *keyTable[uint64]) (bool, error) {
 		err := k.entries.each(ctx, part, of, func(x entry) bool {
 			if last, fresh := table.put(x.key, x.at); !fresh {
 				die(*last)
