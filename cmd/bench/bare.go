@@ -186,7 +186,7 @@ func (m *models) columns() storage.Columns {
 
 func (m *models) preview() storage.Preview {
 	self := paths.TablePreview(worldProject, table)
-	out := storage.Preview{Table: m.table(), URL: self, Rows: m.rows[1:], Note: "First 100 of 1,000,000 rows"}
+	out := storage.Preview{Table: m.table(), URL: self, Rows: storage.GridRows(m.rows[1:]), Note: "First 100 of 1,000,000 rows"}
 	for _, o := range []string{"is", "is not", "contains", "starts with", "is less than", "is at most", "is more than", "is at least", "has no value", "has a value"} {
 		out.Operators = append(out.Operators, ui.Option{Value: o[:2], Label: o})
 	}

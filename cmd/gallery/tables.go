@@ -13,8 +13,8 @@ func customersTable() storage.Table {
 	return storage.Table{
 		Shell: inside(), StorageURL: "/buckets", Bucket: ui.Link{Label: "in.c-crm", URL: "/bucket"}, ID: "in.c-crm.customers", Name: "customers",
 		Rows: "1,284,907", Size: "412 MB", Columns: "8", Created: exact(678 * day), Changed: exact(7 * time.Minute),
-		Version: "186", Snapshots: "2", Kept: "30 days",
-		ColumnsURL: "/table-columns", PreviewURL: "/table-preview", VersionsURL: "/table-versions", SnapshotsURL: "/table-snapshots", EventsURL: "/table-events",
+		Version: "214", Snapshots: "3", Kept: "30 days",
+		ColumnsURL: "/table-columns", PreviewURL: "/table-preview", VersionsURL: "/table-versions", SnapshotsURL: "/snapshots", EventsURL: "/table-events",
 		SettingsURL: "/table-settings", ExportURL: "/table-export", LoadURL: "/load-target",
 	}
 }
@@ -31,8 +31,8 @@ func operators() []ui.Option {
 
 func preview() storage.Preview {
 	m := storage.Preview{
-		Table: customersTable(), URL: "/table-preview", Names: customerColumns(), Operators: operators(),
-		Order: storage.Order{Direction: "asc", As: "text"}, Rows: customers(), Note: "First 12 of 1,284,907 rows",
+		Table: customersTable(), URL: "/table-preview", PlainURL: "/table-preview", Names: customerColumns(), Operators: operators(),
+		Order: storage.Order{Direction: "asc", As: "text"}, Rows: originRows(customers()), Note: "First 12 of 1,284,907 rows",
 	}
 	for _, name := range customerColumns() {
 		m.Columns = append(m.Columns, storage.GridColumn{Name: name, SortURL: "/table-preview?order=" + name})
@@ -64,7 +64,7 @@ func tableScreens() []Screen {
 	filtered.Chosen = []string{"customer_id", "full_name", "lifetime_value"}
 	filtered.Columns = []storage.GridColumn{{Name: "customer_id", SortURL: "/table-preview"}, {Name: "full_name", SortURL: "/table-preview"}, {Name: "lifetime_value", SortURL: "/table-preview", Sort: "descending"}}
 	for i, row := range filtered.Rows {
-		filtered.Rows[i] = []ui.Value{row[0], row[1], row[5]}
+		filtered.Rows[i].Cells = []ui.Value{row.Cells[0], row.Cells[1], row.Cells[5]}
 	}
 	filtered.Note = "First 12 rows that fit"
 	nothing := filtered
@@ -94,7 +94,7 @@ func tableScreens() []Screen {
 		row[1] = ui.Value{Text: "  two spaces before, and a\nsecond line"}
 		row[2] = ui.Value{Text: strings.Repeat("Lorem ipsum dolor sit amet. ", 60), Cut: "16,384 of 90,112 characters"}
 		row[3] = ui.Value{Text: strings.Repeat("0123456789abcdef", 4)}
-		wide.Rows = append(wide.Rows, row)
+		wide.Rows = append(wide.Rows, storage.GridRow{Cells: row, URL: "/table-origin"})
 	}
 
 	events := storage.Events{

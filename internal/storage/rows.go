@@ -138,23 +138,38 @@ func (s *Service) RunDeleteRows(ctx context.Context, run *jobs.Run) error {
 	}.run(ctx, s, run)
 }
 
+// placeIn makes a row's place in a view one that is told apart from that of another
+// view: where rows stand changes when the files of a version are rewritten.
+func placeIn(v *engine.View, place string) string {
+	if place == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s-%x", place, v.SnapshotID())
+}
+
 // Origin is where a row came from.
 type Origin struct {
 	Row     *engine.Row
 	Columns []string
-	Job     jobs.Job // zero when it is not known here
-	File    File     // zero when the job loaded none
+	Job     jobs.Job // the one that wrote the row; zero when it is not known here
+	Version int64    // that the job made of its table; 0 when it is not known
+	File    File     // zero when the job loaded none, or when it is not kept any more
 }
 
 // Origin tells of a row of a version, by its place, who wrote it and from what.
-// NotFound if there is no such row.
+// NotFound if there is no such row, or not there any more because the files of the
+// version were rewritten.
 func (s *Service) Origin(ctx context.Context, scope access.Project, t Table, v Version, place string) (Origin, error) {
 	view, err := s.ViewVersion(ctx, scope, t, v)
 	if err != nil {
 		return Origin{}, err
 	}
 	defer func() { _ = view.Close() }()
-	row, err := view.Row(ctx, place)
+	inView, _, _ := strings.Cut(place, "-")
+	if placeIn(view, inView) != place {
+		return Origin{}, fault.New(fault.NotFound, "storage.rows.moved", "The rows of the table were stored anew meanwhile. Choose the row again.")
+	}
+	row, err := view.Row(ctx, inView)
 	if errors.Is(err, engine.ErrNoRow) {
 		return Origin{}, fault.Newf(fault.NotFound, "storage.rows.notFound", "Version %d of table %s has no such row.", v.Number, t.TextID)
 	}
@@ -165,22 +180,34 @@ func (s *Service) Origin(ctx context.Context, scope access.Project, t Table, v V
 	for _, c := range view.Columns() {
 		o.Columns = append(o.Columns, c.Name)
 	}
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		var err error
-		if o.Job, err = s.jobs.Get(tx, scope, row.Job); err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		if o.Job.FileID == 0 {
-			return nil
-		}
-		if o.File, err = s.File(tx, scope, o.Job.FileID); err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.db.View(ctx, func(tx *db.Tx) error { return s.writer(tx, scope, &o) }); err != nil {
 		return Origin{}, err
 	}
 	s.reads.Note(ctx, audit.In(scope, "storage.rowTraced", "table", t.TextID, t.TextID).Says("%s looked up where a row of table %s came from.", scope.Actor().Name, t.TextID))
 	return o, nil
+}
+
+// writer finds the job that wrote a row, and what it wrote it from.
+func (s *Service) writer(tx *db.Tx, scope access.Project, o *Origin) (err error) {
+	if o.Job, err = s.jobs.Get(tx, scope, o.Row.Job); err != nil {
+		return unlessMissing(err)
+	}
+	var results struct {
+		Version int64 `json:"version"`
+	}
+	if err := decodeResults(o.Job, &results); err != nil {
+		return err
+	}
+	o.Version = results.Version
+	if o.Job.FileID != 0 {
+		o.File, err = s.File(tx, scope, o.Job.FileID)
+	}
+	return unlessMissing(err)
+}
+
+func unlessMissing(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
 }

@@ -30,7 +30,14 @@ type Snapshot struct {
 	Key         []string
 	JobID       int64
 	ActorName   string
+	UserID      int64 // of the person that the actor is; 0 = a token
 	CreatedAt   time.Time
+}
+
+// State is the version that the snapshot keeps, as far as it can be read, compared and
+// brought back.
+func (x Snapshot) State() Version {
+	return Version{Number: x.Version, SnapshotID: x.SnapshotID, SchemaID: x.SchemaID, Rows: x.Rows, Bytes: x.Bytes, Columns: x.Columns, Key: x.Key, CreatedAt: x.CreatedAt}
 }
 
 // snapshotTextMax is the length of a snapshot's description in characters.
@@ -39,6 +46,8 @@ const snapshotTextMax = 500
 // SnapshotFilter selects snapshots. Zero fields select all.
 type SnapshotFilter struct {
 	Before SnapshotCursor
+	From   Version // only of this version and later ones
+	To     int64   // only of this version and earlier ones
 	Limit  int
 }
 
@@ -57,6 +66,12 @@ func (s *Service) Snapshots(tx *db.Tx, scope access.Project, t Table, f Snapshot
 	w.And("table_id = ? AND deleted_at IS NULL", t.ID)
 	if !f.Before.At.IsZero() {
 		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	if f.From.Number != 0 { // a snapshot is never older than its version
+		w.And("version >= ? AND created_at >= ?", f.From.Number, f.From.CreatedAt)
+	}
+	if f.To != 0 {
+		w.And("version <= ?", f.To)
 	}
 	return db.All(tx, scanSnapshot, "SELECT "+snapshotColumns+" FROM snapshots WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
 }
@@ -277,12 +292,12 @@ func addToBucketQuietly(tx *db.Tx, bucket, bytes int64) error {
 	return tx.Must("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = $1", bucket, bytes)
 }
 
-const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, created_at`
+const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, user_id, created_at`
 
 func scanSnapshot(r db.Row) (Snapshot, error) {
 	var x Snapshot
 	var columns, key string
-	err := r.Scan(&x.ID, &x.Description, &x.Version, &x.SnapshotID, &x.SchemaID, &x.Rows, &x.Bytes, &columns, &key, &x.JobID, &x.ActorName, db.Time(&x.CreatedAt))
+	err := r.Scan(&x.ID, &x.Description, &x.Version, &x.SnapshotID, &x.SchemaID, &x.Rows, &x.Bytes, &columns, &key, &x.JobID, &x.ActorName, db.Null(&x.UserID), db.Time(&x.CreatedAt))
 	if err != nil {
 		return x, err
 	}

@@ -126,6 +126,19 @@ func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q 
 	if err != nil {
 		return nil, err
 	}
+	return s.preview(ctx, scope, t, v, q, "rows of table "+t.TextID)
+}
+
+// PreviewVersion is Preview of any version. Conflict when its rows are not kept any more.
+func (s *Service) PreviewVersion(ctx context.Context, scope access.Project, t Table, v Version, q engine.Query) (*engine.Result, error) {
+	view, err := s.ViewVersion(ctx, scope, t, v)
+	if err != nil {
+		return nil, err
+	}
+	return s.preview(ctx, scope, t, view, q, fmt.Sprintf("rows of version %d of table %s", v.Number, t.TextID))
+}
+
+func (s *Service) preview(ctx context.Context, scope access.Project, t Table, v *engine.View, q engine.Query, what string) (*engine.Result, error) {
 	defer func() { _ = v.Close() }()
 	res, err := v.Find(ctx, q)
 	var unknown *engine.UnknownColumnError
@@ -142,7 +155,10 @@ func (s *Service) Preview(ctx context.Context, scope access.Project, t Table, q 
 	if err != nil {
 		return nil, err
 	}
-	s.reads.Note(ctx, audit.In(scope, "storage.tablePreviewed", "table", t.TextID, t.TextID).Says("%s looked at rows of table %s.", scope.Actor().Name, t.TextID))
+	for i := range res.Rows {
+		res.Rows[i].Place = placeIn(v, res.Rows[i].Place)
+	}
+	s.reads.Note(ctx, audit.In(scope, "storage.tablePreviewed", "table", t.TextID, t.TextID).Says("%s looked at %s.", scope.Actor().Name, what))
 	return res, nil
 }
 

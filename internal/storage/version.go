@@ -24,6 +24,7 @@ type Version struct {
 	Operation  string
 	JobID      int64
 	ActorName  string
+	UserID     int64 // of the person that the actor is; 0 = a token
 	Added      int64 // rows that this version has and the one before had not
 	Changed    int64 // rows of the same key with other cells
 	Removed    int64
@@ -64,6 +65,22 @@ func (s *Service) Version(tx *db.Tx, scope access.Project, t Table, number int64
 		return Version{}, err
 	}
 	return version(tx, t.ID, number)
+}
+
+// VersionAndNow finds a version of a table and the current one. NotFound if there is
+// none with the number.
+func (s *Service) VersionAndNow(tx *db.Tx, scope access.Project, t Table, number int64) (v, now Version, err error) {
+	if err := scope.Require(access.StorageRead, false); err != nil {
+		return v, now, err
+	}
+	both, err := db.All(tx, scanVersion, "SELECT "+versionColumns+" FROM versions WHERE table_id = $1 AND number IN ($2, $3) ORDER BY number", t.ID, number, t.Version)
+	if err != nil {
+		return v, now, err
+	}
+	if len(both) == 0 || both[0].Number != number || both[len(both)-1].Number != t.Version {
+		return v, now, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return both[0], both[len(both)-1], nil
 }
 
 func version(tx *db.Tx, table, number int64) (Version, error) {
@@ -175,7 +192,7 @@ func (s *Service) RunRevert(ctx context.Context, run *jobs.Run) error {
 		}
 		if p.Snapshot != 0 {
 			sn, err := s.Snapshot(tx, scope, t, p.Snapshot)
-			to = Version{Number: sn.Version, SnapshotID: sn.SnapshotID, SchemaID: sn.SchemaID, Key: sn.Key}
+			to = sn.State()
 			return err
 		}
 		to, err = version(tx, t.ID, p.Version)
@@ -279,7 +296,7 @@ func (s *Service) source(tx *db.Tx, scope access.Project, from Source) (Table, V
 	}
 	if from.Snapshot != 0 {
 		sn, err := s.Snapshot(tx, scope, t, from.Snapshot)
-		return t, Version{Number: sn.Version, SnapshotID: sn.SnapshotID, SchemaID: sn.SchemaID, Key: sn.Key, Rows: sn.Rows}, err
+		return t, sn.State(), err
 	}
 	v, err := version(tx, t.ID, from.Version)
 	if err == nil && !v.Kept() {
@@ -337,13 +354,13 @@ func decodeResults(j jobs.Job, results any) error {
 	return nil
 }
 
-const versionColumns = `number, snapshot_id, schema_id, operation, job_id, actor_name, rows_added, rows_changed, rows_removed, rows_count, size_bytes,
+const versionColumns = `number, snapshot_id, schema_id, operation, job_id, actor_name, user_id, rows_added, rows_changed, rows_removed, rows_count, size_bytes,
 	columns, primary_key, source, created_at, expired_at`
 
 func scanVersion(r db.Row) (Version, error) {
 	var v Version
 	var columns, key string
-	err := r.Scan(&v.Number, &v.SnapshotID, &v.SchemaID, &v.Operation, &v.JobID, &v.ActorName, &v.Added, &v.Changed, &v.Removed, &v.Rows, &v.Bytes,
+	err := r.Scan(&v.Number, &v.SnapshotID, &v.SchemaID, &v.Operation, &v.JobID, &v.ActorName, db.Null(&v.UserID), &v.Added, &v.Changed, &v.Removed, &v.Rows, &v.Bytes,
 		&columns, &key, &v.Source, db.Time(&v.CreatedAt), db.Time(&v.ExpiredAt))
 	if err != nil {
 		return v, err

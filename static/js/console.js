@@ -140,8 +140,20 @@ on('htmx:after:swap', event => {
   if (!event.detail.ctx.request) return; // a live part, not an answer
   if (event.detail.ctx.response.status === 422) focusErrors(); // of a form that was sent, not of a choice on the way
   showTab();
+  showOrigin(event.detail.ctx.sourceElement);
   listen();
 });
+
+// The row whose origin the panel tells is marked, and the panel is where to read on.
+function showOrigin(source) {
+  const row = new URLSearchParams(location.search).get('row');
+  $$('.grid-data tbody tr:has(th a[hx-target="#panel"])').forEach(tr => {
+    const link = $('th a', tr), is = !!row && new URL(link.href).searchParams.get('row') === row;
+    tr.toggleAttribute('data-selected', is);
+    is ? link.setAttribute('aria-current', 'true') : link.removeAttribute('aria-current');
+  });
+  if (source?.matches?.('[hx-target="#panel"]')) $('#origin')?.focus();
+}
 
 /* Live parts: one event stream per visible tab. A message holds partials for parts of the page. */
 

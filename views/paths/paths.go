@@ -150,7 +150,12 @@ func TableVersions(project int64, table string) string { return Table(project, t
 
 // VersionCompare shows what two versions differ in.
 func VersionCompare(project int64, table string, before, after int64) string {
-	return With(TableVersions(project, table)+"/compare", "before", number(before), "after", number(after))
+	return With(VersionsCompare(project, table), "before", number(before), "after", number(after))
+}
+
+// VersionsCompare is the form that asks for two versions.
+func VersionsCompare(project int64, table string) string {
+	return TableVersions(project, table) + "/compare"
 }
 
 // VersionRevert shows what a revert would change; the revert is posted here.

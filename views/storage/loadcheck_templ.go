@@ -725,7 +725,7 @@ func firstRows(m LoadCheck) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Grid("first-rows", loadHeads(m.Columns), m.Rows).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Grid("first-rows", loadHeads(m.Columns), GridRows(m.Rows)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -242,7 +242,7 @@ func doomedRows(m RowsDelete) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Grid("doomed", m.Columns, m.Rows).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Grid("doomed", m.Columns, GridRows(m.Rows)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

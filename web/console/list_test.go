@@ -30,6 +30,11 @@ var lists = map[string]bool{
 	"/projects/:project/storage/buckets/:bucket/delete": false, "/projects/:project/trash": true,
 	"/projects/:project/storage/load": false, "/projects/:project/storage/load/:file": false, "/projects/:project/storage/files/:file/download": false,
 	"/projects/:project/storage/jobs": true, "/projects/:project/storage/jobs/:job": true,
+
+	"/projects/:project/storage/tables/:table/versions": true, "/projects/:project/storage/tables/:table/versions/compare": false,
+	"/projects/:project/storage/tables/:table/versions/:version/revert": false, "/projects/:project/storage/tables/:table/versions/:version/copy": false,
+	"/projects/:project/storage/tables/:table/snapshots":                   true,
+	"/projects/:project/storage/tables/:table/snapshots/:snapshot/restore": false, "/projects/:project/storage/tables/:table/snapshots/:snapshot/copy": false,
 }
 
 // TestListsAreAlsoCSVAndJSON asks every list for both.
@@ -111,7 +116,7 @@ func TestListsPage(t *testing.T) {
 }
 
 // fullScan is what SQLite says of a query that reads a whole table, or sorts.
-var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
+var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|snapshots|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
 
 // TestQueries: no page runs more than eight queries, however much it shows, and each of
 // them has an index.
@@ -133,6 +138,9 @@ func TestQueries(t *testing.T) {
 	jobsPath := in.path("/projects/:project/storage/jobs")
 	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?status=error&operation=tableImport",
 		jobsPath + "?status=cancelled&operation=tableImport&table=in.c-walk.things&before=a-1", jobsPath + "?before=a-1", "/?q=count"}
+	tablePath := in.path("/projects/:project/storage/tables/:table")
+	paths = append(paths, tablePath+"/versions?before=3", tablePath+"/versions/compare?before=1&after=2", tablePath+"/snapshots?before=a-1",
+		tablePath+"/preview?version=1", c.Get(tablePath+"/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""))
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))

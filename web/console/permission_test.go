@@ -30,6 +30,7 @@ import (
 type project struct {
 	tenancy.Project
 	table, bucket, file, job string
+	snapshot                 string
 	keyed                    string // a table with a primary key
 	trash                    *[]string
 }
@@ -55,6 +56,7 @@ func furnish(t *testing.T, s *webtest.Site, p tenancy.Project, by accounts.User)
 		t.Fatal(err)
 	}
 	furnishMore(t, s, scope, out)
+	furnishPast(t, s, scope, &out, load)
 	var j jobs.Job
 	s.Update(func(tx *db.Tx) (err error) {
 		j, err = s.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: storage.TableImport, Scope: scope, Table: out.table, Params: load})
@@ -95,6 +97,34 @@ func furnishMore(t *testing.T, s *webtest.Site, scope access.Project, p project)
 	})
 }
 
+// furnishPast gives the table a second version and a snapshot.
+func furnishPast(t *testing.T, s *webtest.Site, scope access.Project, p *project, load storage.Load) {
+	t.Helper()
+	load.Append = true
+	for _, ask := range []func(*db.Tx) (jobs.Job, error){
+		func(tx *db.Tx) (jobs.Job, error) { return s.App.Storage.StartLoad(tx, scope, load) },
+		func(tx *db.Tx) (jobs.Job, error) {
+			return s.App.Storage.CreateSnapshot(tx, scope, p.table, "Before the walk")
+		},
+	} {
+		s.Update(func(tx *db.Tx) error { _, err := ask(tx); return err })
+		if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.View(func(tx *db.Tx) error {
+		table, err := s.App.Storage.Table(tx, scope, p.table)
+		if err != nil {
+			return err
+		}
+		list, err := s.App.Storage.Snapshots(tx, scope, table, storage.SnapshotFilter{Limit: 1})
+		if err == nil {
+			p.snapshot = num(list[0].ID)
+		}
+		return err
+	})
+}
+
 func num(n int64) string { return strconv.FormatInt(n, 10) }
 
 func (p project) path(route string) string {
@@ -105,7 +135,7 @@ func (p project) path(route string) string {
 	if p.trash != nil {
 		trash = (*p.trash)[0]
 	}
-	return strings.NewReplacer(":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash).Replace(route)
+	return strings.NewReplacer(":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash, ":version", "1", ":snapshot", p.snapshot).Replace(route)
 }
 
 // used takes what a walk took out of the trash from what is known to be in it.
@@ -125,6 +155,12 @@ func forms(path string) url.Values {
 		return url.Values{"stage": {"in"}, "name": {"made-by-walk"}}
 	case strings.Contains(path, "/storage/buckets/"):
 		return url.Values{"displayName": {"Walked"}, "description": {"By the walk"}}
+	case strings.HasSuffix(path, "/revert"), strings.HasSuffix(path, "/restore"):
+		return url.Values{"from": {"2"}}
+	case strings.HasSuffix(path, "/copy"):
+		return url.Values{"bucket": {"in.c-walk"}, "table": {"copied-by-walk"}}
+	case strings.HasSuffix(path, "/snapshots"):
+		return url.Values{"description": {"By the walk"}}
 	case strings.Contains(path, "/storage/load/"):
 		return url.Values{"bucket": {"in.c-walk"}, "table": {"things"}, "mode": {"full"}}
 	}
@@ -149,8 +185,8 @@ func changeForms(path string) (url.Values, bool) {
 		"/columns":          {"column": {"extra"}},
 		"/columns/rename":   {"column": {"name"}, "newName": {"renamed"}},
 		"/columns/delete":   {"column": {"name"}},
-		"/rows/delete":      {"column": {"name"}, "op": {"eq"}, "value": {"one"}, "as": {"text"}, "from": {"1"}},
-		"/truncate":         {"from": {"1"}},
+		"/rows/delete":      {"column": {"name"}, "op": {"eq"}, "value": {"one"}, "as": {"text"}, "from": {"2"}},
+		"/truncate":         {"from": {"2"}},
 		"/things/delete":    {},
 		"/export":           {"column": {""}, "op": {"eq"}, "value": {""}, "as": {"text"}, "format": {"csv"}, "order": {""}, "direction": {"asc"}, "orderAs": {"text"}, "since": {""}, "limit": {""}},
 		"/in.c-walk/delete": {"confirm": {"in.c-walk"}, "tables": {"2"}},
@@ -212,7 +248,7 @@ func TestASVS_8_2_2(t *testing.T) {
 	for _, role := range access.Roles(false) {
 		actors = append(actors, actor{"standard " + string(role), string(role), s.SignIn(s.Member(standard, role)), ours})
 	}
-	theirs := project{Project: governed, bucket: "in.c-walk", table: "in.c-walk.things", file: "1", job: "1"}
+	theirs := project{Project: governed, bucket: "in.c-walk", table: "in.c-walk.things", file: "1", job: "1", snapshot: "1"}
 	for _, role := range access.Roles(true) {
 		actors = append(actors, actor{"governed " + string(role), string(role), s.SignIn(s.Member(governed, role)), theirs})
 	}

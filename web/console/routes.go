@@ -37,6 +37,20 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: storage + "/tables/:table/preview", Rule: gate.InProject(access.StorageRead, c.tablePreview)},
 		{Method: "GET", Path: storage + "/tables/:table/events", Rule: gate.InProject(access.StorageJobsRead, c.tableEvents)},
 
+		// Storage: a table's past
+		{Method: "GET", Path: storage + "/tables/:table/versions", Rule: gate.InProject(access.StorageRead, c.versions)},
+		{Method: "GET", Path: storage + "/tables/:table/versions/compare", Rule: gate.InProject(access.StorageRead, c.versionCompare)},
+		{Method: "GET", Path: storage + "/tables/:table/versions/:version/revert", Rule: gate.InProject(access.SnapshotsWrite, c.versionRevert)},
+		{Method: "POST", Path: storage + "/tables/:table/versions/:version/revert", Rule: gate.InProject(access.SnapshotsWrite, c.versionRevertSubmit)},
+		{Method: "GET", Path: storage + "/tables/:table/versions/:version/copy", Rule: gate.InProject(access.SnapshotsWrite, c.versionCopy)},
+		{Method: "POST", Path: storage + "/tables/:table/versions/:version/copy", Rule: gate.InProject(access.SnapshotsWrite, c.versionCopySubmit)},
+		{Method: "GET", Path: storage + "/tables/:table/snapshots", Rule: gate.InProject(access.StorageRead, c.snapshots)},
+		{Method: "POST", Path: storage + "/tables/:table/snapshots", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotCreate)},
+		{Method: "GET", Path: storage + "/tables/:table/snapshots/:snapshot/restore", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotRestore)},
+		{Method: "POST", Path: storage + "/tables/:table/snapshots/:snapshot/restore", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotRestoreSubmit)},
+		{Method: "GET", Path: storage + "/tables/:table/snapshots/:snapshot/copy", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotCopy)},
+		{Method: "POST", Path: storage + "/tables/:table/snapshots/:snapshot/copy", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotCopySubmit)},
+		{Method: "POST", Path: storage + "/tables/:table/snapshots/:snapshot/delete", Rule: gate.InProject(access.SnapshotsWrite, c.snapshotDelete)},
 		// Storage: changing tables
 		{Method: "GET", Path: storage + "/tables/new", Rule: gate.InProject(access.TablesWrite, c.tableNew)},
 		{Method: "POST", Path: storage + "/tables", Rule: gate.InProject(access.TablesWrite, c.tableCreate)},

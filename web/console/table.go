@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,22 +34,29 @@ const linksMax = 1 << 20
 
 // tableHead fills what stands atop every page of a table.
 func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, []storage.Column, error) {
-	id := ec.Param("table")
-	var m view.Table
-	t, err := c.app.Storage.Table(tx, s, id)
+	m, t, err := c.tableTop(ec, tx, s)
 	if err != nil {
 		return m, t, nil, err
 	}
 	columns, err := c.app.Storage.Columns(tx, t)
+	m.Columns = itoa(int64(len(columns)))
+	return m, t, columns, err
+}
+
+// tableTop is tableHead without the columns.
+func (c *Console) tableTop(ec echo.Context, tx *db.Tx, s access.Project) (view.Table, storage.Table, error) {
+	id := ec.Param("table")
+	var m view.Table
+	t, err := c.app.Storage.Table(tx, s, id)
 	if err != nil {
-		return m, t, nil, err
+		return m, t, err
 	}
 	shell, p, err := c.projectShell(ec, tx, s)
 	if err != nil {
-		return m, t, nil, err
+		return m, t, err
 	}
 	m = view.Table{Shell: shell, Kept: kept(p), StorageURL: paths.Storage(s.ID()), Bucket: ui.Link{Label: t.Bucket, URL: paths.Bucket(s.ID(), t.Bucket)},
-		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes), Columns: itoa(int64(len(columns))),
+		ID: id, Name: t.Name, Rows: ui.Number(t.Rows), Size: ui.Bytes(t.Bytes),
 		Created: c.when(t.CreatedAt), Changed: c.when(t.ChangedAt),
 		Version: itoa(t.Version), ColumnsURL: paths.Table(s.ID(), id), PreviewURL: paths.TablePreview(s.ID(), id), VersionsURL: paths.TableVersions(s.ID(), id),
 		SnapshotsURL: paths.TableSnapshots(s.ID(), id), EventsURL: paths.TableEvents(s.ID(), id), SettingsURL: paths.TableSettings(s.ID(), id), ExportURL: paths.TableExport(s.ID(), id)}
@@ -56,7 +64,7 @@ func (c *Console) tableHead(ec echo.Context, tx *db.Tx, s access.Project) (view.
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.LoadInto(s.ID(), t.Bucket, t.Name)
 	}
-	return m, t, columns, nil
+	return m, t, nil
 }
 
 // once gives a list that is there as a whole.
@@ -70,15 +78,27 @@ func once[T any](rows []T) func(*T) ([]T, error) {
 }
 
 func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
-	m := view.Preview{URL: ec.Request().URL.Path, Operators: operators()}
+	m := view.Preview{URL: ec.Request().URL.Path, PlainURL: ec.Request().URL.Path, Operators: operators()}
 	var t storage.Table
-	var columns []storage.Column
-	err := c.view(ec, func(tx *db.Tx) (err error) { m.Table, t, columns, err = c.tableHead(ec, tx, s); return err })
+	var v storage.Version // zero for the current one
+	err := c.view(ec, func(tx *db.Tx) error {
+		var err error
+		if m.Table, t, err = c.tableTop(ec, tx, s); err != nil {
+			return err
+		}
+		if ec.QueryParam("version") != "" {
+			v, err = c.pastVersion(ec, tx, s, t, &m)
+			return err
+		}
+		columns, err := c.app.Storage.Columns(tx, t)
+		m.Table.Columns = itoa(int64(len(columns)))
+		for _, col := range columns {
+			m.Names = append(m.Names, col.Name)
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, col := range columns {
-		m.Names = append(m.Names, col.Name)
 	}
 	q, errs := previewQuery(ec, &m)
 	c.rowActions(ec, s, t, &m)
@@ -92,8 +112,8 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		return err
 	}
 	defer leave()
-	res, err := c.app.Storage.Preview(ec.Request().Context(), s, t, q)
-	if errs, ok := fieldErrors(err); ok && ec.QueryParam("format") == "" {
+	res, err := c.rows(ec.Request().Context(), s, t, v, q)
+	if errs, ok := fieldErrors(err); ok && !gone(err) && ec.QueryParam("format") == "" {
 		m.Errors = errs
 		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
 	}
@@ -110,14 +130,20 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		}
 		m.Columns = append(m.Columns, col)
 	}
-	m.Rows = valuesOf(res.Rows)
-	m.Note = previewNote(t, q, len(res.Rows))
-	return page(ec, http.StatusOK, view.PreviewPage(m))
+	m.Rows = gridRows(ec, s, t, v, res.Rows)
+	m.Note = previewNote(rowsOf(t, v), q, len(res.Rows))
+	status := http.StatusOK
+	if place := ec.QueryParam("row"); place != "" {
+		if m.Origin, status, err = c.origin(ec, s, t, v, place); err != nil {
+			return err
+		}
+	}
+	return page(ec, status, view.PreviewPage(m))
 }
 
 // rowActions offers to export the rows of a preview, and to delete them.
 func (c *Console) rowActions(ec echo.Context, s access.Project, t storage.Table, m *view.Preview) {
-	if m.Table.Rows == "0" || ec.QueryParam("version") != "" {
+	if m.Table.Rows == "0" || m.Past != nil {
 		return
 	}
 	q := url.Values{}
@@ -139,20 +165,68 @@ func (c *Console) rowActions(ec echo.Context, s access.Project, t storage.Table,
 	}
 }
 
-// valuesOf gives rows as a grid shows them.
-func valuesOf(rows []engine.Row) [][]ui.Value {
-	var out [][]ui.Value
-	for _, r := range rows {
-		row := make([]ui.Value, len(r.Cells))
-		for i, cell := range r.Cells {
-			row[i] = ui.Value{Text: cell.Value, Null: cell.Null}
-			if cell.Cut {
-				row[i].Cut = "Only the first 16 kB are shown."
-			}
-		}
-		out = append(out, row)
+// gridRows are rows whose first cells lead to where they came from.
+func gridRows(ec echo.Context, s access.Project, t storage.Table, v storage.Version, rows []engine.Row) []view.GridRow {
+	link, number := originLinks(ec, s, t, len(rows)), t.Version
+	if v.Number != 0 {
+		number = v.Number
+	}
+	out := view.GridRows(valuesOf(rows))
+	for i, r := range rows {
+		out[i].URL, out[i].Selected = link(number, r.Place), r.Place != "" && r.Place == ec.QueryParam("row")
 	}
 	return out
+}
+
+// valuesOf gives rows as a grid shows them.
+func valuesOf(rows []engine.Row) [][]ui.Value {
+	out := make([][]ui.Value, len(rows))
+	for i, r := range rows {
+		for _, cell := range r.Cells {
+			out[i] = append(out[i], valueOf(cell))
+		}
+	}
+	return out
+}
+
+// pastVersion finds the version that the address names, for a preview of it.
+func (c *Console) pastVersion(ec echo.Context, tx *db.Tx, s access.Project, t storage.Table, m *view.Preview) (storage.Version, error) {
+	n, err := strconv.ParseInt(ec.QueryParam("version"), 10, 64)
+	if err != nil || n <= 0 {
+		return storage.Version{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	v, now, err := c.app.Storage.VersionAndNow(tx, s, t, n)
+	if err != nil {
+		return v, err
+	}
+	m.Names, m.Table.Columns = v.Columns, itoa(int64(len(now.Columns)))
+	if n == t.Version {
+		return v, nil
+	}
+	m.PlainURL = paths.VersionPreview(s.ID(), t.TextID, n)
+	m.Past = &view.Past{Number: itoa(n), Newest: itoa(t.Version), Text: madeBy(v) + ".", NowURL: paths.TablePreview(s.ID(), t.TextID),
+		CompareURL: paths.VersionCompare(s.ID(), t.TextID, n, t.Version)}
+	if s.May(access.SnapshotsWrite) {
+		m.Past.RevertURL, m.Past.CopyURL = paths.VersionRevert(s.ID(), t.TextID, n), paths.VersionCopy(s.ID(), t.TextID, n)
+	}
+	return v, nil
+}
+
+// rows gives rows of a version, or of the current one for the zero version, with their
+// places.
+func (c *Console) rows(ctx context.Context, s access.Project, t storage.Table, v storage.Version, q engine.Query) (*engine.Result, error) {
+	q.Origin = true
+	if v.Number == 0 {
+		return c.app.Storage.Preview(ctx, s, t, q)
+	}
+	return c.app.Storage.PreviewVersion(ctx, s, t, v, q)
+}
+
+func rowsOf(t storage.Table, v storage.Version) int64 {
+	if v.Number != 0 {
+		return v.Rows
+	}
+	return t.Rows
 }
 
 // turn waits for a free place among the previews. Unavailable after two seconds.
@@ -171,16 +245,16 @@ func (c *Console) turn(ec echo.Context) (leave func(), err error) {
 	}
 }
 
-func previewNote(t storage.Table, q engine.Query, shown int) string {
+func previewNote(rows int64, q engine.Query, shown int) string {
 	switch {
 	case len(q.Where) > 0 && shown == q.Limit:
-		return "First " + strconv.Itoa(shown) + " rows that fit, of " + ui.Count(t.Rows, "row", "rows")
+		return "First " + strconv.Itoa(shown) + " rows that fit, of " + ui.Count(rows, "row", "rows")
 	case len(q.Where) > 0:
-		return ui.Count(int64(shown), "row fits", "rows fit") + ", of " + ui.Number(t.Rows)
-	case int64(shown) < t.Rows:
-		return "First " + strconv.Itoa(shown) + " of " + ui.Count(t.Rows, "row", "rows")
+		return ui.Count(int64(shown), "row fits", "rows fit") + ", of " + ui.Number(rows)
+	case int64(shown) < rows:
+		return "First " + strconv.Itoa(shown) + " of " + ui.Count(rows, "row", "rows")
 	}
-	return ui.Count(t.Rows, "row", "rows")
+	return ui.Count(rows, "row", "rows")
 }
 
 func exportRows(ec echo.Context, t storage.Table, res *engine.Result) (bool, error) {
@@ -291,6 +365,7 @@ func columnsOf(p url.Values, names []string, errs ui.Errors) []string {
 func previewColumn(ec echo.Context, name string, o view.Order) view.GridColumn {
 	col := view.GridColumn{Name: name}
 	q := ec.Request().URL.Query()
+	q.Del("row")
 	q.Set("order", name)
 	q.Set("direction", "asc")
 	if o.Column == name {
