@@ -151,8 +151,8 @@ func (c *Console) dangers(s access.Project, t storage.Table, m *view.Settings) {
 // draft is the note that the address asks to change.
 func (c *Console) draft(ec echo.Context, tx *db.Tx, t storage.Table, columns []storage.Column) (view.Note, error) {
 	n := view.Note{Name: query(ec, "note")}
-	number, err := strconv.ParseInt(ec.QueryParam("field"), 10, 64)
-	if err != nil {
+	number, ok := fieldNumber(ec.QueryParam("field"))
+	if !ok {
 		return view.Note{}, nil
 	}
 	for _, col := range columns {
@@ -163,11 +163,17 @@ func (c *Console) draft(ec echo.Context, tx *db.Tx, t storage.Table, columns []s
 	if n.Name == "" {
 		return n, nil
 	}
-	n.Value, err = c.app.Storage.Noted(tx, t, number, n.Name)
-	if fault.Is(err, fault.NotFound) {
-		err = nil
+	value, err := c.app.Storage.Noted(tx, t, number, n.Name)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return n, err
 	}
-	return n, err
+	n.Value = value
+	return n, nil
+}
+
+func fieldNumber(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
 }
 
 func metadataCursor(text string) storage.MetadataCursor {
@@ -175,8 +181,8 @@ func metadataCursor(text string) storage.MetadataCursor {
 	if len(parts) != 3 {
 		return storage.MetadataCursor{}
 	}
-	number, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil {
+	number, ok := fieldNumber(parts[0])
+	if !ok {
 		return storage.MetadataCursor{}
 	}
 	return storage.MetadataCursor{Field: number, Provider: parts[1], Key: parts[2]}
