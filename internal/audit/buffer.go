@@ -23,9 +23,11 @@ type Buffer struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	held []held
-	full chan struct{}
-	stop chan struct{}
-	done chan struct{}
+
+	writing sync.Mutex // one batch after the other
+	full    chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
 }
 
 type held struct {
@@ -67,8 +69,10 @@ func (b *Buffer) hold(ctx context.Context, e Event) {
 	}
 }
 
-// Flush commits what is held now.
+// Flush commits what is held now, and waits for what is being committed.
 func (b *Buffer) Flush() {
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	b.mu.Lock()
 	batch := b.held
 	b.held = nil

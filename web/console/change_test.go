@@ -147,6 +147,13 @@ func (d *desk) picture() string {
 			for _, n := range notes {
 				fmt.Fprintf(&b, " {%q %s %q=%q}", n.Column, n.Provider, n.Key, n.Value)
 			}
+			kept, err := st.Snapshots(tx, d.scope, t, storage.SnapshotFilter{Limit: 100})
+			if err != nil {
+				return err
+			}
+			for _, n := range kept {
+				fmt.Fprintf(&b, " (snapshot %d %q of version %d, %d rows)", n.ID, n.Description, n.Version, n.Rows)
+			}
 			b.WriteString("\n")
 		}
 		rights, err := db.All(tx, func(r db.Row) (string, error) {
@@ -194,14 +201,15 @@ func (d *desk) checksum(t storage.Table) string {
 // constructive are the POST routes that destroy nothing, and why.
 var constructive = map[string]string{
 	"/login": "signs in", "/logout": "ends one's own session", "/setup": "is open once, on an empty installation", "/account/theme": "is a taste",
-	"/projects/:project/storage/buckets":              "makes an empty bucket, which is deleted again on its page",
-	"/projects/:project/storage/load/:file/check":     "reads",
-	"/projects/:project/storage/load":                 "keeps a file",
-	"/projects/:project/storage/jobs/:job/undo":       "is the undo itself",
-	"/projects/:project/storage/jobs/:job/cancel":     "leaves everything as it is",
-	"/projects/:project/storage/tables/:table/export": "reads",
-	"/projects/:project/trash/:trash/restore":         "brings back; what came back can be dropped again",
-	"/projects/:project/trash/:trash/purge":           "is where the promise of the trash ends: it asks for the name, and only few may",
+	"/projects/:project/storage/buckets":                 "makes an empty bucket, which is deleted again on its page",
+	"/projects/:project/storage/load/:file/check":        "reads",
+	"/projects/:project/storage/load":                    "keeps a file",
+	"/projects/:project/storage/jobs/:job/undo":          "is the undo itself",
+	"/projects/:project/storage/jobs/:job/cancel":        "leaves everything as it is",
+	"/projects/:project/storage/tables/:table/export":    "reads",
+	"/projects/:project/storage/tables/:table/snapshots": "keeps what is there; a snapshot is deleted again on its page",
+	"/projects/:project/trash/:trash/restore":            "brings back; what came back can be dropped again",
+	"/projects/:project/trash/:trash/purge":              "is where the promise of the trash ends: it asks for the name, and only few may",
 }
 
 // elsewhere are the POST routes whose undo another test walks.
@@ -215,6 +223,9 @@ func TestEveryDestructiveRouteHasAnUndo(t *testing.T) {
 	d := newDesk(t)
 	d.load("orders", "id,name,note\n1,ada,\n2,bob,\"\"\n3,\"c,d\",x\n", "id")
 	d.load("plain", "id,name\n1,one\n2,two\n")
+	snapshots := d.tablePath("plain") + "/snapshots"
+	d.follow(d.send(snapshots, snapshots, url.Values{"description": {"two rows"}}))
+	d.follow(d.loadForm("plain", "id,name\n7,seven\n"))
 	d.Member(d.project, access.ReadOnly)
 	d.Update(func(tx *db.Tx) error {
 		if _, err := d.App.Storage.DescribeTable(tx, d.scope, deskBucket+".orders", "Orders of the *shop*\n\nSecond"); err != nil {
@@ -233,25 +244,35 @@ func TestEveryDestructiveRouteHasAnUndo(t *testing.T) {
 		path, _, _ := strings.Cut(href, "#")
 		return path
 	}
+	kept := func(what string) string { // the form about the snapshot
+		href, _ := d.c.Get(snapshots).Page().Find(`a[href$="/` + what + `"]`).Attr("href")
+		return href
+	}
+	remove := strings.TrimSuffix(kept("restore"), "restore") + "delete"
 	walks := map[string][]struct {
 		name, page, action string
 		fields             url.Values
 	}{
-		"/projects/:project/storage/buckets/:bucket":               {{"edit a bucket", d.base + "/buckets/" + deskBucket + "/edit", d.base + "/buckets/" + deskBucket, url.Values{"displayName": {"New"}, "description": {"Other\r\nlines"}}}},
-		"/projects/:project/storage/buckets/:bucket/delete":        {{"delete a bucket", d.base + "/buckets/" + deskBucket + "/delete", d.base, url.Values{"confirm": {deskBucket}}}},
-		"/projects/:project/storage/tables":                        {{"make a table", d.base + "/tables/new?bucket=" + deskBucket, d.base + "/tables", url.Values{"table": {"made"}, "columns": {"a\r\nb\r\n"}, "key": {"b"}}}},
-		"/projects/:project/storage/tables/:table/description":     {{"describe", orders + "/settings", orders + "/description", url.Values{"description": {"Something else"}}}},
-		"/projects/:project/storage/tables/:table/metadata":        {{"note anew", orders + "/settings", orders + "/metadata", url.Values{"key": {"fresh"}, "value": {"x"}}}, {"note another value", orders + "/settings", orders + "/metadata", url.Values{"key": {"owner"}, "value": {"eve"}}}, {"note on a column", orders + "/settings", orders + "/metadata", url.Values{"column": {"name"}, "key": {"pii"}, "value": {"no"}}}},
-		"/projects/:project/storage/tables/:table/metadata/delete": {{"remove a note", orders + "/settings", orders + "/metadata/delete", url.Values{"column": {""}, "key": {"owner"}}}, {"remove a column's note", orders + "/settings", orders + "/metadata/delete", url.Values{"column": {"name"}, "key": {"pii"}}}},
-		"/projects/:project/storage/tables/:table/key":             {{"set a key", plain + "/settings", plain + "/key", url.Values{"key": {"name", "id", ""}}}},
-		"/projects/:project/storage/tables/:table/key/delete":      {{"remove the key", orders + "/settings", orders + "/key/delete", nil}},
-		"/projects/:project/storage/tables/:table/columns":         {{"add a column", orders, orders + "/columns", url.Values{"column": {"extra"}}}},
-		"/projects/:project/storage/tables/:table/columns/rename":  {{"rename a column", columnOf("name"), orders + "/columns/rename", url.Values{"newName": {"who"}}}, {"rename the key", columnOf("id"), orders + "/columns/rename", url.Values{"newName": {"number"}}}},
-		"/projects/:project/storage/tables/:table/columns/delete":  {{"drop a column", columnOf("name"), orders + "/columns/delete", nil}},
-		"/projects/:project/storage/tables/:table/rows/delete":     {{"delete rows", orders + "/rows/delete?column=name&op=eq&value=bob&as=text&column=&op=eq&value=&as=text", orders + "/rows/delete", nil}},
-		"/projects/:project/storage/tables/:table/truncate":        {{"delete all rows", orders + "/settings", orders + "/truncate", nil}},
-		"/projects/:project/storage/tables/:table/delete":          {{"drop a table", orders + "/settings", orders + "/delete", nil}},
-		"/projects/:project/storage/load/:file":                    {{"load", "", "", nil}},
+		"/projects/:project/storage/buckets/:bucket":                           {{"edit a bucket", d.base + "/buckets/" + deskBucket + "/edit", d.base + "/buckets/" + deskBucket, url.Values{"displayName": {"New"}, "description": {"Other\r\nlines"}}}},
+		"/projects/:project/storage/buckets/:bucket/delete":                    {{"delete a bucket", d.base + "/buckets/" + deskBucket + "/delete", d.base, url.Values{"confirm": {deskBucket}}}},
+		"/projects/:project/storage/tables":                                    {{"make a table", d.base + "/tables/new?bucket=" + deskBucket, d.base + "/tables", url.Values{"table": {"made"}, "columns": {"a\r\nb\r\n"}, "key": {"b"}}}},
+		"/projects/:project/storage/tables/:table/description":                 {{"describe", orders + "/settings", orders + "/description", url.Values{"description": {"Something else"}}}},
+		"/projects/:project/storage/tables/:table/metadata":                    {{"note anew", orders + "/settings", orders + "/metadata", url.Values{"key": {"fresh"}, "value": {"x"}}}, {"note another value", orders + "/settings", orders + "/metadata", url.Values{"key": {"owner"}, "value": {"eve"}}}, {"note on a column", orders + "/settings", orders + "/metadata", url.Values{"column": {"name"}, "key": {"pii"}, "value": {"no"}}}},
+		"/projects/:project/storage/tables/:table/metadata/delete":             {{"remove a note", orders + "/settings", orders + "/metadata/delete", url.Values{"column": {""}, "key": {"owner"}}}, {"remove a column's note", orders + "/settings", orders + "/metadata/delete", url.Values{"column": {"name"}, "key": {"pii"}}}},
+		"/projects/:project/storage/tables/:table/key":                         {{"set a key", plain + "/settings", plain + "/key", url.Values{"key": {"name", "id", ""}}}},
+		"/projects/:project/storage/tables/:table/key/delete":                  {{"remove the key", orders + "/settings", orders + "/key/delete", nil}},
+		"/projects/:project/storage/tables/:table/columns":                     {{"add a column", orders, orders + "/columns", url.Values{"column": {"extra"}}}},
+		"/projects/:project/storage/tables/:table/columns/rename":              {{"rename a column", columnOf("name"), orders + "/columns/rename", url.Values{"newName": {"who"}}}, {"rename the key", columnOf("id"), orders + "/columns/rename", url.Values{"newName": {"number"}}}},
+		"/projects/:project/storage/tables/:table/columns/delete":              {{"drop a column", columnOf("name"), orders + "/columns/delete", nil}},
+		"/projects/:project/storage/tables/:table/rows/delete":                 {{"delete rows", orders + "/rows/delete?column=name&op=eq&value=bob&as=text&column=&op=eq&value=&as=text", orders + "/rows/delete", nil}},
+		"/projects/:project/storage/tables/:table/truncate":                    {{"delete all rows", orders + "/settings", orders + "/truncate", nil}},
+		"/projects/:project/storage/tables/:table/delete":                      {{"drop a table", orders + "/settings", orders + "/delete", nil}},
+		"/projects/:project/storage/load/:file":                                {{"load", "", "", nil}},
+		"/projects/:project/storage/tables/:table/versions/:version/revert":    {{"revert", plain + "/versions/1/revert", plain + "/versions/1/revert", nil}},
+		"/projects/:project/storage/tables/:table/versions/:version/copy":      {{"copy a version", plain + "/versions/1/copy", plain + "/versions/1/copy", url.Values{"table": {"plain_1"}}}},
+		"/projects/:project/storage/tables/:table/snapshots/:snapshot/restore": {{"restore a snapshot", kept("restore"), kept("restore"), nil}},
+		"/projects/:project/storage/tables/:table/snapshots/:snapshot/copy":    {{"copy a snapshot", kept("copy"), kept("copy"), url.Values{"table": {"plain_s"}}}},
+		"/projects/:project/storage/tables/:table/snapshots/:snapshot/delete":  {{"delete a snapshot", snapshots, remove, nil}},
 	}
 	for _, r := range console.New(t.Context(), d.App, nil, nil).Routes() {
 		if r.Method != http.MethodPost {
