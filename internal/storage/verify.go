@@ -11,7 +11,6 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/storage/blob"
-	"steward/internal/storage/engine"
 )
 
 // Problem is something in the storage that is not as it is written down: one line.
@@ -36,10 +35,10 @@ func (s *Service) VerifyCounters(ctx context.Context, found func(Problem), progr
 				var b sums
 				return b, r.Scan(&b.id, &b.project, &b.name, &b.tables, &b.rows, &b.bytes, &b.tables1, &b.rows1, &b.bytes1)
 			}, fmt.Sprintf(`SELECT b.id, b.project_id, b.text_id, b.tables_count, b.rows_count, b.size_bytes,
-				(SELECT count(*) FROM tables t WHERE t.bucket_id = b.id),
-				(SELECT CAST(COALESCE(SUM(t.rows_count), 0) AS BIGINT) FROM tables t WHERE t.bucket_id = b.id),
-				(SELECT CAST(COALESCE(SUM(t.size_bytes), 0) AS BIGINT) FROM tables t WHERE t.bucket_id = b.id)
-				FROM buckets b WHERE b.id > $1 ORDER BY b.id LIMIT %d`, verifyPage), after)
+				(SELECT count(*) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL),
+				(SELECT CAST(COALESCE(SUM(t.rows_count), 0) AS BIGINT) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL),
+				(SELECT CAST(COALESCE(SUM(t.size_bytes), 0) AS BIGINT) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL)
+				FROM buckets b WHERE b.deleted_at IS NULL AND b.id > $1 ORDER BY b.id LIMIT %d`, verifyPage), after)
 			return err
 		})
 		if err != nil {
@@ -166,8 +165,8 @@ func (s *Service) VerifyTables(ctx context.Context, found func(Problem), progres
 	}
 }
 
-// VerifyTable compares a table's row with its data and reads every row of the current
-// version once, which proves the checksums of all pages. A table that changes meanwhile
+// VerifyTable compares a table's row, its versions and snapshots with its data, and reads
+// every file of all of them once, which proves their checksums. A table that changes meanwhile
 // is looked at again.
 func (s *Service) VerifyTable(ctx context.Context, t Table) ([]Problem, error) {
 	for {
@@ -222,15 +221,56 @@ func (s *Service) verifyTable(ctx context.Context, t Table) (problems []Problem,
 	if !same {
 		note(fmt.Sprintf("the %d columns of its data", len(there)), fmt.Sprintf("%d others in the database", len(columns)))
 	}
-	var rows int64
-	err = v.Each(ctx, engine.Query{Origin: true}, func(engine.Row) error { rows++; return nil })
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		note(fmt.Sprintf("%d readable rows", v.Rows()), fmt.Sprintf("after row %d: %s", rows, err))
-	case rows != v.Rows():
-		note(fmt.Sprintf("%d rows, as its metadata says", v.Rows()), fmt.Sprint(rows))
+	if v.Files() != t.Files {
+		note(fmt.Sprintf("%d data files, as its data has", v.Files()), fmt.Sprintf("%d in its counter", t.Files))
 	}
-	return problems, nil
+	damages, err := s.engine.Verify(ctx, t.Location, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range damages {
+		note("a whole file at "+d.File, d.Found)
+	}
+	if len(damages) > 0 {
+		return problems, nil
+	}
+	return problems, s.verifyPast(ctx, t, note)
+}
+
+// verifyPast compares the versions and snapshots of a table that are kept with what its
+// data shows of them.
+func (s *Service) verifyPast(ctx context.Context, t Table, note func(want, found string)) error {
+	type state struct {
+		what             string
+		snapshot, schema int64
+		rows             int64
+	}
+	var list []state
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, func(r db.Row) (state, error) {
+			var x state
+			return x, r.Scan(&x.what, &x.snapshot, &x.schema, &x.rows)
+		}, `SELECT 'version ' || CAST(number AS TEXT), snapshot_id, schema_id, rows_count FROM versions WHERE table_id = $1 AND expired_at IS NULL
+			UNION ALL SELECT 'snapshot ' || CAST(id AS TEXT), snapshot_id, schema_id, rows_count FROM snapshots WHERE table_id = $1 AND purged_at IS NULL`, t.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, x := range list {
+		v, err := s.engine.OpenVersion(ctx, t.Location, x.snapshot, int(x.schema))
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			note("readable rows of "+x.what, err.Error())
+			continue
+		case v.Rows() != x.rows:
+			note(fmt.Sprintf("%d rows in %s, as its data has", v.Rows(), x.what), fmt.Sprintf("%d in its counter", x.rows))
+		}
+		if err := v.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -671,7 +671,7 @@ func TrashAnswerPage(m TrashAnswer) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = ui.Input(ui.Field{ID: "name", Label: "Name", Hint: "Letters, digits, - and _.", Before: m.Bucket + ".", Value: m.Value, Error: m.Errors["name"], Required: true, Plain: true, Autocomplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Input(ui.Field{ID: "name", Label: "Name", Hint: "Its name in bucket " + m.Bucket + ": letters, digits, - and _.", Value: m.Value, Error: m.Errors["name"], Required: true, Plain: true, Autocomplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

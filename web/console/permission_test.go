@@ -129,7 +129,7 @@ func num(n int64) string { return strconv.FormatInt(n, 10) }
 
 func (p project) path(route string) string {
 	table, trash := p.table, "1"
-	if strings.HasSuffix(route, "/key/delete") {
+	if strings.HasSuffix(route, "/key/delete") && p.keyed != "" {
 		table = p.keyed
 	}
 	if p.trash != nil {

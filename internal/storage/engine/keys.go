@@ -2,10 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/parquet"
@@ -49,7 +49,11 @@ type hash = xxh3.Uint128
 // hasher makes hashes that only those of the same hasher compare with.
 type hasher uint64
 
-func newHasher() hasher { return hasher(rand.Uint64()) }
+func newHasher() hasher {
+	var seed [8]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	return hasher(binary.LittleEndian.Uint64(seed[:]))
+}
 
 func (h hasher) sum(tuple []byte) hash { return xxh3.Hash128Seed(tuple, uint64(h)) }
 

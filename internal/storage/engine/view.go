@@ -143,6 +143,9 @@ func (v *View) Rows() int64 { return v.rows }
 // Bytes returns the size of the table's data files and deletion vectors.
 func (v *View) Bytes() int64 { return v.bytes }
 
+// Files returns how many data files the table has.
+func (v *View) Files() int64 { return int64(len(v.live)) }
+
 // SnapshotID returns the snapshot that is shown, 0 if the table never had rows.
 func (v *View) SnapshotID() int64 { return v.snapshot }
 
