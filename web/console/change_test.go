@@ -213,7 +213,14 @@ var constructive = map[string]string{
 }
 
 // elsewhere are the POST routes whose undo another test walks.
-var elsewhere = map[string]string{}
+var elsewhere = map[string]string{
+	"/projects/:project/storage/tables/:table/versions/:version/revert":    "TestWrongFile",
+	"/projects/:project/storage/tables/:table/versions/:version/copy":      "TestSnapshotScreens",
+	"/projects/:project/storage/tables/:table/snapshots":                   "TestSnapshotScreens",
+	"/projects/:project/storage/tables/:table/snapshots/:snapshot/restore": "TestSnapshotScreens",
+	"/projects/:project/storage/tables/:table/snapshots/:snapshot/copy":    "TestSnapshotScreens",
+	"/projects/:project/storage/tables/:table/snapshots/:snapshot/delete":  "TestSnapshotScreens",
+}
 
 // TestEveryDestructiveRouteHasAnUndo does all that changes tables and buckets by the pages'
 // own forms, undoes it by the Undo that the next page offers, and compares what people see

@@ -74,8 +74,8 @@ func (c *Console) chosenVersion(ec echo.Context, tx *db.Tx, s access.Project, t 
 	if text := ec.QueryParam(field); text != "" {
 		*value = text
 	}
-	n, err := strconv.ParseInt(*value, 10, 64)
-	if err != nil || n < 1 || n > t.Version {
+	n, _ := strconv.ParseInt(*value, 10, 64) // 0 for what is no number
+	if n < 1 || n > t.Version {
 		errs[field] = fmt.Sprintf("Enter a version from 1 to %d.", t.Version)
 		return storage.Version{}, nil
 	}

@@ -248,7 +248,7 @@ func TestASVS_8_2_2(t *testing.T) {
 	for _, role := range access.Roles(false) {
 		actors = append(actors, actor{"standard " + string(role), string(role), s.SignIn(s.Member(standard, role)), ours})
 	}
-	theirs := project{Project: governed, bucket: "in.c-walk", table: "in.c-walk.things", file: "1", job: "1", snapshot: "1"}
+	theirs := project{Project: governed, bucket: "in.c-walk", table: "in.c-walk.things", file: "1", job: "1", snapshot: "1", keyed: "in.c-walk.keyed"}
 	for _, role := range access.Roles(true) {
 		actors = append(actors, actor{"governed " + string(role), string(role), s.SignIn(s.Member(governed, role)), theirs})
 	}
