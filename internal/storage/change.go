@@ -139,9 +139,6 @@ type move struct {
 	key     []string
 	source  int64
 	rekeyed bool // the key changed: that alone makes a version, too
-	changed int64
-	added   int64
-	removed int64
 }
 
 // move makes a staged state current and gives the table as it then is. What changed

@@ -258,7 +258,7 @@ func (s *Service) Restore(tx *db.Tx, scope access.Project, id int64, name string
 	}
 	was := x.TextID
 	if x.Kind == "bucket" {
-		err = s.restoreBucket(tx, scope, x)
+		err = s.restoreBucket(tx, x)
 	} else {
 		x.TextID, err = s.restoreTable(tx, scope, x, name)
 	}
@@ -315,7 +315,7 @@ func addToBucketSums(tx *db.Tx, bucket, table int64) error {
 		bucket, table, tx.Now)
 }
 
-func (s *Service) restoreBucket(tx *db.Tx, scope access.Project, x Trashed) error {
+func (s *Service) restoreBucket(tx *db.Tx, x Trashed) error {
 	err := tx.Must("UPDATE buckets SET text_id = $2, deleted_at = NULL, changed_at = $3 WHERE id = $1 AND deleted_at IS NOT NULL", x.Object, x.TextID, tx.Now)
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "storage.buckets.alreadyExists", "There is a bucket %s now. Delete it first.", x.TextID)

@@ -122,8 +122,8 @@ func reach(ctx context.Context, files *files, t *table.Table, visit func(locatio
 func (e *Engine) Folders(ctx context.Context, fn func(folder string, number int64, made time.Time) error) error {
 	return e.store.Folders(ctx, "tables", func(name string, modified time.Time) error {
 		number, err := strconv.ParseInt(name, 10, 64)
-		if err != nil {
-			return nil // none of ours
+		if strconv.FormatInt(number, 10) != name || err != nil {
+			return nil //nolint:nilerr // another name is that of none of ours
 		}
 		return fn("tables/"+name, number, modified) // what lies right in it comes at its beginning
 	})
