@@ -208,8 +208,24 @@ func TestSweep(t *testing.T) {
 		return path
 	}
 	inLive, dead, making := stray(live.Folder, "killed.parquet", time.Now()), stray("tables/990001", "killed.parquet", old), stray("tables/990002", "linked.parquet", time.Now())
+	file := p.upload("kept", 1)
+	upload := filepath.Join(p.App.Config.StoreDir(), "files", "1", "0000stray")
+	if err := os.WriteFile(upload, []byte("a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var kept string
+	p.View(func(tx *db.Tx) (err error) {
+		kept, err = db.Value[string](tx, "SELECT blob_key FROM files WHERE id = $1", file)
+		return err
+	})
+	kept = filepath.Join(p.App.Config.StoreDir(), kept)
+	for _, path := range []string{upload, kept} {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.system(storage.Sweep)
-	for path, stays := range map[string]bool{inLive: false, dead: false, making: true} {
+	for path, stays := range map[string]bool{inLive: false, dead: false, making: true, upload: false, kept: true} {
 		if _, err := os.Stat(path); (err == nil) != stays {
 			t.Errorf("%s: %v, should it stay: %v", path, err, stays)
 		}
