@@ -106,7 +106,7 @@ func LoadOf(j jobs.Job) (Load, error) {
 		return Load{}, fmt.Errorf("storage: params of job %d: %w", j.ID, err)
 	}
 	return Load{File: p.FileID, Bucket: p.Bucket, Table: p.Table, Append: p.Incremental, Dialect: p.dialect(), SkipBad: p.BadRows == skipBad,
-		DropColumns: p.DropColumns, AddColumns: p.AddColumns}, nil
+		DropColumns: p.DropColumns, AddColumns: p.AddColumns, Key: p.Key}, nil
 }
 
 // Plan is what a load would do to a table's columns.
@@ -115,6 +115,7 @@ type Plan struct {
 	Table   Table
 	New     []string // columns of the file that the table lacks
 	Missing []string // columns of the table that the file lacks
+	Key     []string // the table's primary key
 }
 
 // PlanLoad compares a file's header with the table it would go into.
@@ -131,7 +132,7 @@ func (s *Service) PlanLoad(tx *db.Tx, scope access.Project, bucket, table string
 	if err != nil {
 		return p, err
 	}
-	p.Exists, p.Table = true, t
+	p.Exists, p.Table, p.Key = true, t, KeyOf(columns)
 	for _, c := range columns {
 		if !slices.Contains(header, c.Name) {
 			p.Missing = append(p.Missing, c.Name)

@@ -506,3 +506,26 @@ func TestDownload(t *testing.T) {
 	l.Get(at).Want(http.StatusNotFound)
 	l.Get(strings.Replace(at, "/1/", "/999/", 1)).Want(http.StatusNotFound)
 }
+
+// TestKeyedLoads: the pages make a table with a primary key, and change its rows by it.
+func TestKeyedLoads(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	if got := l.try("keyed", "a.csv", "id,area,name\n1,n,one\n2,n,two\n2,n,zwei\n1,s,other\n", "key", "id\r\narea\r\n"); got.step != "loaded" || !strings.Contains(got.text, `"duplicateRows": 1`) {
+		t.Fatalf("ended at %s: %.900s", got.step, got.text)
+	}
+	for _, bad := range []struct{ key, says string }{{"id\nnope", "no column &#34;nope&#34;"}, {"id\nid", "stands there twice"}} {
+		if got := l.try("refused", "a.csv", "id\n1\n", "key", bad.key); got.step == "loaded" || !strings.Contains(got.text, bad.says) && !strings.Contains(got.text, strings.ReplaceAll(bad.says, "&#34;", `"`)) {
+			t.Errorf("key %q ended at %s: %.900s", bad.key, got.step, got.text)
+		}
+	}
+	got := l.try("keyed", "b.csv", "id,area,name\n1,n,one\n2,n,deux\n3,n,three\n", "mode", "append")
+	for _, says := range []string{`"rowsAdded": 1`, `"rowsChanged": 1`, `"rowsUnchanged": 1`, `"rowsInTable": 4`} {
+		if got.step != "loaded" || !strings.Contains(got.text, says) {
+			t.Errorf("the second load ended at %s without %s: %.1500s", got.step, says, got.text)
+		}
+	}
+	if got := l.try("keyed", "c.csv", "id,name\n9,nine\n", "mode", "full", "drop", `["area"]`); got.step == "loaded" || !strings.Contains(got.text, "of the primary key") {
+		t.Errorf("a load without a column of the key ended at %s: %.900s", got.step, got.text)
+	}
+}

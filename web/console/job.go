@@ -351,6 +351,11 @@ func jobRows(j jobs.Job) []ui.Stat {
 	figure("tables", "Tables", ui.Number)
 	figure("rows", "Rows", ui.Number)
 	figure("rowsAdded", "Rows added", ui.Number)
+	for _, name := range []string{"rowsChanged", "rowsUnchanged", "duplicateRows"} { // of loads by a primary key
+		if r[name] != 0.0 {
+			figure(name, map[string]string{"rowsChanged": "Rows changed", "rowsUnchanged": "Rows unchanged", "duplicateRows": "Replaced by later rows"}[name], ui.Number)
+		}
+	}
 	figure("rowsRemoved", "Rows removed", ui.Number)
 	figure("rowsInTable", "Rows in the table", ui.Number)
 	figure("uncompressedBytes", "Data", ui.Bytes)

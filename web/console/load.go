@@ -162,6 +162,7 @@ func (c *Console) loadCheck(ec echo.Context, s access.Project) error {
 		in[k] = query(ec, k)
 	}
 	in["nulls"] = ec.QueryParam("nulls") // spaces count
+	in["key"] = ec.QueryParam("key")
 	m, err := c.loadModel(ec, s, in)
 	if err != nil {
 		return err
@@ -174,9 +175,13 @@ type check struct {
 	view.LoadCheck
 	dialect        csv.Dialect
 	dropped, added []string // columns, as far as they are agreed to
+	key            []string // of a new table
 }
 
-var checkFields = []string{"delimiter", "quotes", "encoding", "header", "empty", "nulls", "nullsQuoted", "badRows", "bucket", "table", "mode", "drop", "add"}
+var checkFields = []string{"delimiter", "quotes", "encoding", "header", "empty", "nulls", "nullsQuoted", "badRows", "bucket", "table", "key", "mode", "drop", "add"}
+
+// keyTextMax bounds the names of a new table's key, because the address holds them.
+const keyTextMax = 4000
 
 // nullsMax bounds the texts that stand for NULL, because the address holds them.
 const nullsMax = 4000
@@ -201,7 +206,7 @@ func (c *Console) loadSend(ec echo.Context, s access.Project, only bool) error {
 		return err
 	}
 	l := storage.Load{File: file, Bucket: m.Bucket, Table: in["table"], Append: in["mode"] == "append", Dialect: m.dialect, SkipBad: m.BadRows == "skip",
-		DropColumns: m.dropped, AddColumns: m.added}
+		DropColumns: m.dropped, AddColumns: m.added, Key: m.key}
 	start := c.app.Storage.StartCheck
 	if !only {
 		start = c.app.Storage.StartLoad
@@ -380,7 +385,10 @@ func (c *Console) loadTarget(tx *db.Tx, s access.Project, m *check, header []str
 			m.Tables = append(m.Tables, t.Name)
 		}
 	}
-	m.Modes = loadModes(plan, m.Table)
+	m.Modes, m.TakesKey = loadModes(plan, m.Table), !plan.Exists
+	if m.TakesKey && in["key"] != "" {
+		m.chooseKey(in["key"], header)
+	}
 	for _, name := range header {
 		col := view.LoadColumn{Name: name}
 		if plan.Exists {
@@ -395,14 +403,38 @@ func (c *Console) loadTarget(tx *db.Tx, s access.Project, m *check, header []str
 	return nil
 }
 
+// chooseKey reads the primary key of a new table: names of the file's columns, one a line.
+func (m *check) chooseKey(text string, header []string) {
+	m.KeyColumns = text
+	if len(text) > keyTextMax {
+		m.fault("key", "These are too many names. Choose the key on the table's settings after the load.")
+		return
+	}
+	for name := range strings.SplitSeq(strings.ReplaceAll(text, "\r", ""), "\n") {
+		name = strings.TrimSpace(name)
+		switch {
+		case name == "":
+		case !slices.Contains(header, name):
+			m.fault("key", fmt.Sprintf("The file has no column %.100q.", name))
+		case slices.Contains(m.key, name):
+			m.fault("key", fmt.Sprintf("Column %.100q stands there twice.", name))
+		default:
+			m.key = append(m.key, name)
+		}
+	}
+}
+
 func loadModes(p storage.Plan, table string) []ui.Choice {
 	if !p.Exists {
 		return []ui.Choice{{Value: "full", Label: "Make a new table", Text: table + " does not exist yet. The rows of the file become its first version."}}
 	}
-	return []ui.Choice{
-		{Value: "full", Label: "Replace all rows", Text: fmt.Sprintf("The %s of %s go, the rows of the file come.", ui.Count(p.Table.Rows, "row", "rows"), p.Table.TextID)},
-		{Value: "append", Label: "Add the rows", Text: "The rows of the file come after those that are there."},
+	replace := ui.Choice{Value: "full", Label: "Replace all rows", Text: fmt.Sprintf("The %s of %s go, the rows of the file come.", ui.Count(p.Table.Rows, "row", "rows"), p.Table.TextID)}
+	if len(p.Key) == 0 {
+		return []ui.Choice{replace, {Value: "append", Label: "Add the rows", Text: "The rows of the file come after those that are there."}}
 	}
+	replace.Text += " Of rows with the same primary key the last one counts."
+	return []ui.Choice{replace, {Value: "append", Label: "Add and change rows",
+		Text: fmt.Sprintf("Rows whose primary key (%s) is there already are changed, the others are added. Rows that are the same stay untouched.", strings.Join(p.Key, ", "))}}
 }
 
 // columnChanges says which columns a load would drop or add. Replacing the rows asks for
@@ -416,6 +448,9 @@ func columnChanges(m *check, p storage.Plan, in map[string]string) {
 			m.Errors = ui.Errors{"mode": "Rows can be added only with every column of the table. The file lacks: " + strings.Join(p.Missing, ", ") + "."}
 		}
 		return
+	}
+	if i := slices.IndexFunc(p.Key, func(name string) bool { return slices.Contains(p.Missing, name) }); i >= 0 {
+		m.fault("mode", fmt.Sprintf("The file lacks column %q of the primary key. Choose another file, or remove the key first.", p.Key[i]))
 	}
 	for _, ch := range []struct {
 		field, says, does string
@@ -528,6 +563,9 @@ func optionFields(l storage.Load) []view.JobField {
 		{Name: "bucket", Value: l.Bucket}, {Name: "table", Value: l.Table}, {Name: "mode", Value: mode}, {Name: "badRows", Value: bad}}
 	if l.Dialect.NullsQuoted {
 		out = append(out, view.JobField{Name: "nullsQuoted", Value: "yes"})
+	}
+	if len(l.Key) > 0 {
+		out = append(out, view.JobField{Name: "key", Value: strings.Join(l.Key, "\n")})
 	}
 	if len(l.DropColumns) > 0 {
 		out = append(out, view.JobField{Name: "drop", Value: tick(l.DropColumns)})
