@@ -188,7 +188,7 @@ func (s *Service) move(tx *db.Tx, scope access.Project, m move) (Table, error) {
 
 // addToBucket keeps a bucket's sums.
 func addToBucket(tx *db.Tx, bucket, tables, rows, bytes int64) error {
-	return tx.Must(`UPDATE buckets SET tables_count = tables_count + $2, rows_count = rows_count + $3, size_bytes = size_bytes + $4, changed_at = $5 WHERE id = $1`,
+	return tx.Must(`UPDATE buckets SET tables_count = tables_count + $2, rows_count = rows_count + $3, size_bytes = size_bytes + $4, changed_at = $5 WHERE id = $1 AND deleted_at IS NULL`,
 		bucket, tables, rows, bytes, tx.Now)
 }
 

@@ -45,6 +45,10 @@ func (s *Service) CreateTable(tx *db.Tx, scope access.Project, d Definition) (jo
 	}
 	c.Field(len(d.Columns) > 0, "columns", "Name at least one column.")
 	c.Field(len(d.Columns) <= columnsMax, "columns", "A table has at most 4,096 columns.")
+	c.Field(len(d.Key) <= keyMax, "key", "A primary key has at most 32 columns.")
+	if err := c.Err(); err != nil { // what follows takes the longer the more there are
+		return jobs.Job{}, err
+	}
 	for i, name := range d.Columns {
 		if problem := columnProblem(name); problem != "" {
 			c.Field(false, "columns", fmt.Sprintf("Column %d: %s", i+1, problem))
@@ -55,7 +59,6 @@ func (s *Service) CreateTable(tx *db.Tx, scope access.Project, d Definition) (jo
 			break
 		}
 	}
-	c.Field(len(d.Key) <= keyMax, "key", "A primary key has at most 32 columns.")
 	for i, name := range d.Key {
 		c.Field(slices.Contains(d.Columns, name), "key", fmt.Sprintf("The key names %q, which is no column.", excerpt(name)))
 		c.Field(!slices.Contains(d.Key[:i], name), "key", fmt.Sprintf("The key names %q twice.", excerpt(name)))
@@ -369,6 +372,9 @@ func (s *Service) AddKey(tx *db.Tx, scope access.Project, table string, key []st
 	var c fault.Check
 	c.Field(len(key) > 0, "key", "Choose at least one column.")
 	c.Field(len(key) <= keyMax, "key", "A primary key has at most 32 columns.")
+	if err := c.Err(); err != nil {
+		return jobs.Job{}, err
+	}
 	for i, name := range key {
 		c.Field(hasColumn(columns, name), "key", fmt.Sprintf("The table has no column %q.", excerpt(name)))
 		c.Field(!slices.Contains(key[:i], name), "key", fmt.Sprintf("Column %q is chosen twice.", excerpt(name)))

@@ -48,6 +48,7 @@ const expiring = `SELECT v.number FROM versions v JOIN versions n ON n.table_id 
 // forgotten, and the files that nothing needs any more are removed.
 func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 	var horizon time.Time
+	var gone []int64 // snapshots
 	return s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
 		x := engine.Expire{Folder: t.Folder, Base: t.Location}
 		err := s.db.View(ctx, func(tx *db.Tx) error {
@@ -60,7 +61,7 @@ func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 			if err != nil {
 				return err
 			}
-			gone, err := db.All(tx, db.Scalar[int64], "SELECT id FROM snapshots WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2", t.ID, horizon)
+			gone, err = db.All(tx, db.Scalar[int64], "SELECT id FROM snapshots WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2 ORDER BY id", t.ID, horizon)
 			for _, id := range gone {
 				x.Unpin = append(x.Unpin, tag(id))
 			}
@@ -75,7 +76,10 @@ func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 		if err != nil {
 			return "", err
 		}
-		_, err = tx.Exec("UPDATE snapshots SET purged_at = $3 WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2", t.ID, horizon, tx.Now)
+		went, err := db.All(tx, db.Scalar[int64], "UPDATE snapshots SET purged_at = $3 WHERE table_id = $1 AND purged_at IS NULL AND deleted_at <= $2 RETURNING id", t.ID, horizon, tx.Now)
+		if err == nil && len(went) != len(gone) {
+			err = fault.New(fault.Conflict, "storage.snapshots.back", "A deleted snapshot came back meanwhile. This round let nothing go.")
+		}
 		return fmt.Sprintf("Let %d versions of table %d go.", n, t.ID), err
 	}, func(ctx context.Context, t Table) error {
 		_, err := s.engine.Sweep(ctx, t.Folder, t.Location, s.db.Now().Add(-longestJob))
@@ -148,31 +152,13 @@ const maintainMost = 1000
 // RunMaintain is the round of maintenance: what is in the trash past its time is purged,
 // and tables with versions past theirs are trimmed, each by a job of its own.
 func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
-	var purged, trimmed int
-	for {
-		var some []Trashed
-		err := s.db.Update(ctx, func(tx *db.Tx) error {
-			var err error
-			some, err = db.All(tx, scanTrashed, "SELECT "+trashColumns+" FROM trash WHERE state = 'held' AND with_bucket = 0 AND expires_at <= $1 ORDER BY expires_at LIMIT 20", tx.Now)
-			if err != nil {
-				return err
-			}
-			for _, x := range some {
-				if err := s.expire(tx, x); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		purged += len(some)
-		if len(some) < 20 || purged >= maintainMost {
-			break
-		}
+	purged, failed, err := s.expireTrash(ctx)
+	if err != nil {
+		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	var trimmed int
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		trimmed = 0
 		due, err := db.All(tx, scanTable, "SELECT "+tableColumns+` WHERE t.id IN (
 			SELECT v.table_id FROM versions v JOIN versions n ON n.table_id = v.table_id AND n.number = v.number + 1
 				JOIN tables x ON x.id = v.table_id JOIN projects p ON p.id = x.project_id
@@ -189,9 +175,42 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 			}
 			trimmed++
 		}
+		return nil
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
 		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": trimmed},
 			Says: fmt.Sprintf("Purged %d things from the trash and had %d tables trimmed.", purged, trimmed)})
 	})
+}
+
+// expireTrash purges what is in the trash past its time, each thing by itself: one that
+// cannot be purged does not keep the others. failed tells of those.
+func (s *Service) expireTrash(ctx context.Context) (purged int, failed, err error) {
+	var due []Trashed
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		due, err = db.All(tx, scanTrashed, "SELECT "+trashColumns+" FROM trash WHERE state = 'held' AND with_bucket = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT "+fmt.Sprint(maintainMost), tx.Now)
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, x := range due {
+		err := s.db.Update(ctx, func(tx *db.Tx) error { return s.expire(tx, x) })
+		switch {
+		case ctx.Err() != nil:
+			return purged, failed, ctx.Err()
+		case fault.Is(err, fault.NotFound): // restored or purged meanwhile
+		case fault.HasCode(err, "storage.trash.holds"): // its turn comes when what it holds has gone
+		case err != nil:
+			failed = errors.Join(failed, fmt.Errorf("storage: expire %s %s: %w", x.Kind, x.TextID, err))
+		default:
+			purged++
+		}
+	}
+	return purged, failed, nil
 }
 
 // once enqueues a system job about a table unless one waits or runs already.
@@ -201,7 +220,9 @@ func (s *Service) once(tx *db.Tx, t Table, operation string) error {
 	if err != nil || there {
 		return err
 	}
-	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}})
+	// Once: while it waited to be tried again, nothing else could change the table. The
+	// next change, or the next round, asks for it anew.
+	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}, MaxAttempts: 1})
 	return err
 }
 
@@ -229,6 +250,7 @@ func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 	before := s.db.Now().Add(-longestJob)
 	var all engine.Swept
 	var tables int64
+	var failed error
 	err := s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
 		var t Table
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, id); return err })
@@ -239,6 +261,10 @@ func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		swept, err := s.engine.Sweep(ctx, folder, t.Location, before)
+		if err != nil && ctx.Err() == nil { // a damaged table does not keep the others
+			failed = errors.Join(failed, fmt.Errorf("storage: sweep %s: %w", folder, err))
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -251,7 +277,7 @@ func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	strays, err := s.sweepStrays(ctx, before)
-	if err != nil {
+	if err = errors.Join(failed, err); err != nil {
 		return err
 	}
 	all.Files, all.Bytes = all.Files+strays.Files, all.Bytes+strays.Bytes

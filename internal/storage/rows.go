@@ -21,6 +21,7 @@ const conditionsMax = 20
 type deleteParams struct {
 	Where    []filterParams `json:"whereFilters"`
 	Truncate bool           `json:"allowTruncate"`
+	From     int64          `json:"fromVersion,omitempty"` // the version that the rows were counted in
 }
 
 // filterParams is a condition as a job keeps and shows it.
@@ -91,7 +92,7 @@ func (s *Service) DeleteRows(tx *db.Tx, scope access.Project, table string, wher
 	if len(where) > 0 {
 		asks = fmt.Sprintf("delete the rows of table %s where %s", table, whereText(where))
 	}
-	return s.enqueue(tx, scope, TableRowsDelete, table, deleteParams{filtersOf(where), truncate}, asks)
+	return s.enqueue(tx, scope, TableRowsDelete, table, deleteParams{filtersOf(where), truncate, from}, asks)
 }
 
 // whereText says conditions in words.
@@ -121,6 +122,9 @@ func (s *Service) RunDeleteRows(ctx context.Context, run *jobs.Run) error {
 		stage: func(ctx context.Context, t Table) (*engine.Staged, error) {
 			if len(where) == 0 && !p.Truncate {
 				return nil, fault.New(fault.Invalid, "storage.tables.allRows", "Without a condition all rows would go.")
+			}
+			if p.From != 0 && p.From != t.Version {
+				return nil, moved(t, p.From)
 			}
 			return s.engine.Delete(ctx, engine.Delete{Folder: t.Folder, Base: t.Location, Where: where, Job: run.Job.ID,
 				Progress: func(rows int64) { run.Progress(rows, 0) }})

@@ -279,17 +279,12 @@ func relocate(tx *db.Tx, t Table, st *engine.Staged) error {
 	if n != 1 {
 		return fault.Newf(fault.Conflict, "storage.tables.moved", "Table %s changed meanwhile. This job changed nothing.", t.TextID)
 	}
-	if t.TrashedAt.IsZero() {
-		return addToBucketQuietly(tx, t.BucketID, st.Bytes-t.Bytes)
-	}
-	return nil
-}
-
-func addToBucketQuietly(tx *db.Tx, bucket, bytes int64) error {
-	if bytes == 0 {
+	if st.Bytes == t.Bytes {
 		return nil
 	}
-	return tx.Must("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = $1", bucket, bytes)
+	// The bucket that it is in now: it may have come back from the trash meanwhile.
+	_, err = tx.Exec("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = (SELECT bucket_id FROM tables WHERE id = $1 AND deleted_at IS NULL)", t.ID, st.Bytes-t.Bytes)
+	return err
 }
 
 const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, user_id, created_at`

@@ -31,14 +31,26 @@ type Trashed struct {
 
 // DropTable enqueues the job that moves a table to the trash.
 func (s *Service) DropTable(tx *db.Tx, scope access.Project, table string) (jobs.Job, error) {
-	if _, err := s.writable(tx, scope, access.TablesWrite, table); err != nil {
+	t, err := s.writable(tx, scope, access.TablesWrite, table)
+	if err != nil {
 		return jobs.Job{}, err
 	}
-	return s.enqueue(tx, scope, TableDrop, table, struct{}{}, fmt.Sprintf("drop table %s", table))
+	return s.enqueue(tx, scope, TableDrop, table, dropParams{Table: t.ID}, fmt.Sprintf("drop table %s", table))
+}
+
+// dropParams is a drop as a job keeps it.
+type dropParams struct {
+	Table int64 `json:"tableNumber"`           // another table may get its name
+	From  int64 `json:"fromVersion,omitempty"` // the only version that may be dropped; 0 = any
+	Undo  int64 `json:"undoOfJob,omitempty"`
 }
 
 // RunDrop is the work of dropping a table: it goes to the trash as it is.
 func (s *Service) RunDrop(ctx context.Context, run *jobs.Run) error {
+	var p dropParams
+	if err := decode(run.Job, &p); err != nil {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
@@ -47,6 +59,12 @@ func (s *Service) RunDrop(ctx context.Context, run *jobs.Run) error {
 		t, err := s.Table(tx, scope, run.Job.Table)
 		if err != nil {
 			return missing(run.Job.Table, err)
+		}
+		if p.Table != t.ID {
+			return missing(run.Job.Table, fault.New(fault.NotFound, "notFound", "Not found."))
+		}
+		if p.From != 0 && p.From != t.Version {
+			return moved(t, p.From)
 		}
 		until, err := s.keptUntil(tx, scope)
 		if err != nil {
@@ -118,7 +136,7 @@ func (s *Service) DeleteBucket(tx *db.Tx, scope access.Project, bucket string, t
 		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.buckets.changed", "Bucket %s has %d tables now, no longer %d. Look again at what would go.", bucket, b.Tables, tables)
 	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: BucketDelete, Scope: scope, Priority: jobs.Person, SerialKey: fmt.Sprintf("bucket:%d:%s", scope.Branch(), bucket), Params: map[string]any{"bucket": bucket, "force": tables > 0},
+		Class: jobs.Storage, Operation: BucketDelete, Scope: scope, Priority: jobs.Person, SerialKey: fmt.Sprintf("bucket:%d:%s", scope.Branch(), bucket), Params: map[string]any{"bucket": bucket, "force": tables > 0, "tables": tables},
 	})
 	if err != nil {
 		return jobs.Job{}, err
@@ -133,6 +151,7 @@ func (s *Service) DeleteBucket(tx *db.Tx, scope access.Project, bucket string, t
 func (s *Service) RunDeleteBucket(ctx context.Context, run *jobs.Run) error {
 	var p struct {
 		Bucket string `json:"bucket"`
+		Tables int64  `json:"tables"`
 	}
 	if err := decode(run.Job, &p); err != nil {
 		return err
@@ -146,8 +165,20 @@ func (s *Service) RunDeleteBucket(ctx context.Context, run *jobs.Run) error {
 		if err != nil {
 			return err
 		}
+		// First, so that whoever would bring a table into the bucket waits, and then finds
+		// it gone.
+		hidden := hiddenName(b.TextID, b.ID)
+		if err := tx.Must("UPDATE buckets SET text_id = $2, deleted_at = $3 WHERE id = $1 AND deleted_at IS NULL", b.ID, hidden, tx.Now); err != nil {
+			return err
+		}
 		if err := s.quiet(tx, scope, b); err != nil {
 			return err
+		}
+		if b, err = anyBucket(tx, b.ID, b.TextID); err != nil {
+			return err
+		}
+		if p.Tables != b.Tables {
+			return fault.Newf(fault.Conflict, "storage.buckets.changed", "Bucket %s has %d tables now, no longer %d. Look again at what would go.", p.Bucket, b.Tables, p.Tables)
 		}
 		until, err := s.keptUntil(tx, scope)
 		if err != nil {
@@ -158,10 +189,6 @@ func (s *Service) RunDeleteBucket(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		if err := s.allToTrash(tx, scope, run.Job, b, id, until); err != nil {
-			return err
-		}
-		hidden := hiddenName(b.TextID, b.ID)
-		if err := tx.Must("UPDATE buckets SET text_id = $2, deleted_at = $3 WHERE id = $1 AND deleted_at IS NULL", b.ID, hidden, tx.Now); err != nil {
 			return err
 		}
 		if err := tenancy.Changed(tx, scope); err != nil {
@@ -178,14 +205,22 @@ func (s *Service) RunDeleteBucket(ctx context.Context, run *jobs.Run) error {
 	})
 }
 
+// anyBucket is a bucket as it is now, under the name that it had.
+func anyBucket(tx *db.Tx, id int64, name string) (Bucket, error) {
+	b, err := db.One(tx, scanBucket, "SELECT "+bucketColumns+" WHERE b.id = $1", id)
+	b.TextID = name
+	return b, err
+}
+
 // allToTrash moves the tables of a bucket to the trash.
 func (s *Service) allToTrash(tx *db.Tx, scope access.Project, j jobs.Job, b Bucket, with int64, until time.Time) error {
 	for after := ""; ; {
-		tables, err := s.Tables(tx, scope, b.TextID, TableFilter{After: after, Limit: 1000})
+		tables, err := db.All(tx, scanTable, "SELECT "+tableColumns+" WHERE b.id = $1 AND t.bucket_id = $1 AND t.deleted_at IS NULL AND t.name > $2 ORDER BY t.name LIMIT 1000", b.ID, after)
 		if err != nil || len(tables) == 0 {
 			return err
 		}
 		for _, t := range tables {
+			t.Bucket, t.TextID = b.TextID, b.TextID+"."+t.Name
 			if _, err := s.toTrash(tx, scope, j, t, with, until); err != nil {
 				return err
 			}
@@ -198,7 +233,7 @@ func (s *Service) allToTrash(tx *db.Tx, scope access.Project, j jobs.Job, b Buck
 func (s *Service) quiet(tx *db.Tx, scope access.Project, b Bucket) error {
 	from := serialKey(scope.Branch(), b.TextID+".")
 	job, err := db.Value[int64](tx, `SELECT id FROM jobs WHERE serial_key > $1 AND serial_key < $2 AND serial_key <> '' AND state IN ('waiting', 'processing')
-		ORDER BY serial_key LIMIT 1`, from, from[:len(from)-1]+"/")
+		AND (class <> 'system' OR state = 'processing') ORDER BY serial_key LIMIT 1`, from, from[:len(from)-1]+"/")
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -256,6 +291,9 @@ func (s *Service) Restore(tx *db.Tx, scope access.Project, id int64, name string
 	if x.With != 0 {
 		return x, fault.New(fault.Conflict, "storage.trash.inside", "This table went with its bucket. Restore the bucket.")
 	}
+	if err := endTrash(tx, id, "restored"); err != nil {
+		return x, err
+	}
 	was := x.TextID
 	if x.Kind == "bucket" {
 		err = s.restoreBucket(tx, x)
@@ -263,9 +301,6 @@ func (s *Service) Restore(tx *db.Tx, scope access.Project, id int64, name string
 		x.TextID, err = s.restoreTable(tx, scope, x, name)
 	}
 	if err != nil {
-		return x, err
-	}
-	if err := tx.Must("UPDATE trash SET state = 'restored', ended_at = $2 WHERE id = $1", id, tx.Now); err != nil {
 		return x, err
 	}
 	if err := tenancy.Changed(tx, scope); err != nil {
@@ -311,7 +346,7 @@ func (s *Service) restoreTable(tx *db.Tx, scope access.Project, x Trashed, name 
 // it smaller meanwhile.
 func addToBucketSums(tx *db.Tx, bucket, table int64) error {
 	return tx.Must(`UPDATE buckets SET tables_count = tables_count + 1, changed_at = $3,
-		rows_count = rows_count + (SELECT rows_count FROM tables WHERE id = $2), size_bytes = size_bytes + (SELECT size_bytes FROM tables WHERE id = $2) WHERE id = $1`,
+		rows_count = rows_count + (SELECT rows_count FROM tables WHERE id = $2), size_bytes = size_bytes + (SELECT size_bytes FROM tables WHERE id = $2) WHERE id = $1 AND deleted_at IS NULL`,
 		bucket, table, tx.Now)
 }
 
@@ -361,18 +396,36 @@ func (s *Service) Purge(tx *db.Tx, scope access.Project, id int64) (Trashed, err
 	return x, audit.Record(tx, e.Says("%s purged %s %s from the trash: %d rows are gone for good.", scope.Actor().Name, x.Kind, x.TextID, x.Rows))
 }
 
-// purge forgets something in the trash, and has its files removed.
+// endTrash takes something out of the trash, for one of those who want it. NotFound if
+// somebody else was faster.
+func endTrash(tx *db.Tx, id int64, state string) error {
+	return tx.Must("UPDATE trash SET state = $2, ended_at = $3 WHERE id = $1 AND state = 'held'", id, state, tx.Now)
+}
+
+// purge forgets something in the trash, and has its files removed. Conflict for a bucket
+// whose tables were dropped before it and are kept by themselves.
 func (s *Service) purge(tx *db.Tx, x Trashed) error {
+	if err := endTrash(tx, x.ID, "purged"); err != nil {
+		return err
+	}
 	if x.Kind == "table" {
 		if err := s.purgeTable(tx, x.Object); err != nil {
 			return err
 		}
 	} else {
+		own, err := db.Value[int64](tx, `SELECT count(*) FROM trash h JOIN tables t ON t.id = h.object_id
+			WHERE t.bucket_id = $1 AND h.kind = 'table' AND h.with_bucket = 0 AND h.state = 'held'`, x.Object)
+		if err != nil {
+			return err
+		}
+		if own > 0 {
+			return fault.Newf(fault.Conflict, "storage.trash.holds", "%d tables of bucket %s were dropped before it and are in the trash by themselves. Purge them first.", own, x.TextID)
+		}
 		tables, err := db.All(tx, db.Scalar[int64], "SELECT id FROM tables WHERE bucket_id = $1 AND deleted_at IS NOT NULL ORDER BY id", x.Object)
 		if err != nil {
 			return err
 		}
-		for _, t := range tables { // also those that were dropped before their bucket
+		for _, t := range tables {
 			if err := s.purgeTable(tx, t); err != nil {
 				return err
 			}
@@ -387,7 +440,7 @@ func (s *Service) purge(tx *db.Tx, x Trashed) error {
 			return err
 		}
 	}
-	return tx.Must("UPDATE trash SET state = 'purged', ended_at = $2 WHERE id = $1", x.ID, tx.Now)
+	return nil
 }
 
 func (s *Service) purgeTable(tx *db.Tx, id int64) error {
@@ -397,11 +450,14 @@ func (s *Service) purgeTable(tx *db.Tx, id int64) error {
 	}
 	for _, query := range []string{
 		"DELETE FROM metadata WHERE object_type IN ('table', 'column') AND object_id = $1", "DELETE FROM table_columns WHERE table_id = $1",
-		"DELETE FROM versions WHERE table_id = $1", "DELETE FROM snapshots WHERE table_id = $1", "DELETE FROM tables WHERE id = $1",
+		"DELETE FROM versions WHERE table_id = $1", "DELETE FROM snapshots WHERE table_id = $1",
 	} {
 		if _, err := tx.Exec(query, id); err != nil {
 			return err
 		}
+	}
+	if err := tx.Must("DELETE FROM tables WHERE id = $1 AND deleted_at IS NOT NULL", id); err != nil {
+		return err
 	}
 	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: FilesPurge, Params: purgeParams{folder}})
 	return err

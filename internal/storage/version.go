@@ -231,6 +231,7 @@ func (s *Service) RunRevert(ctx context.Context, run *jobs.Run) error {
 // copyParams is a copy as a job keeps and shows it.
 type copyParams struct {
 	SourceTable string `json:"sourceTableId"`
+	Number      int64  `json:"sourceTableNumber"` // another table may get its name
 	Version     int64  `json:"version,omitempty"`
 	Snapshot    int64  `json:"snapshotId,omitempty"`
 	Bucket      string `json:"bucket"`
@@ -254,7 +255,8 @@ func (s *Service) Copy(tx *db.Tx, scope access.Project, from Source, bucket, nam
 	if err := CheckName("table", name); err != nil {
 		return jobs.Job{}, err
 	}
-	if _, _, err := s.source(tx, scope, from); err != nil {
+	t, _, err := s.source(tx, scope, from)
+	if err != nil {
 		return jobs.Job{}, err
 	}
 	if err := s.free(tx, scope, bucket, name); err != nil {
@@ -265,7 +267,7 @@ func (s *Service) Copy(tx *db.Tx, scope access.Project, from Source, bucket, nam
 	if from.Snapshot != 0 {
 		what = fmt.Sprintf("snapshot %d", from.Snapshot)
 	}
-	return s.enqueue(tx, scope, TableCopy, id, copyParams{from.Table, from.Version, from.Snapshot, bucket, name}, fmt.Sprintf("copy %s of table %s to %s", what, from.Table, id))
+	return s.enqueue(tx, scope, TableCopy, id, copyParams{from.Table, t.ID, from.Version, from.Snapshot, bucket, name}, fmt.Sprintf("copy %s of table %s to %s", what, from.Table, id))
 }
 
 // free is Conflict unless a bucket may be written to and has no table of a name.
@@ -319,7 +321,10 @@ func (s *Service) RunCopy(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		from, v, err = s.source(tx, scope, Source{p.SourceTable, p.Version, p.Snapshot})
-		return err
+		if err == nil && from.ID != p.Number {
+			err = fault.New(fault.NotFound, "notFound", "Not found.")
+		}
+		return missing(p.SourceTable, err)
 	})
 	if err != nil {
 		return err

@@ -52,7 +52,10 @@ func (c *Console) versionCompare(ec echo.Context, s access.Project) error {
 	if len(m.Form.Errors) > 0 {
 		return page(ec, http.StatusUnprocessableEntity, view.ComparisonPage(m))
 	}
-	d, err := c.compare(ec, s, t, old, now, 0)
+	d, err := c.compare(ec, s, t, old, now, comparing)
+	if errors.Is(err, errTooLong) {
+		return fault.New(fault.Unavailable, "storage.versions.long", "These versions are too large to be compared within two minutes. Look at their rows by conditions, or export both.")
+	}
 	if err != nil {
 		return err
 	}
@@ -86,20 +89,20 @@ func (c *Console) chosenVersion(ec echo.Context, tx *db.Tx, s access.Project, t 
 	return v, err
 }
 
-// compare compares two versions in a place among the previews. With a limit it fails
-// with errTooLong after that time.
+// comparing is how long a comparison may take.
+const comparing = 2 * time.Minute
+
+// compare compares two versions in one of a few places for that. It fails with
+// errTooLong after a time.
 func (c *Console) compare(ec echo.Context, s access.Project, t storage.Table, before, after storage.Version, limit time.Duration) (d *engine.Difference, err error) {
-	leave, err := c.turn(ec)
+	leave, err := turn(ec, c.comparisons)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	err = c.lasting(ec, func(ctx context.Context) (err error) {
-		if limit > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, limit, errTooLong)
-			defer cancel()
-		}
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
+		defer cancel()
 		d, err = c.app.Storage.Compare(ctx, s, t, before, after, differing)
 		if err != nil && errors.Is(context.Cause(ctx), errTooLong) {
 			return errTooLong

@@ -42,12 +42,15 @@ type Console struct {
 	sessions *scs.SessionManager
 	stopping context.Context // ends when the server stops, and streams with it
 	previews chan struct{}   // as many at once as this holds
-	streams  *watchers
+
+	comparisons chan struct{} // of versions, which may take long: likewise
+	streams     *watchers
 }
 
 // New makes the console. Streams end when stopping does.
 func New(stopping context.Context, a *app.App, g *gate.Gate, sessions *scs.SessionManager) *Console {
-	return &Console{app: a, gate: g, sessions: sessions, stopping: stopping, previews: make(chan struct{}, 4*runtime.GOMAXPROCS(0)), streams: newWatchers()}
+	return &Console{app: a, gate: g, sessions: sessions, stopping: stopping, previews: make(chan struct{}, 4*runtime.GOMAXPROCS(0)),
+		comparisons: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), streams: newWatchers()}
 }
 
 // Mount adds every route.

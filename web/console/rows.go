@@ -58,7 +58,7 @@ func (c *Console) rowsDeletePage(ec echo.Context, s access.Project, p url.Values
 
 // doom counts the rows that fit, and gives the first of them.
 func (c *Console) doom(ec echo.Context, s access.Project, t storage.Table, where []engine.Condition, m *view.RowsDelete) error {
-	leave, err := c.turn(ec)
+	leave, err := turn(ec, c.previews)
 	if err != nil {
 		return err
 	}

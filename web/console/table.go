@@ -107,7 +107,7 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		return page(ec, http.StatusUnprocessableEntity, view.PreviewPage(m))
 	}
 	// Rows of wide cells take much memory until the slowest reader has them.
-	leave, err := c.turn(ec)
+	leave, err := turn(ec, c.previews)
 	if err != nil {
 		return err
 	}
@@ -229,13 +229,13 @@ func rowsOf(t storage.Table, v storage.Version) int64 {
 	return t.Rows
 }
 
-// turn waits for a free place among the previews. Unavailable after two seconds.
-func (c *Console) turn(ec echo.Context) (leave func(), err error) {
+// turn waits for a free place among those that do such work. Unavailable after two seconds.
+func turn(ec echo.Context, places chan struct{}) (leave func(), err error) {
 	timer := time.NewTimer(2 * time.Second)
 	defer timer.Stop()
 	select {
-	case c.previews <- struct{}{}:
-		return func() { <-c.previews }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	case <-ec.Request().Context().Done():
 		return nil, ec.Request().Context().Err()
 	case <-timer.C:
@@ -274,7 +274,7 @@ func exportRows(ec echo.Context, t storage.Table, res *engine.Result) (bool, err
 			}
 		}
 	}
-	return exportedAs(ec, t.TextID+"-preview", csv.WriterOptions{}, fields, once(res.Rows))
+	return exportedAs(ec, t.TextID+"-preview", csv.WriterOptions{Formulas: true}, fields, once(res.Rows))
 }
 
 func operators() []ui.Option {

@@ -431,8 +431,13 @@ func TestKeyBounds(t *testing.T) {
 	b := setup(t, engine.Options{RowGroup: 100})
 	var text strings.Builder
 	text.WriteString("id,v,long\n")
+	filling := rand.New(rand.NewPCG(1, 2)) // so that each row group has blocks with checksums of its own
 	for i := range 300 {
-		fmt.Fprintf(&text, "%05d,%d,%s\n", i, i%7, strings.Repeat("x", i))
+		fmt.Fprintf(&text, "%05d,", i)
+		for range 200 {
+			fmt.Fprintf(&text, "%016x", filling.Uint64())
+		}
+		fmt.Fprintf(&text, ",%s\n", strings.Repeat("x", i))
 	}
 	base := b.mustLoad(t, keyed(t, "", engine.Full, []string{"id", "long"}, text.String(), 1))
 	data, err := filepath.Glob(filepath.Join(b.dir, "tables/1/data/*.parquet"))
