@@ -284,13 +284,14 @@ func (s *story) export() {
 	s.finished()
 	s.click("a", "Download")
 	var file string
-	s.sooner("the download", func() bool {
-		files, err := filepath.Glob(filepath.Join(folder, "*.csv")) // it has another end until it is whole
+	s.sooner("the download", func() bool { // until it is whole there are an empty file and one beside it
+		files, err := filepath.Glob(filepath.Join(folder, "*"))
 		if err != nil || len(files) != 1 {
 			return false
 		}
 		file = files[0]
-		return true
+		info, err := os.Stat(file)
+		return err == nil && info.Size() > 0 && filepath.Ext(file) == ".csv"
 	})
 	is, err := os.ReadFile(file)
 	if err != nil {
