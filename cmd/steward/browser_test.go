@@ -139,17 +139,17 @@ func (p *tab) goTo(path string) {
 // loads does what opens another page, and waits until that is there.
 func (p *tab) loads(act func()) {
 	p.t.Helper()
-	js[any](p, `window.before = true; null`)
+	js[any](p, `window.thePageBefore = true; null`)
 	act()
-	p.until(`window.before === undefined && document.readyState === 'complete'`)
+	p.until(`window.thePageBefore === undefined && document.readyState === 'complete'`)
 }
 
 // stays does something after which the same page must still be there.
 func (p *tab) stays(act func()) {
 	p.t.Helper()
-	js[any](p, `window.before = true; null`)
+	js[any](p, `window.thePageBefore = true; null`)
 	act()
-	if !js[bool](p, `window.before === true`) {
+	if !js[bool](p, `window.thePageBefore === true`) {
 		p.t.Error("the page was loaded again")
 	}
 }

@@ -186,19 +186,49 @@ func (b *builder) bucket(s access.Project, stage storage.Stage, name, display, d
 
 // load uploads bytes as a file and loads it; the job runs before load returns.
 func (b *builder) load(s access.Project, file string, content []byte, into string, more bool, d csv.Dialect) error {
+	dot := strings.LastIndexByte(into, '.')
+	_, err := b.start(s, file, content, storage.Load{Bucket: into[:dot], Table: into[dot+1:], Append: more, Dialect: d})
+	return err
+}
+
+// loadAs is load with all that a load can be told. It fails when the job does not end in
+// this state.
+func (b *builder) loadAs(s access.Project, file string, content []byte, l storage.Load, ends jobs.State) error {
+	j, err := b.start(s, file, content, l)
+	if err == nil && j.State != ends {
+		err = fmt.Errorf("job %d, %s of %s, ends in %s: %s", j.ID, j.Operation, file, j.State, j.ErrorMessage)
+	}
+	return err
+}
+
+func (b *builder) start(s access.Project, file string, content []byte, l storage.Load) (jobs.Job, error) {
 	f, err := b.app.Storage.Upload(b.request(), s, file, bytes.NewReader(content))
 	if err != nil {
-		return err
+		return jobs.Job{}, err
 	}
-	dot := strings.LastIndexByte(into, '.')
-	err = b.app.DB.Update(b.request(), func(tx *db.Tx) error {
-		_, err := b.app.Storage.StartLoad(tx, s, storage.Load{File: f.ID, Bucket: into[:dot], Table: into[dot+1:], Append: more, Dialect: d})
-		return err
-	})
-	if err != nil {
-		return err
+	l.File = f.ID
+	return b.run(s, func(tx *db.Tx) (jobs.Job, error) { return b.app.Storage.StartLoad(tx, s, l) })
+}
+
+// do starts a job and runs it; it fails when the job does.
+func (b *builder) do(s access.Project, start func(*db.Tx) (jobs.Job, error)) error {
+	j, err := b.run(s, start)
+	if err == nil && j.State != jobs.Success {
+		err = fmt.Errorf("job %d, %s of %s, ends in %s: %s", j.ID, j.Operation, j.Table, j.State, j.ErrorMessage)
 	}
-	return b.app.Jobs.Drain(b.ctx, jobs.Storage)
+	return err
+}
+
+// run starts a job, runs it and gives what became of it.
+func (b *builder) run(s access.Project, start func(*db.Tx) (jobs.Job, error)) (j jobs.Job, err error) {
+	if err = b.app.DB.Update(b.request(), func(tx *db.Tx) (err error) { j, err = start(tx); return err }); err != nil {
+		return j, err
+	}
+	if err = b.app.Jobs.Drain(b.ctx, jobs.Storage); err != nil {
+		return j, err
+	}
+	err = b.app.DB.View(b.ctx, func(tx *db.Tx) (err error) { j, err = b.app.Jobs.Get(tx, s, j.ID); return err })
+	return j, err
 }
 
 // read gives a data file, expanded.

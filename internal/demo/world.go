@@ -35,7 +35,13 @@ func (b *builder) world() error {
 	if err := b.geography(sandbox); err != nil {
 		return err
 	}
-	return b.mishaps(flights)
+	if err := b.mishaps(flights); err != nil {
+		return err
+	}
+	if err := b.history(flights); err != nil {
+		return err
+	}
+	return b.tidied()
 }
 
 // places makes the people, two organizations and three projects.
