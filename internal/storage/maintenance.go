@@ -227,9 +227,12 @@ func (s *Service) expire(tx *db.Tx, x Trashed) error {
 // were killed. A file that a running job may still need is too young for it.
 func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 	before := s.db.Now().Add(-longestJob)
-	var all engine.Swept
+	all, err := s.sweepStrays(ctx, before)
+	if err != nil {
+		return err
+	}
 	var tables int64
-	err := s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
+	err = s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
 		var t Table
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, id); return err })
 		if fault.Is(err, fault.NotFound) && made.After(before) {
