@@ -15,6 +15,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,8 +37,9 @@ import (
 
 // segment is the generated content of one file: rows that follow from a seed.
 type segment struct {
-	seed uint64
-	rows int
+	seed  uint64
+	rows  int
+	keyed bool // the first cell, which is the primary key, is the row's number in every such segment
 }
 
 // crashColumns makes the metadata of a table large enough that staging it takes a while.
@@ -57,6 +59,9 @@ func (s segment) each(fn func(row []string) error) error {
 	row := make([]string, crashColumns)
 	for n := range s.rows {
 		row[0] = fmt.Sprintf("%d.%d", s.seed, n)
+		if s.keyed {
+			row[0] = strconv.Itoa(n)
+		}
 		for i := 1; i < crashColumns; i++ {
 			row[i] = strconv.FormatUint(rng.Uint64N(1_000_000_000), 36)
 		}
@@ -105,8 +110,19 @@ func digestOf(content []segment) string {
 		return "none"
 	}
 	d := newDigest(crashHeader())
-	for _, s := range content {
-		_ = s.each(func(row []string) error { d.add(row); return nil })
+	for i, s := range content {
+		n, replaced := 0, 0 // by later segments with the same keys
+		for _, later := range content[i+1:] {
+			if later.keyed {
+				replaced = max(replaced, later.rows)
+			}
+		}
+		_ = s.each(func(row []string) error {
+			if n++; n > replaced {
+				d.add(row)
+			}
+			return nil
+		})
 	}
 	return d.String()
 }
@@ -151,12 +167,15 @@ type crashWorld struct {
 }
 
 // next is the next load: a table is replaced, then appended to, then replaced again;
-// now and then a new one is made.
+// now and then a new one is made; every third load updates a table by its primary key.
 func (w *crashWorld) next() *crashLoad {
 	w.serial++
-	l := &crashLoad{segment: segment{w.serial, 150 + w.rng.IntN(150)}, table: "steady", append: w.serial%2 == 0}
-	if w.serial%7 == 0 {
+	l := &crashLoad{segment: segment{seed: w.serial, rows: 150 + w.rng.IntN(150)}, table: "steady", append: w.serial%2 == 0}
+	switch {
+	case w.serial%7 == 0:
 		l.table, l.append = fmt.Sprint("fresh_", w.serial), false
+	case w.serial%3 == 1:
+		l.table, l.append, l.keyed = "keyed", len(w.tables["keyed"]) > 0, true
 	}
 	return l
 }
@@ -394,7 +413,7 @@ func sound(t *testing.T, tx *db.Tx) error {
 // versions checks that each load of the ledger that is over made one version, and that
 // there are no other versions.
 func (w *crashWorld) versions(tx *db.Tx) error {
-	made, err := db.All(tx, func(r db.Row) (file int64, err error) { return file, r.Scan(&file) }, "SELECT j.file_id FROM versions v JOIN jobs j ON j.id = v.job_id")
+	made, err := db.All(tx, func(r db.Row) (file int64, err error) { return file, r.Scan(&file) }, "SELECT j.file_id FROM versions v JOIN jobs j ON j.id = v.job_id WHERE j.operation IN ('tableCreate', 'tableImport')")
 	if err != nil {
 		return err
 	}
@@ -551,6 +570,15 @@ func TestCrashLoads(t *testing.T) {
 	_, c, project := setup(t, p.Site, &p.out)
 	w.jar, w.project = c.HTTP.Jar, project
 	c.Post(project+"/storage/buckets", bucketForm("crash", "the bucket")).Want(http.StatusSeeOther)
+
+	// The first load makes the table that later ones update by its key.
+	w.pending = w.next()
+	if err := w.finish(p, w.pending); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	keyed := project + "/storage/tables/" + crashBucket + ".keyed/key"
+	c.Post(keyed, url.Values{"key": {crashHeader()[0]}, "_key": {"the key"}}).Want(http.StatusSeeOther)
 
 	// A few loads without a kill tell how long one takes.
 	start := time.Now()
