@@ -46,13 +46,21 @@ func built(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	program = filepath.Join(dir, "steward")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if err := build(program); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// build builds the program, with more arguments for go build.
+func build(path string, more ...string) error {
+	c := exec.Command("go", append([]string{"build", "-o", path}, append(more, ".")...)...)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // process is a running program.
@@ -86,9 +94,14 @@ type line struct {
 // temporary files.
 func launch(t *testing.T, temp string, args ...string) *process {
 	t.Helper()
-	p := &process{Site: &webtest.Site{T: t}, t: t, ended: make(chan struct{})}
-	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = []string{"TMPDIR=" + temp, "HOME=" + temp, "PATH=" + os.Getenv("PATH")}
+	return start(t, exec.Command(program, args...), temp)
+}
+
+// start starts a program with an environment of its own and what the command adds to it.
+func start(t *testing.T, cmd *exec.Cmd, temp string) *process {
+	t.Helper()
+	p := &process{Site: &webtest.Site{T: t}, t: t, cmd: cmd, ended: make(chan struct{})}
+	p.cmd.Env = append(p.cmd.Env, "TMPDIR="+temp, "HOME="+temp, "PATH="+os.Getenv("PATH"))
 	p.cmd.Stdout = &p.out
 	log, err := p.cmd.StderrPipe()
 	if err != nil {

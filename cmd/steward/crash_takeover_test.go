@@ -69,8 +69,7 @@ func TestCrashTakeover(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = a.Close() }()
-	w := &crashWorld{t: t, project: project}
-	scope := w.scope(a)
+	scope := scopeOf(t, a, project)
 	var job int64
 	state := func() (state string, fence int64) {
 		t.Helper()

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,8 +37,9 @@ import (
 
 // segment is the generated content of one file: rows that follow from a seed.
 type segment struct {
-	seed uint64
-	rows int
+	seed  uint64
+	rows  int
+	keyed bool // the first cell, which is the primary key, is the row's number in every such segment
 }
 
 // crashColumns makes the metadata of a table large enough that staging it takes a while.
@@ -57,6 +59,9 @@ func (s segment) each(fn func(row []string) error) error {
 	row := make([]string, crashColumns)
 	for n := range s.rows {
 		row[0] = fmt.Sprintf("%d.%d", s.seed, n)
+		if s.keyed {
+			row[0] = strconv.Itoa(n)
+		}
 		for i := 1; i < crashColumns; i++ {
 			row[i] = strconv.FormatUint(rng.Uint64N(1_000_000_000), 36)
 		}
@@ -105,8 +110,19 @@ func digestOf(content []segment) string {
 		return "none"
 	}
 	d := newDigest(crashHeader())
-	for _, s := range content {
-		_ = s.each(func(row []string) error { d.add(row); return nil })
+	for i, s := range content {
+		n, replaced := 0, 0 // by later segments with the same keys
+		for _, later := range content[i+1:] {
+			if later.keyed {
+				replaced = max(replaced, later.rows)
+			}
+		}
+		_ = s.each(func(row []string) error {
+			if n++; n > replaced {
+				d.add(row)
+			}
+			return nil
+		})
 	}
 	return d.String()
 }
@@ -151,12 +167,15 @@ type crashWorld struct {
 }
 
 // next is the next load: a table is replaced, then appended to, then replaced again;
-// now and then a new one is made.
+// now and then a new one is made; every third load updates a table by its primary key.
 func (w *crashWorld) next() *crashLoad {
 	w.serial++
-	l := &crashLoad{segment: segment{w.serial, 150 + w.rng.IntN(150)}, table: "steady", append: w.serial%2 == 0}
-	if w.serial%7 == 0 {
+	l := &crashLoad{segment: segment{seed: w.serial, rows: 150 + w.rng.IntN(150)}, table: "steady", append: w.serial%2 == 0}
+	switch {
+	case w.serial%7 == 0:
 		l.table, l.append = fmt.Sprint("fresh_", w.serial), false
+	case w.serial%3 == 1:
+		l.table, l.append, l.keyed = "keyed", len(w.tables["keyed"]) > 0, true
 	}
 	return l
 }
@@ -341,6 +360,9 @@ func (w *crashWorld) examine() (pending string) {
 	return pending
 }
 
+// unversioned are the operations that change no table's content.
+const unversioned = "'fileCheck', 'bucketDelete', 'tableSnapshotCreate', 'tableSnapshotDelete', 'tableDrop', 'tableExport'"
+
 // sound checks what must hold of every SQLite database at any time.
 func sound(t *testing.T, tx *db.Tx) error {
 	t.Helper()
@@ -349,18 +371,33 @@ func sound(t *testing.T, tx *db.Tx) error {
 	}
 	for what, query := range map[string]string{
 		"rows that refer to nothing": "SELECT count(*) FROM pragma_foreign_key_check",
-		"buckets whose sums are wrong": `SELECT count(*) FROM buckets b WHERE
-			tables_count <> (SELECT count(*) FROM tables t WHERE t.bucket_id = b.id) OR
-			rows_count <> (SELECT COALESCE(SUM(t.rows_count), 0) FROM tables t WHERE t.bucket_id = b.id) OR
-			size_bytes <> (SELECT COALESCE(SUM(t.size_bytes), 0) FROM tables t WHERE t.bucket_id = b.id)`,
+		"buckets whose sums are wrong": `SELECT count(*) FROM buckets b WHERE b.deleted_at IS NULL AND (
+			tables_count <> (SELECT count(*) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL) OR
+			rows_count <> (SELECT COALESCE(SUM(t.rows_count), 0) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL) OR
+			size_bytes <> (SELECT COALESCE(SUM(t.size_bytes), 0) FROM tables t WHERE t.bucket_id = b.id AND t.deleted_at IS NULL))`,
 		"tables that are not at their newest version": `SELECT count(*) FROM tables t WHERE version <> (SELECT count(*) FROM versions v WHERE v.table_id = t.id)
-			OR NOT EXISTS (SELECT 1 FROM versions v WHERE v.table_id = t.id AND v.number = t.version AND v.location = t.location AND v.rows_count = t.rows_count)`,
+			OR NOT EXISTS (SELECT 1 FROM versions v WHERE v.table_id = t.id AND v.number = t.version AND v.rows_count = t.rows_count AND v.expired_at IS NULL)`,
+		// Snapshots, compaction and trimming move a table's location without a version.
+		"tables whose location is that of no version, though nothing else moved it": `SELECT count(*) FROM tables t
+			WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.table_id = t.id AND v.number = t.version AND v.location = t.location)
+			AND NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = t.id)
+			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.operation IN ('table.compact', 'table.trim') AND j.params = '{"tableId":' || t.id || '}')`,
 		"versions of a job that did not succeed": "SELECT count(*) FROM versions v JOIN jobs j ON j.id = v.job_id WHERE j.state <> 'success'",
-		"successes that are not one version, one event": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND j.state = 'success' AND
-			(1 <> (SELECT count(*) FROM versions v WHERE v.job_id = j.id) OR 1 <> (SELECT count(*) FROM job_tables u WHERE u.job_id = j.id) OR
-			1 <> (SELECT count(*) FROM events e WHERE e.job_id = j.id AND e.name IN ('storage.tableCreated', 'storage.tableImported')))`,
-		"jobs without the event of their start": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND 1 <> (SELECT count(*) FROM events e WHERE e.job_id = j.id AND e.name = 'storage.loadStarted')`,
-		"files without their event":             "SELECT count(*) FROM files f WHERE 1 <> (SELECT count(*) FROM events e WHERE e.name IN ('storage.fileUploaded', 'storage.fileCreated') AND e.object_id = CAST(f.id AS TEXT))",
+		"successes that are not one version": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND j.state = 'success' AND
+			(CASE WHEN j.operation IN (` + unversioned + `) OR EXISTS (SELECT 1 FROM job_tables u JOIN trash x ON x.kind = 'table' AND x.object_id = u.table_id AND x.state = 'purged'
+				WHERE u.job_id = j.id) THEN 0 ELSE 1 END) <> (SELECT count(*) FROM versions v WHERE v.job_id = j.id)`,
+		"successes that name no table": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND j.state = 'success' AND j.operation NOT IN ('tableSnapshotCreate', 'tableSnapshotDelete', 'fileCheck', 'bucketDelete')
+			AND 1 <> (SELECT count(*) FROM job_tables u WHERE u.job_id = j.id AND (u.direction = 'write') = (j.operation <> 'tableExport'))`,
+		"jobs without the event of their start, or with two": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND 1 <> (SELECT count(*) FROM events e WHERE e.job_id = j.id
+			AND e.name = 'storage.' || CASE WHEN j.operation IN ('tableCreate', 'tableImport') THEN 'load' ELSE j.operation END || 'Started')`,
+		"loads whose end is not one event": `SELECT count(*) FROM jobs j WHERE j.operation IN ('tableCreate', 'tableImport')
+			AND (CASE WHEN j.state = 'success' THEN 1 ELSE 0 END) <> (SELECT count(*) FROM events e WHERE e.job_id = j.id AND e.name IN ('storage.tableCreated', 'storage.tableImported'))`,
+		"other jobs whose end is not one event": `SELECT count(*) FROM jobs j WHERE j.operation IN ('tableRevert', 'tableCopy', 'tableRowsDelete', 'tableSnapshotCreate', 'tableDrop', 'tableExport')
+			AND (CASE WHEN j.state = 'success' THEN 1 ELSE 0 END) <> (SELECT count(*) FROM events e
+			WHERE e.job_id = j.id AND e.name = CASE j.operation WHEN 'tableRevert' THEN 'storage.tableReverted' WHEN 'tableCopy' THEN 'storage.tableCopied' WHEN 'tableRowsDelete' THEN 'storage.tableRowsDeleted'
+			WHEN 'tableSnapshotCreate' THEN 'storage.tableSnapshotCreated' WHEN 'tableDrop' THEN 'storage.tableDropped' WHEN 'tableExport' THEN 'storage.tableExported' END)`,
+		"files without their event": `SELECT count(*) FROM files f WHERE 1 <> (SELECT count(*) FROM events e WHERE (e.name IN ('storage.fileUploaded', 'storage.fileCreated') AND e.object_id = CAST(f.id AS TEXT))
+			OR (e.name = 'storage.tableExported' AND e.results LIKE '%"fileId":' || f.id || ',%'))`,
 	} {
 		n, err := db.Value[int64](tx, query)
 		if err != nil {
@@ -376,7 +413,7 @@ func sound(t *testing.T, tx *db.Tx) error {
 // versions checks that each load of the ledger that is over made one version, and that
 // there are no other versions.
 func (w *crashWorld) versions(tx *db.Tx) error {
-	made, err := db.All(tx, func(r db.Row) (file int64, err error) { return file, r.Scan(&file) }, "SELECT j.file_id FROM versions v JOIN jobs j ON j.id = v.job_id")
+	made, err := db.All(tx, func(r db.Row) (file int64, err error) { return file, r.Scan(&file) }, "SELECT j.file_id FROM versions v JOIN jobs j ON j.id = v.job_id WHERE j.operation IN ('tableCreate', 'tableImport')")
 	if err != nil {
 		return err
 	}
@@ -407,7 +444,7 @@ func (w *crashWorld) contents(a *app.App) {
 	if w.pending != nil && !slices.Contains(names, w.pending.table) {
 		names = append(names, w.pending.table)
 	}
-	scope := w.scope(a)
+	scope := scopeOf(w.t, a, w.project)
 	for _, name := range names {
 		if got, want := readTable(w.t, a, scope, name), digestOf(w.tables[name]); got != want {
 			w.t.Errorf("table %s has %s, want %s", name, got, want)
@@ -415,8 +452,9 @@ func (w *crashWorld) contents(a *app.App) {
 	}
 }
 
-func (w *crashWorld) scope(a *app.App) (s access.Project) {
-	w.t.Helper()
+// scopeOf is what the first person may do in the project of an address.
+func scopeOf(t *testing.T, a *app.App, project string) (s access.Project) {
+	t.Helper()
 	err := a.DB.View(context.Background(), func(tx *db.Tx) error {
 		user, err := db.Value[int64](tx, "SELECT MIN(id) FROM users")
 		if err != nil {
@@ -426,7 +464,7 @@ func (w *crashWorld) scope(a *app.App) (s access.Project) {
 		if err != nil {
 			return err
 		}
-		id, err := strconv.ParseInt(w.project[strings.LastIndexByte(w.project, '/')+1:], 10, 64)
+		id, err := strconv.ParseInt(project[strings.LastIndexByte(project, '/')+1:], 10, 64)
 		if err != nil {
 			return err
 		}
@@ -434,7 +472,7 @@ func (w *crashWorld) scope(a *app.App) (s access.Project) {
 		return err
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return s
 }
@@ -532,6 +570,15 @@ func TestCrashLoads(t *testing.T) {
 	_, c, project := setup(t, p.Site, &p.out)
 	w.jar, w.project = c.HTTP.Jar, project
 	c.Post(project+"/storage/buckets", bucketForm("crash", "the bucket")).Want(http.StatusSeeOther)
+
+	// The first load makes the table that later ones update by its key.
+	w.pending = w.next()
+	if err := w.finish(p, w.pending); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	keyed := project + "/storage/tables/" + crashBucket + ".keyed/key"
+	c.Post(keyed, url.Values{"key": {crashHeader()[0]}, "_key": {"the key"}}).Want(http.StatusSeeOther)
 
 	// A few loads without a kill tell how long one takes.
 	start := time.Now()

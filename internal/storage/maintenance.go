@@ -248,10 +248,13 @@ func (s *Service) expire(tx *db.Tx, x Trashed) error {
 // were killed. A file that a running job may still need is too young for it.
 func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 	before := s.db.Now().Add(-longestJob)
-	var all engine.Swept
+	all, err := s.sweepStrays(ctx, before)
+	if err != nil {
+		return err
+	}
 	var tables int64
 	var failed error
-	err := s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
+	err = s.engine.Folders(ctx, func(folder string, id int64, made time.Time) error {
 		var t Table
 		err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, id); return err })
 		if fault.Is(err, fault.NotFound) && made.After(before) {
@@ -276,59 +279,11 @@ func (s *Service) RunSweep(ctx context.Context, run *jobs.Run) error {
 	if err != nil {
 		return err
 	}
-	strays, err := s.sweepStrays(ctx, before)
-	if err = errors.Join(failed, err); err != nil {
-		return err
+	if failed != nil {
+		return failed
 	}
-	all.Files, all.Bytes = all.Files+strays.Files, all.Bytes+strays.Bytes
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		return run.Complete(tx, jobs.Result{Results: map[string]any{"tables": tables, "files": all.Files, "bytes": all.Bytes},
 			Says: fmt.Sprintf("Removed %d files that nothing refers to, %d bytes.", all.Files, all.Bytes)})
 	})
-}
-
-// sweepStrays removes the bytes of files that have no row: those of uploads and exports
-// that were killed between the two.
-func (s *Service) sweepStrays(ctx context.Context, before time.Time) (engine.Swept, error) {
-	var swept engine.Swept
-	sizes := map[string]int64{}
-	remove := func() error {
-		err := s.db.View(ctx, func(tx *db.Tx) error {
-			for key := range sizes {
-				known, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM files WHERE blob_key = $1)", key)
-				if err != nil {
-					return err
-				}
-				if known {
-					delete(sizes, key)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for key, size := range sizes {
-			if err := s.blobs.Remove(ctx, key); err != nil {
-				return err
-			}
-			swept.Files, swept.Bytes = swept.Files+1, swept.Bytes+size
-		}
-		clear(sizes)
-		return nil
-	}
-	err := s.blobs.Walk(ctx, "files/", func(key string, size int64, modified time.Time) error {
-		if !modified.Before(before) {
-			return nil
-		}
-		sizes[key] = size
-		if len(sizes) < 1000 {
-			return nil
-		}
-		return remove()
-	})
-	if err == nil {
-		err = remove()
-	}
-	return swept, err
 }

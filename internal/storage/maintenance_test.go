@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -183,7 +184,8 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
-// TestSweep: files that nothing refers to go when they are old; a table that is being
+// TestSweep: files that nothing refers to go when they are old, those of tables and those
+// that were uploaded; a table that is being
 // made of another one's old files keeps them.
 func TestSweep(t *testing.T) {
 	t.Parallel()
@@ -208,24 +210,22 @@ func TestSweep(t *testing.T) {
 		return path
 	}
 	inLive, dead, making := stray(live.Folder, "killed.parquet", time.Now()), stray("tables/990001", "killed.parquet", old), stray("tables/990002", "linked.parquet", time.Now())
-	file := p.upload("kept", 1)
-	upload := filepath.Join(p.App.Config.StoreDir(), "files", "1", "0000stray")
-	if err := os.WriteFile(upload, []byte("a"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var kept string
+
+	// An upload and an export whose process was killed before they were recorded, one that
+	// is not old, and the file of a load.
+	upload, young := stray("files/1", "killed.csv", old), stray("files/1", "new.csv", old)
+	now := time.Now()
+	var loaded string
 	p.View(func(tx *db.Tx) (err error) {
-		kept, err = db.Value[string](tx, "SELECT blob_key FROM files WHERE id = $1", file)
+		loaded, err = db.Value[string](tx, "SELECT MAX(blob_key) FROM files")
+		loaded = filepath.Join(p.App.Config.StoreDir(), filepath.FromSlash(loaded))
 		return err
 	})
-	kept = filepath.Join(p.App.Config.StoreDir(), kept)
-	for _, path := range []string{upload, kept} {
-		if err := os.Chtimes(path, old, old); err != nil {
-			t.Fatal(err)
-		}
+	if err := errors.Join(os.Chtimes(young, now, now), os.Chtimes(loaded, old, old)); err != nil {
+		t.Fatal(err)
 	}
 	p.system(storage.Sweep)
-	for path, stays := range map[string]bool{inLive: false, dead: false, making: true, upload: false, kept: true} {
+	for path, stays := range map[string]bool{inLive: false, dead: false, making: true, upload: false, young: true, loaded: true} {
 		if _, err := os.Stat(path); (err == nil) != stays {
 			t.Errorf("%s: %v, should it stay: %v", path, err, stays)
 		}

@@ -3,10 +3,14 @@ package storage
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/storage/engine"
 )
 
 // sweepDelay is how long after a file's end its bytes stay at least: a job that was
@@ -84,4 +88,56 @@ func (s *Service) sweepFiles(ctx context.Context) (int64, error) {
 		}
 		return nil
 	})
+}
+
+// sweepStrays removes the bytes in the folder of files that no row names: of uploads and
+// exports whose process was killed before it could record them. Only those from before
+// the given moment go, which must lie further back than the longest job takes.
+func (s *Service) sweepStrays(ctx context.Context, before time.Time) (swept engine.Swept, err error) {
+	sizes := map[string]int64{}
+	flush := func() error {
+		keys := slices.Sorted(maps.Keys(sizes))
+		if len(keys) == 0 {
+			return nil
+		}
+		var known []string
+		err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+			args := make([]any, len(keys))
+			for i, key := range keys {
+				args[i] = key
+			}
+			var w db.Where
+			w.And("blob_key IN (?"+strings.Repeat(", ?", len(keys)-1)+")", args...)
+			known, err = db.All(tx, db.Scalar[string], "SELECT blob_key FROM files WHERE "+w.SQL(), w.Args()...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, key := range known {
+			delete(sizes, key)
+		}
+		for key, size := range sizes {
+			if err := s.blobs.Remove(ctx, key); err != nil {
+				return fmt.Errorf("storage: sweep %s: %w", key, err)
+			}
+			swept.Files++
+			swept.Bytes += size
+		}
+		clear(sizes)
+		return nil
+	}
+	err = s.blobs.Walk(ctx, "files/", func(key string, size int64, modified time.Time) error {
+		if !modified.Before(before) {
+			return nil
+		}
+		if sizes[key] = size; len(sizes) < sweepMax {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	return swept, err
 }
