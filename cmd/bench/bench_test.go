@@ -90,7 +90,7 @@ func TestBarePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path := range m.pages() {
-		order, err := json.Marshal(Order{Address: strings.TrimSpace(string(line[:n])), Path: path, Gzip: true, Connections: 2, Warm: time.Millisecond, For: 50 * time.Millisecond})
+		order, err := json.Marshal(Order{Address: strings.TrimSpace(string(line[:n])), Path: path, Gzip: true, Connections: 2, Warm: time.Millisecond, For: 500 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -274,7 +274,7 @@ func exportRows(ec echo.Context, t storage.Table, res *engine.Result) (bool, err
 			}
 		}
 	}
-	return exportedAs(ec, t.TextID+"-preview", csv.WriterOptions{Formulas: true}, fields, once(res.Rows))
+	return exportedAs(ec, t.TextID+"-preview", csv.WriterOptions{}, fields, once(res.Rows))
 }
 
 func operators() []ui.Option {
