@@ -81,7 +81,7 @@ func (p *place) await(list ...jobs.Job) {
 // wait polls until a condition holds.
 func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
@@ -377,7 +377,7 @@ func TestManySmallLoads(t *testing.T) {
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	m := &meter{Site: s, full: make(chan struct{})}
 	m.open = sync.OnceFunc(func() { close(m.full) })
-	defer time.AfterFunc(15*time.Second, m.open).Stop() // it should not come to this
+	defer time.AfterFunc(time.Minute, m.open).Stop() // it should not come to this
 	run := m.around(s.App.Storage.RunLoad)
 	s.App.Jobs.Handle(map[string]jobs.Handler{storage.TableCreate: run, storage.TableImport: run}, s.App.Storage.Guard)
 
