@@ -461,7 +461,7 @@ func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) erro
 		if err := s.hold(tx, j); err != nil {
 			return err
 		}
-		if j.Class == System && j.Attempt+1 < j.MaxAttempts {
+		if j.Class == System && j.SerialKey == "" && j.Attempt+1 < j.MaxAttempts {
 			delay := min(30*time.Second<<j.Attempt, 6*time.Hour)
 			if _, err := tx.Exec("UPDATE jobs SET state = 'waiting', attempt = attempt + 1, available_at = $2, lease_until = NULL WHERE id = $1", j.ID, tx.Now.Add(delay)); err != nil {
 				return err

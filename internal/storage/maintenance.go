@@ -220,9 +220,7 @@ func (s *Service) once(tx *db.Tx, t Table, operation string) error {
 	if err != nil || there {
 		return err
 	}
-	// Once: while it waited to be tried again, nothing else could change the table. The
-	// next change, or the next round, asks for it anew.
-	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}, MaxAttempts: 1})
+	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}})
 	return err
 }
 
