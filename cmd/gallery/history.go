@@ -215,7 +215,7 @@ func historyScreens() []Screen {
 	wideRow.Origin = origin()
 	wideRow.Origin.Title = "Where row " + longest[:40] + "… came from"
 	wideRow.Origin.Version.Label, wideRow.Origin.Version.URL = "Version 212 of table "+longID+"."+long, ""
-	wideRow.Origin.Cells = append(wideRow.Origin.Cells, storage.OriginCell{Column: longest, Value: ui.Value{Text: strings.Repeat("Lorem ipsum dolor sit amet.\n", 60), Cut: "Only the first 16 kB are shown."}}, storage.OriginCell{Column: "empty", Value: ui.Value{}})
+	wideRow.Origin.Cells = append(wideRow.Origin.Cells, storage.OriginCell{Column: longest, Value: ui.Value{Text: strings.Repeat("Delivered to the side door because nobody was at home. ", 60), Cut: "Only the first 16 kB are shown."}}, storage.OriginCell{Column: "empty", Value: ui.Value{}})
 
 	return []Screen{
 		ok("table-versions", "Table, versions", storage.VersionsPage(versions())),

@@ -197,6 +197,9 @@ func TestSerialKeysAndParallelism(t *testing.T) {
 	b := setup(t)
 	var mu sync.Mutex
 	running, most, order := map[string]int{}, 0, []int64{}
+	together := make(chan struct{})
+	met := sync.OnceFunc(func() { close(together) })
+	defer time.AfterFunc(time.Minute, met).Stop() // it should not come to this
 	handler := func(_ context.Context, r *jobs.Run) error {
 		key := r.Job.SerialKey
 		mu.Lock()
@@ -208,10 +211,12 @@ func TestSerialKeysAndParallelism(t *testing.T) {
 		for _, n := range running {
 			total += n
 		}
-		most = max(most, total)
+		if most = max(most, total); most > 1 {
+			met()
+		}
 		order = append(order, r.Job.ID)
 		mu.Unlock()
-		time.Sleep(20 * time.Millisecond) // long enough for another to begin, on a busy machine too
+		<-together // the first ones wait for each other
 		mu.Lock()
 		running[key]--
 		mu.Unlock()
