@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"steward/internal/access"
-	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/jobs"
@@ -99,12 +98,11 @@ func (c change) commit(tx *db.Tx, s *Service, run *jobs.Run, base Table, st *eng
 	if after.Version != base.Version {
 		says += fmt.Sprintf(" (version %d to %d)", base.Version, after.Version)
 	}
-	e := audit.In(scope, "storage."+c.event, "table", j.Table, j.Table)
-	e.Type, e.JobID, e.Params, e.Results = audit.Success, j.ID, paramsOf(j), results
-	if err := audit.Record(tx, e.Says("%s %s.", j.ActorName, says)); err != nil {
+	res, err := told(tx, scope, run, c.event, after, says, results)
+	if err != nil {
 		return err
 	}
-	return run.Complete(tx, jobs.Result{Results: results, Says: sentence(says)})
+	return run.Complete(tx, res)
 }
 
 // missing says of a table that is not there that it was, when the job was made.
@@ -118,17 +116,6 @@ func missing(table string, err error) error {
 // unchanged is the staged change that leaves a table's files as they are.
 func unchanged(t Table) *engine.Staged {
 	return &engine.Staged{Base: t.Location, Location: t.Location, Rows: t.Rows, Bytes: t.Bytes, Files: t.Files, Deleted: t.Deleted}
-}
-
-// sentence makes a sentence of its rest.
-func sentence(says string) string { return strings.ToUpper(says[:1]) + says[1:] + "." }
-
-func paramsOf(j jobs.Job) map[string]any {
-	var params map[string]any
-	if err := json.Unmarshal(j.Params, &params); err != nil {
-		return nil
-	}
-	return params
 }
 
 // move is a step of a table from one state to the next.
@@ -220,16 +207,18 @@ func setColumns(tx *db.Tx, t Table, columns []engine.Column, key []string) error
 	if _, err := tx.Exec("DELETE FROM table_columns WHERE table_id = $1", t.ID); err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(slices.Collect(seq(len(columns))), 200) {
+	position := 0
+	for chunk := range slices.Chunk(columns, 200) {
 		var w strings.Builder
 		args := []any{t.ID}
-		for _, i := range chunk {
+		for _, c := range chunk {
 			if len(args) > 1 {
 				w.WriteByte(',')
 			}
 			n := len(args)
 			fmt.Fprintf(&w, "($1, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4)
-			args = append(args, i+1, columns[i].ID, columns[i].Name, slices.Index(key, columns[i].Name)+1)
+			position++
+			args = append(args, position, c.ID, c.Name, slices.Index(key, c.Name)+1)
 		}
 		if _, err := tx.Exec("INSERT INTO table_columns (table_id, position, field_id, name, key_order) VALUES "+w.String(), args...); err != nil {
 			return err
@@ -249,16 +238,6 @@ func setKey(tx *db.Tx, t Table, key []string) error {
 		}
 	}
 	return nil
-}
-
-func seq(n int) func(func(int) bool) {
-	return func(yield func(int) bool) {
-		for i := range n {
-			if !yield(i) {
-				return
-			}
-		}
-	}
 }
 
 // addVersion records the state that a table has now.
@@ -315,27 +294,14 @@ func changeFault(t Table, err error) error {
 	case errors.As(err, &unknown):
 		return fault.Newf(fault.Invalid, "storage.tables.unknownColumn", "Table %s has no column %q.", t.TextID, unknown.Column)
 	case errors.Is(err, engine.ErrNotNumber):
-		return fault.Wrap(err, fault.Invalid, "storage.tables.notNumber", "A condition compares numbers, but its value is none.")
+		says := "Enter a number to compare as a number."
+		return &fault.Error{Kind: fault.Invalid, Code: "storage.tables.notNumber", Message: says, Fields: []fault.Field{{Name: "value", Message: says}}}
 	case errors.Is(err, engine.ErrQuery):
 		return fault.Wrap(err, fault.Invalid, "storage.tables.query", "These conditions or this order cannot be used.")
 	case errors.Is(err, engine.ErrNoSnapshot):
 		return fault.Wrap(err, fault.Conflict, "storage.versions.gone", "The rows of this version are not kept any more.")
 	}
 	return full(err)
-}
-
-// enqueue starts a job that changes a table, behind those that change it already, and
-// records who asked for what: asks is the rest of a sentence.
-func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table string, params any, asks string) (jobs.Job, error) {
-	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: jobs.Person, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
-	})
-	if err != nil {
-		return jobs.Job{}, err
-	}
-	e := audit.In(scope, "storage."+operation+"Started", "table", table, table)
-	e.JobID = j.ID
-	return j, audit.Record(tx, e.Says("%s started job %d: %s.", scope.Actor().Name, j.ID, asks))
 }
 
 // writable is a table that may be changed: not one of a bucket that is linked.

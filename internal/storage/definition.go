@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"steward/internal/access"
-	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/jobs"
@@ -117,74 +116,6 @@ func (s *Service) RunDefinition(ctx context.Context, run *jobs.Run) error {
 			return fmt.Sprintf("created table %s with %d columns and no rows", t.TextID, len(p.Columns))
 		},
 	}.run(ctx, s, run)
-}
-
-// creation is what a job that makes a table does.
-type creation struct {
-	stage       func(ctx context.Context, folder string) (*engine.Staged, error)
-	key         []string
-	description string
-	reads       jobs.TableUse // another table; zero for none
-	event       string        // name
-	says        func(Table) string
-}
-
-// run makes the table that a job asks for. It comes into being with the job's end.
-func (n creation) run(ctx context.Context, s *Service, run *jobs.Run) error {
-	j := run.Job
-	bucket, name := splitTable(j.Table)
-	base := Table{Bucket: bucket, Name: name, TextID: j.Table, Description: n.description}
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		scope, err := jobScope(tx, j)
-		if err != nil {
-			return err
-		}
-		if err := s.free(tx, scope, bucket, name); err != nil {
-			return err
-		}
-		if base.ID, err = tx.NewID("tables"); err != nil {
-			return err
-		}
-		base.Folder = fmt.Sprintf("tables/%d", base.ID)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	st, err := n.stage(ctx, base.Folder)
-	if err != nil {
-		return changeFault(base, err)
-	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		scope, err := jobScope(tx, j)
-		if err != nil {
-			return err
-		}
-		t, err := s.move(tx, scope, move{job: j, base: base, staged: st, key: n.key})
-		if err != nil {
-			return err
-		}
-		if n.reads.TableID != 0 {
-			if err := jobs.Uses(tx, j.ID, n.reads); err != nil {
-				return err
-			}
-		}
-		if err := jobs.Uses(tx, j.ID, jobs.TableUse{TableID: t.ID, Write: true, VersionAfter: t.Version}); err != nil {
-			return err
-		}
-		results := map[string]any{"rowsAdded": st.Added, "rowsInTable": t.Rows, "version": t.Version}
-		e := audit.In(scope, "storage."+n.event, "table", j.Table, j.Table)
-		e.Type, e.JobID, e.Params, e.Results = audit.Success, j.ID, paramsOf(j), results
-		says := n.says(t)
-		if err := audit.Record(tx, e.Says("%s %s.", j.ActorName, says)); err != nil {
-			return err
-		}
-		return run.Complete(tx, jobs.Result{Results: results, Says: sentence(says)})
-	})
-	if err != nil && !db.Uncertain(err) {
-		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), st))
-	}
-	return err
 }
 
 // columnParams is a change of one column as a job keeps and shows it.

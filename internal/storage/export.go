@@ -99,11 +99,7 @@ func (s *Service) StartExport(tx *db.Tx, scope access.Project, e Export) (jobs.J
 	if !e.Since.IsZero() {
 		p.Since = e.Since.UnixMicro()
 	}
-	weight := jobs.Bulk
-	if t.Bytes < 8<<20 {
-		weight = jobs.Person
-	}
-	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: TableExport, Scope: scope, Priority: weight, Params: p, Table: e.Table})
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: TableExport, Scope: scope, Priority: weight(t.Bytes), Params: p, Table: e.Table})
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -164,7 +160,7 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		says := fmt.Sprintf("exported %d rows of table %s, version %d, into file %d (%s, %d bytes, SHA-256 %s)", rows, t.TextID, t.Version, f.ID, f.Name, f.Bytes, f.SHA256)
-		res, err := s.told(tx, scope, run, "tableExported", t, says, map[string]any{
+		res, err := told(tx, scope, run, "tableExported", t, says, map[string]any{
 			"fileId": f.ID, "fileName": f.Name, "sizeBytes": f.Bytes, "uncompressedBytes": plain, "sha256": f.SHA256, "rows": rows, "version": t.Version})
 		if err != nil {
 			return err

@@ -175,7 +175,7 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 		return jobs.Job{}, err
 	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: weight(f), SerialKey: serialKey(scope.Branch(), id),
+		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: weight(f.Bytes), SerialKey: serialKey(scope.Branch(), id),
 		Params: l.params(f), Table: id, FileID: f.ID, BytesTotal: f.Bytes,
 	})
 	if err != nil {
@@ -196,7 +196,7 @@ func (s *Service) StartCheck(tx *db.Tx, scope access.Project, l Load) (jobs.Job,
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: FileCheck, Scope: scope, Priority: weight(f), Params: l.params(f), FileID: f.ID, BytesTotal: f.Bytes})
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: FileCheck, Scope: scope, Priority: weight(f.Bytes), Params: l.params(f), FileID: f.ID, BytesTotal: f.Bytes})
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -230,14 +230,6 @@ func complaint(err error) string {
 		return bad.Message
 	}
 	return ""
-}
-
-// weight puts small files, which somebody waits for, before others.
-func weight(f File) int64 {
-	if f.Bytes < 8<<20 {
-		return jobs.Person
-	}
-	return jobs.Bulk
 }
 
 // RunLoad is the work of a load: it streams the file into a new version of the table,

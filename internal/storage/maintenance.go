@@ -138,14 +138,6 @@ func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Co
 	return s.db.Update(ctx, func(tx *db.Tx) error { return run.Complete(tx, jobs.Result{Results: p, Says: says}) })
 }
 
-// giveUp removes what was staged when its commit failed for certain, and returns err.
-func (s *Service) giveUp(ctx context.Context, t Table, st *engine.Staged, err error) error {
-	if err != nil && !db.Uncertain(err) && st.Location != t.Location {
-		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), st))
-	}
-	return err
-}
-
 // maintainMost is how many tables and trashed things one round of maintenance takes on.
 const maintainMost = 1000
 

@@ -194,7 +194,7 @@ func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
 		if p.Description != "" {
 			says += fmt.Sprintf(": %s", excerpt(p.Description))
 		}
-		return s.told(tx, scope, run, "tableSnapshotCreated", table, says, map[string]any{"snapshotId": id, "version": now.Number, "rowsInTable": table.Rows})
+		return told(tx, scope, run, "tableSnapshotCreated", table, says, map[string]any{"snapshotId": id, "version": now.Number, "rowsInTable": table.Rows})
 	})
 }
 
@@ -216,7 +216,7 @@ func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotP
 			return err
 		}
 		says := fmt.Sprintf("deleted snapshot %d (%s) of table %s", sn.ID, excerpt(sn.Description), t.TextID)
-		res, err := s.told(tx, scope, run, "tableSnapshotDeleted", t, says, map[string]any{"snapshotId": sn.ID})
+		res, err := told(tx, scope, run, "tableSnapshotDeleted", t, says, map[string]any{"snapshotId": sn.ID})
 		if err != nil {
 			return err
 		}
@@ -235,56 +235,6 @@ func (s *Service) undelete(tx *db.Tx, scope access.Project, t Table, id int64) e
 	}
 	e := audit.In(scope, "storage.tableSnapshotUndeleted", "table", t.TextID, t.TextID)
 	return audit.Record(tx, e.Says("%s brought the deleted snapshot %d of table %s back.", scope.Actor().Name, id, t.TextID))
-}
-
-// told records the event of a job's end and gives the result that the job ends with.
-func (s *Service) told(tx *db.Tx, scope access.Project, run *jobs.Run, event string, t Table, says string, results map[string]any) (jobs.Result, error) {
-	e := audit.In(scope, "storage."+event, "table", t.TextID, t.TextID)
-	e.Type, e.JobID, e.Params, e.Results = audit.Success, run.Job.ID, paramsOf(run.Job), results
-	if err := audit.Record(tx, e.Says("%s %s.", run.Job.ActorName, says)); err != nil {
-		return jobs.Result{}, err
-	}
-	return jobs.Result{Results: results, Says: sentence(says)}, nil
-}
-
-// relocate makes metadata current that shows the same rows and columns: no version.
-func (s *Service) relocate(ctx context.Context, run *jobs.Run, t Table, st *engine.Staged, also func(*db.Tx, access.Project) (jobs.Result, error)) error {
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		scope, err := jobScope(tx, run.Job)
-		if err != nil {
-			return err
-		}
-		if err := relocate(tx, t, st); err != nil {
-			return err
-		}
-		res, err := also(tx, scope)
-		if err != nil {
-			return err
-		}
-		return run.Complete(tx, res)
-	})
-	return s.giveUp(ctx, t, st, err)
-}
-
-// relocate moves a table's pointer to metadata that shows the same rows and columns.
-func relocate(tx *db.Tx, t Table, st *engine.Staged) error {
-	if st.Location == t.Location {
-		return nil
-	}
-	n, err := tx.Exec("UPDATE tables SET location = $3, size_bytes = $4, files_count = $5, deleted_rows = $6 WHERE id = $1 AND location = $2",
-		t.ID, t.Location, st.Location, st.Bytes, st.Files, st.Deleted)
-	if err != nil {
-		return err
-	}
-	if n != 1 {
-		return fault.Newf(fault.Conflict, "storage.tables.moved", "Table %s changed meanwhile. This job changed nothing.", t.TextID)
-	}
-	if st.Bytes == t.Bytes {
-		return nil
-	}
-	// The bucket that it is in now: it may have come back from the trash meanwhile.
-	_, err = tx.Exec("UPDATE buckets SET size_bytes = size_bytes + $2 WHERE id = (SELECT bucket_id FROM tables WHERE id = $1 AND deleted_at IS NULL)", t.ID, st.Bytes-t.Bytes)
-	return err
 }
 
 const snapshotColumns = `id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key, job_id, actor_name, user_id, created_at`

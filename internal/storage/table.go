@@ -2,14 +2,12 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
-	"steward/internal/fault"
 	"steward/internal/storage/engine"
 )
 
@@ -141,19 +139,8 @@ func (s *Service) PreviewVersion(ctx context.Context, scope access.Project, t Ta
 func (s *Service) preview(ctx context.Context, scope access.Project, t Table, v *engine.View, q engine.Query, what string) (*engine.Result, error) {
 	defer func() { _ = v.Close() }()
 	res, err := v.Find(ctx, q)
-	var unknown *engine.UnknownColumnError
-	if errors.As(err, &unknown) {
-		return nil, fault.Newf(fault.Invalid, "storage.tables.unknownColumn", "Table %s has no column %q.", t.TextID, unknown.Column)
-	}
-	if errors.Is(err, engine.ErrNotNumber) {
-		return nil, &fault.Error{Kind: fault.Invalid, Code: "storage.tables.notNumber", Message: "Enter a number to compare as a number.",
-			Fields: []fault.Field{{Name: "value", Message: "Enter a number to compare as a number."}}}
-	}
-	if errors.Is(err, engine.ErrQuery) {
-		return nil, fault.Wrap(err, fault.Invalid, "storage.tables.query", "These conditions or this order cannot be used.")
-	}
 	if err != nil {
-		return nil, err
+		return nil, changeFault(t, err)
 	}
 	for i := range res.Rows {
 		res.Rows[i].Place = placeIn(v, res.Rows[i].Place)

@@ -84,7 +84,7 @@ func (s *Service) RunDrop(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		says := fmt.Sprintf("dropped table %s with %d rows; the trash keeps it until %s", t.TextID, t.Rows, until.Format("2 January 2006"))
-		res, err := s.told(tx, scope, run, "tableDropped", t, says, map[string]any{"trashId": id, "rows": t.Rows, "version": t.Version})
+		res, err := told(tx, scope, run, "tableDropped", t, says, map[string]any{"trashId": id, "rows": t.Rows, "version": t.Version})
 		if err != nil {
 			return err
 		}

@@ -345,20 +345,6 @@ func (s *Service) RunCopy(ctx context.Context, run *jobs.Run) error {
 	return n.run(ctx, s, run)
 }
 
-func decode(j jobs.Job, params any) error {
-	if err := json.Unmarshal(j.Params, params); err != nil {
-		return fmt.Errorf("storage: params of job %d: %w", j.ID, err)
-	}
-	return nil
-}
-
-func decodeResults(j jobs.Job, results any) error {
-	if err := json.Unmarshal(j.Results, results); err != nil {
-		return fmt.Errorf("storage: results of job %d: %w", j.ID, err)
-	}
-	return nil
-}
-
 const versionColumns = `number, snapshot_id, schema_id, operation, job_id, actor_name, user_id, rows_added, rows_changed, rows_removed, rows_count, size_bytes,
 	columns, primary_key, source, created_at, expired_at`
 
