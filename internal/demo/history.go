@@ -121,9 +121,11 @@ func (b *builder) described(s access.Project) error {
 			return err
 		}
 		for _, m := range []storage.Metadata{
-			{Key: "owner", Value: "marcus@northwind.example"}, {Key: "refresh", Value: "weekly, Mondays"},
-			{Column: "iata", Key: "description", Value: "Location identifier; letters and digits, zeros in front count"},
-			{Column: "latitude", Key: "unit", Value: "degrees north, WGS 84"}, {Column: "longitude", Key: "unit", Value: "degrees east, WGS 84"},
+			{Provider: storage.ProviderUser, Key: "owner", Value: "marcus@northwind.example"},
+			{Provider: storage.ProviderUser, Key: "refresh", Value: "weekly, Mondays"},
+			{Column: "iata", Provider: storage.ProviderUser, Key: "description", Value: "Location identifier; letters and digits, zeros in front count"},
+			{Column: "latitude", Provider: storage.ProviderUser, Key: "unit", Value: "degrees north, WGS 84"},
+			{Column: "longitude", Provider: storage.ProviderUser, Key: "unit", Value: "degrees east, WGS 84"},
 		} {
 			if _, _, err := b.app.Storage.SetMetadata(tx, s, register, m); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,5 +171,24 @@ func (p *place) undo(j jobs.Job) {
 	p.Update(func(tx *db.Tx) (err error) { u, err = p.App.Storage.Undo(tx, p.scope, j.ID); return err })
 	if u.Job.ID != 0 {
 		p.await(u.Job)
+	}
+}
+
+// What is noted belongs to somebody: people's own is what they may take back.
+func TestMetadataNeedsAProvider(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	const id = bucket + ".orders"
+	p.loadText("orders", "id\n1\n", false)
+	err := p.App.DB.Update(t.Context(), func(tx *db.Tx) error {
+		_, _, err := p.App.Storage.SetMetadata(tx, p.scope, id, storage.Metadata{Key: "owner", Value: "ada"})
+		return err
+	})
+	var wrong *fault.Error
+	if !errors.As(err, &wrong) || wrong.Kind != fault.Invalid || len(wrong.Fields) != 1 || wrong.Fields[0].Name != "provider" {
+		t.Errorf("got %v", err)
+	}
+	if got := p.picture(id); strings.Contains(got, "owner") {
+		t.Errorf("it was noted: %s", got)
 	}
 }

@@ -166,9 +166,11 @@ func (s *Service) SetMetadata(tx *db.Tx, scope access.Project, id string, m Meta
 		return "", false, err
 	}
 	var c fault.Check
-	c.Field(m.Key != "" && strings.TrimSpace(m.Key) == m.Key && utf8.ValidString(m.Key) && !strings.ContainsFunc(m.Key, func(r rune) bool { return !unicode.IsPrint(r) }),
-		"key", "Enter a key without spaces at its ends or control characters.")
-	c.Field(utf8.RuneCountInString(m.Key) <= metadataKeyMax, "key", "Use at most 255 characters.")
+	for _, part := range []struct{ name, text string }{{"provider", m.Provider}, {"key", m.Key}} {
+		c.Field(part.text != "" && strings.TrimSpace(part.text) == part.text && utf8.ValidString(part.text) && !strings.ContainsFunc(part.text, func(r rune) bool { return !unicode.IsPrint(r) }),
+			part.name, "Enter a "+part.name+" without spaces at its ends or control characters.")
+		c.Field(utf8.RuneCountInString(part.text) <= metadataKeyMax, part.name, "Use at most 255 characters.")
+	}
 	c.Field(utf8.ValidString(m.Value) && !strings.ContainsRune(m.Value, 0), "value", "Leave out control characters.")
 	c.Field(len(m.Value) <= metadataValueMax, "value", "Use at most 10,000 characters.")
 	if err := c.Err(); err != nil {
