@@ -15,9 +15,10 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/labstack/echo/v4"
 
+	"steward/internal/storage"
 	"steward/views/layout"
 	"steward/views/paths"
-	"steward/views/storage"
+	view "steward/views/storage"
 	"steward/views/tenancy"
 	"steward/views/ui"
 )
@@ -99,8 +100,8 @@ func newModels() (*models, error) {
 func (m *models) pages() map[string]templ.Component {
 	return map[string]templ.Component{
 		"/projects": tenancy.ProjectsPage(m.projects()), "/overview": tenancy.OverviewPage(m.overview()),
-		"/storage": storage.BucketsPage(m.buckets()), "/jobs": storage.JobsPage(m.jobs()),
-		"/columns": storage.ColumnsPage(m.columns()), "/preview": storage.PreviewPage(m.preview()),
+		"/storage": view.BucketsPage(m.buckets()), "/jobs": view.JobsPage(m.jobs()),
+		"/columns": view.ColumnsPage(m.columns()), "/preview": view.PreviewPage(m.preview()),
 	}
 }
 
@@ -135,64 +136,70 @@ func (m *models) overview() tenancy.Overview {
 	return out
 }
 
-func (m *models) buckets() storage.Buckets {
-	out := storage.Buckets{Shell: m.shell, Tabs: storage.Tabs{BucketsURL: paths.Storage(worldProject), JobsURL: paths.StorageJobs(worldProject)},
+func (m *models) buckets() view.Buckets {
+	out := view.Buckets{Shell: m.shell, Tabs: view.Tabs{BucketsURL: paths.Storage(worldProject), JobsURL: paths.StorageJobs(worldProject)},
 		LoadURL: paths.Load(worldProject), NewURL: paths.BucketNew(worldProject), ClearURL: paths.Storage(worldProject),
 		Pager: ui.Pager{Text: "30 buckets on this page"}, Download: downloads(paths.Storage(worldProject))}
 	for i := range worldBuckets {
 		id := "in.c-" + bucketName(i)
-		out.Buckets = append(out.Buckets, storage.BucketRow{ID: id, URL: paths.Bucket(worldProject, id), FoldURL: paths.Storage(worldProject) + "?open=" + id,
+		out.Buckets = append(out.Buckets, view.BucketRow{ID: id, URL: paths.Bucket(worldProject, id), FoldURL: paths.Storage(worldProject) + "?open=" + id,
 			Tables: "2", Rows: "6", Size: "4.2 kB", Changed: m.now})
 	}
 	return out
 }
 
-func (m *models) jobs() storage.Jobs {
+func (m *models) jobs() view.Jobs {
 	self := paths.StorageJobs(worldProject)
-	choice := func(label string, more ...string) storage.Choice {
-		c := storage.Choice{Options: []ui.Option{{Label: label}}}
+	choice := func(label string, more ...string) view.Choice {
+		c := view.Choice{Options: []ui.Option{{Label: label}}}
 		for _, o := range more {
 			c.Options = append(c.Options, ui.Option{Value: o, Label: o})
 		}
 		return c
 	}
-	out := storage.Jobs{Shell: m.shell, Tabs: storage.Tabs{BucketsURL: paths.Storage(worldProject), JobsURL: self}, SelfURL: self,
-		LiveURL: paths.Live(worldProject, storage.JobsPart), Status: choice("Any state", "waiting", "processing", "success", "error", "cancelled"),
-		Operation: choice("Any operation", "tableCreate", "tableImport")}
-	out.List = storage.JobList{ClearURL: self, LoadURL: paths.Load(worldProject), Download: downloads(self),
+	out := view.Jobs{Shell: m.shell, Tabs: view.Tabs{BucketsURL: paths.Storage(worldProject), JobsURL: self}, SelfURL: self,
+		LiveURL: paths.Live(worldProject, view.JobsPart), Status: choice("Any state", "waiting", "processing", "success", "error", "cancelled"),
+		Operation: choice("Any operation", storage.Operations()...)}
+	out.List = view.JobList{ClearURL: self, LoadURL: paths.Load(worldProject), Download: downloads(self),
 		Pager: ui.Pager{Text: "50 jobs on this page", Next: ui.Link{Label: "Older jobs", URL: self + "?before=k3vq5w7x9z2-1c"}}}
 	for i := range shownJobs {
 		table := fmt.Sprintf("in.c-%s.prices_%02d", bucketName(i%29), i)
-		out.List.Jobs = append(out.List.Jobs, storage.JobRow{ID: strconv.Itoa(i + 10), URL: paths.StorageJob(worldProject, int64(i+10)), Operation: "tableCreate",
+		out.List.Jobs = append(out.List.Jobs, view.JobRow{ID: strconv.Itoa(i + 10), URL: paths.StorageJob(worldProject, int64(i+10)), Operation: "tableCreate",
 			Table: ui.Link{Label: table, URL: paths.Table(worldProject, table)}, Transfer: "67 B", Created: m.now, Duration: "12 ms", Creator: m.ada, State: ui.Success})
 	}
 	return out
 }
 
-func (m *models) table() storage.Table {
-	return storage.Table{Shell: m.shell, StorageURL: paths.Storage(worldProject), Bucket: ui.Link{Label: bucket, URL: paths.Bucket(worldProject, bucket)},
-		ID: table, Name: "orders", Rows: "1,000,000", Size: "30 MB", Columns: "8", Created: m.now, Changed: m.now, ColumnsURL: paths.Table(worldProject, table),
-		PreviewURL: paths.TablePreview(worldProject, table), EventsURL: paths.TableEvents(worldProject, table), LoadURL: paths.LoadInto(worldProject, bucket, "orders")}
+func (m *models) table() view.Table {
+	self := paths.Table(worldProject, table)
+	return view.Table{Shell: m.shell, Kept: "30 days", StorageURL: paths.Storage(worldProject), Bucket: ui.Link{Label: bucket, URL: paths.Bucket(worldProject, bucket)},
+		ID: table, Name: "orders", Rows: "1,000,000", Size: "22.4 MB", Columns: "8", Created: m.now, Changed: m.now, Version: "1", Snapshots: "0", ColumnsURL: self,
+		PreviewURL: paths.TablePreview(worldProject, table), VersionsURL: paths.TableVersions(worldProject, table), SnapshotsURL: paths.TableSnapshots(worldProject, table),
+		EventsURL: paths.TableEvents(worldProject, table), SettingsURL: paths.TableSettings(worldProject, table), ExportURL: paths.TableExport(worldProject, table),
+		LoadURL: paths.LoadInto(worldProject, bucket, "orders")}
 }
 
-func (m *models) columns() storage.Columns {
-	out := storage.Columns{Table: m.table(), ChangedBy: m.ada, ChangedJob: ui.Link{Label: "Job 61", URL: paths.StorageJob(worldProject, 61)},
-		Download: downloads(paths.Table(worldProject, table))}
+func (m *models) columns() view.Columns {
+	out := view.Columns{Table: m.table(), ChangedBy: m.ada, ChangedJob: ui.Link{Label: "Job 61", URL: paths.StorageJob(worldProject, 61)},
+		Download: downloads(paths.Table(worldProject, table)), Add: view.ColumnAdd{Action: paths.Columns(worldProject, table), Key: key}}
 	for i, c := range m.rows[0] {
-		out.List = append(out.List, storage.ColumnRow{Number: strconv.Itoa(i + 1), Name: c.Text, Nulls: "0"})
+		out.List = append(out.List, view.ColumnRow{Number: strconv.Itoa(i + 1), Name: c.Text, Nulls: "0", ChangeURL: paths.ColumnChange(worldProject, table, int64(i+1))})
 	}
 	return out
 }
 
-func (m *models) preview() storage.Preview {
+func (m *models) preview() view.Preview {
 	self := paths.TablePreview(worldProject, table)
-	out := storage.Preview{Table: m.table(), URL: self, Rows: storage.GridRows(m.rows[1:]), Note: "First 100 of 1,000,000 rows"}
+	out := view.Preview{Table: m.table(), URL: self, PlainURL: self, Rows: view.GridRows(m.rows[1:]), Note: "First 100 of 1,000,000 rows", ExportURL: paths.TableExport(worldProject, table)}
+	for i := range out.Rows {
+		out.Rows[i].URL = paths.RowOrigin(worldProject, table, 1, fmt.Sprintf("0.0.%d-5f3a9c1e7b2d4680", i))
+	}
 	for _, o := range []string{"is", "is not", "contains", "starts with", "is less than", "is at most", "is more than", "is at least", "has no value", "has a value"} {
 		out.Operators = append(out.Operators, ui.Option{Value: o[:2], Label: o})
 	}
 	for _, c := range m.rows[0] {
 		out.Names = append(out.Names, c.Text)
-		out.Columns = append(out.Columns, storage.GridColumn{Name: c.Text, SortURL: self + "?direction=asc&order=" + c.Text})
+		out.Columns = append(out.Columns, view.GridColumn{Name: c.Text, SortURL: self + "?direction=asc&order=" + c.Text})
 	}
 	return out
 }

@@ -6,9 +6,12 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"steward/web"
 )
 
 func TestMedian(t *testing.T) {
@@ -71,6 +74,58 @@ func TestOrders(t *testing.T) {
 	if len(rows) != 100_001 || len(rows[0]) != 8 || rare != 2 {
 		t.Errorf("%d rows of %d columns, %d of them rare", len(rows), len(rows[0]), rare)
 	}
+}
+
+// TestTwins makes a small world and compares its pages with the bare ones: those that
+// render something else are no measure.
+func TestTwins(t *testing.T) {
+	t.Parallel()
+	b := testBench(t)
+	w, err := b.world()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := b.open(t.Context(), w.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	handler, err := web.New(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := httptest.NewServer(handler)
+	t.Cleanup(served.Close)
+	br, err := b.signIn(t.Context(), &server{address: strings.TrimPrefix(served.URL, "http://")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newModels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := m.pages()
+	for _, p := range w.pages() {
+		got, err := br.get(t.Context(), p.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want bytes.Buffer
+		if err := bare[p.bare].Render(t.Context(), &want); err != nil {
+			t.Fatal(err)
+		}
+		if ratio := float64(want.Len()) / float64(len(got)); ratio < 0.98 || ratio > 1.02 {
+			t.Errorf("page %s has %d bytes, the bare one %d", p.name, len(got), want.Len())
+		}
+	}
+}
+
+// testBench is a run that measures nothing.
+func testBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{rounds: 1, rows: 1000, dir: t.TempDir(), say: t.Logf}
+	b.share(t.Context())
+	return b
 }
 
 // TestBarePages asks every bare page by the load generator.

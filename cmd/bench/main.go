@@ -95,6 +95,13 @@ func (b *bench) measurements() []measurement {
 	return []measurement{{"load", b.load}, {"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start}}
 }
 
+// share prepares what several measurements use: each is made when it is first needed.
+func (b *bench) share(ctx context.Context) {
+	b.orders = sync.OnceValues(b.writeOrders)
+	b.imported = sync.OnceValues(func() (string, error) { return b.importOrders(ctx) })
+	b.world = sync.OnceValues(func() (world, error) { return b.makeWorld(ctx) })
+}
+
 func (b *bench) measure(ctx context.Context, chosen []measurement, stdout, stderr io.Writer) (err error) {
 	if b.dir, err = os.MkdirTemp("", "steward-bench-"); err != nil {
 		return err
@@ -102,9 +109,7 @@ func (b *bench) measure(ctx context.Context, chosen []measurement, stdout, stder
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	b.steward = filepath.Join(b.dir, "steward")
 	b.say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
-	b.orders = sync.OnceValues(b.writeOrders)
-	b.imported = sync.OnceValues(func() (string, error) { return b.importOrders(ctx) })
-	b.world = sync.OnceValues(func() (world, error) { return b.makeWorld(ctx) })
+	b.share(ctx)
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}

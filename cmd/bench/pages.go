@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"strings"
 	"time"
 
 	"steward/views/paths"
@@ -17,6 +18,23 @@ const (
 	warm        = 500 * time.Millisecond
 	askFor      = 3 * time.Second
 )
+
+// compressed marks the name of a page that is asked for as browsers do, with gzip.
+const compressed = ", compressed"
+
+// twin is a page of the world, and the bare one that renders the same.
+type twin struct{ name, path, bare string }
+
+func (w world) pages() []twin {
+	return []twin{
+		{"projects", paths.Projects(), "/projects"},
+		{"overview", paths.Project(w.project), "/overview"},
+		{"storage", paths.Storage(w.project), "/storage"},
+		{"jobs", paths.StorageJobs(w.project), "/jobs"},
+		{"columns of a table", paths.Table(w.project, table), "/columns"},
+		{"preview of a table", paths.TablePreview(w.project, table), "/preview"},
+	}
+}
 
 // pages measures how many signed-in pages a second the program answers, beside handlers
 // that only render the same components, and the processor time of one page.
@@ -40,21 +58,13 @@ func (b *bench) pages(ctx context.Context) ([]Row, error) {
 	}
 	defer func() { _ = bare.stop() }()
 	var out []Row
-	for _, p := range []struct {
-		name, path, bare string
-		gzip             bool
-	}{
-		{"projects", paths.Projects(), "/projects", false},
-		{"overview", paths.Project(w.project), "/overview", false},
-		{"storage", paths.Storage(w.project), "/storage", false},
-		{"jobs", paths.StorageJobs(w.project), "/jobs", false},
-		{"columns of a table", paths.Table(w.project, table), "/columns", false},
-		{"preview of a table", paths.TablePreview(w.project, table), "/preview", false},
-		{"preview of a table, compressed", paths.TablePreview(w.project, table), "/preview", true},
-	} {
+	asked := w.pages()
+	last := asked[len(asked)-1]
+	last.name += compressed
+	for _, p := range append(asked, last) {
 		ours, base := Series{}, Series{}
 		for range b.rounds {
-			o := Order{Address: s.address, Path: p.path, Cookie: br.cookie(), Gzip: p.gzip, Connections: connections, Warm: warm, For: askFor}
+			o := Order{Address: s.address, Path: p.path, Cookie: br.cookie(), Gzip: strings.HasSuffix(p.name, compressed), Connections: connections, Warm: warm, For: askFor}
 			if err := b.ask(ctx, s, o, ours); err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
