@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
@@ -124,13 +125,26 @@ func (b *browser) upload(ctx context.Context, project int64, file string) (numbe
 }
 
 // load starts the load of an uploaded file into a table by the form of the second step,
-// and gives the job's number.
-func (b *browser) load(ctx context.Context, project, file int64, table string) (job int64, err error) {
-	next, err := b.post(ctx, paths.LoadFile(project, file), url.Values{"bucket": {bucket}, "table": {table}, "mode": {"full"}, "_key": {id.Short()}})
+// with more of its fields than where to, and gives the job's number.
+func (b *browser) load(ctx context.Context, project, file int64, table string, more url.Values) (job int64, err error) {
+	form := url.Values{"bucket": {bucket}, "table": {table}, "mode": {"full"}}
+	maps.Copy(form, more)
+	return b.start(ctx, paths.LoadFile(project, file), form)
+}
+
+// start sends a form that starts a job and leads to its page, and gives the job's number.
+func (b *browser) start(ctx context.Context, path string, form url.Values) (job int64, err error) {
+	next, err := b.send(ctx, path, form)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseInt(path.Base(next), 10, 64)
+	return strconv.ParseInt(filepath.Base(next), 10, 64)
+}
+
+// send is post of a form that is done once, however often it is sent.
+func (b *browser) send(ctx context.Context, path string, form url.Values) (string, error) {
+	form.Set("_key", id.Short())
+	return b.post(ctx, path, form)
 }
 
 // watch follows a job on its page until it has ended.
@@ -159,23 +173,48 @@ type times struct {
 	Ended   time.Time `json:"endTime"`
 }
 
-// job gives the times of a job that has succeeded.
+// took is how long the job ran.
+func (t times) took() time.Duration { return t.Ended.Sub(t.Started) }
+
+// job gives the times of a job that has succeeded; 0 is the newest.
 func (b *browser) job(ctx context.Context, project, job int64) (times, error) {
-	raw, err := b.get(ctx, paths.With(paths.StorageJobs(project), "format", "json"))
-	if err != nil {
-		return times{}, err
-	}
 	var list []times
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if err := b.list(ctx, paths.StorageJobs(project), &list); err != nil {
 		return times{}, err
 	}
 	for _, j := range list {
-		if j.ID == job && j.Status == "success" {
+		switch {
+		case job != 0 && j.ID != job:
+		case j.Status == "success":
 			return j, nil
-		}
-		if j.ID == job {
-			return j, fmt.Errorf("job %d ended as %s: %s", job, j.Status, j.Message)
+		default:
+			return j, fmt.Errorf("job %d ended as %s: %s", j.ID, j.Status, j.Message)
 		}
 	}
 	return times{}, fmt.Errorf("job %d is not in the list", job)
+}
+
+// list reads a page as programs get it.
+func (b *browser) list(ctx context.Context, path string, into any) error {
+	raw, err := b.get(ctx, paths.With(path, "format", "json"))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// run starts a job and waits for its end: its times, and the server's processor time.
+func (b *browser) run(ctx context.Context, s *server, project int64, start func() (job int64, err error)) (t times, spent float64, err error) {
+	var job int64
+	_, spent, err = s.spend(func() (err error) {
+		if job, err = start(); err != nil {
+			return err
+		}
+		return b.watch(ctx, project, job)
+	})
+	if err != nil {
+		return t, 0, err
+	}
+	t, err = b.job(ctx, project, job)
+	return t, spent, err
 }

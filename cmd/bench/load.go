@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +29,7 @@ func (b *bench) load(ctx context.Context) ([]Row, error) {
 	size := float64(info.Size())
 	ours, alone, sqlite := Series{}, Series{}, Series{}
 	for round := range b.rounds {
-		if err := b.loadThrough(ctx, fmt.Sprintf("load-%d", round), name, size, ours); err != nil {
+		if err := b.loadThrough(ctx, fmt.Sprintf("load-%d", round), name, size, nil, ours); err != nil {
 			return nil, err
 		}
 		file, dir := filepath.Join(b.dir, "import.sqlite"), filepath.Join(b.dir, "engine")
@@ -64,9 +65,38 @@ func (b *bench) load(ctx context.Context) ([]Row, error) {
 	}, nil
 }
 
+// keyed measures how the same file becomes a table with a primary key.
+func (b *bench) keyed(ctx context.Context) ([]Row, error) {
+	name, err := b.orders()
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	ours, sqlite := Series{}, Series{}
+	for round := range b.rounds {
+		if err := b.loadThrough(ctx, fmt.Sprintf("keyed-%d", round), name, float64(info.Size()), url.Values{"key": {ordersKey}}, ours); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(b.dir, "keyed.sqlite")
+		u, err := b.sqliteKeyed(ctx, file, name)
+		if err = errors.Join(err, os.Remove(file)); err != nil {
+			return nil, err
+		}
+		sqlite.addUsage(u)
+	}
+	return []Row{
+		{What: "keyed load: job", Unit: "s", Steward: ours["job"], Baseline: sqlite["wall"], Want: 3},
+		{What: "keyed load: processor time of the job", Unit: "s", Steward: ours["job cpu"], Baseline: sqlite["cpu"], Compare: Share},
+		{What: "keyed load: most memory of the server", Unit: "MB", Steward: ours["peak"], Baseline: sqlite["peak"], Compare: Figure, Want: 300},
+	}, nil
+}
+
 // loadThrough loads a file as a person does, through a new server on a new folder, and
 // adds what it took.
-func (b *bench) loadThrough(ctx context.Context, folder, name string, size float64, out Series) error {
+func (b *bench) loadThrough(ctx context.Context, folder, name string, size float64, fields url.Values, out Series) error {
 	w, err := b.makeFolder(ctx, folder, 1, nil)
 	if err != nil {
 		return err
@@ -83,26 +113,17 @@ func (b *bench) loadThrough(ctx context.Context, folder, name string, size float
 	if err != nil {
 		return err
 	}
-	var file, job int64
+	var file int64
 	upload, uploadCPU, err := s.spend(func() (err error) { file, err = br.upload(ctx, w.project, name); return err })
 	if err != nil {
 		return err
 	}
-	_, jobCPU, err := s.spend(func() error {
-		if job, err = br.load(ctx, w.project, file, "orders"); err != nil {
-			return err
-		}
-		return br.watch(ctx, w.project, job)
-	})
-	if err != nil {
-		return err
-	}
-	t, err := br.job(ctx, w.project, job)
+	t, jobCPU, err := br.run(ctx, s, w.project, func() (int64, error) { return br.load(ctx, w.project, file, "orders", fields) })
 	if err != nil {
 		return err
 	}
 	held, err := sizeOf(filepath.Join(w.data, "store", "tables"))
-	took := t.Ended.Sub(t.Started).Seconds()
+	took := t.took().Seconds()
 	out.add("upload", upload)
 	out.add("upload cpu", uploadCPU)
 	out.add("job", took)

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -36,9 +37,10 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "measure only load, pages, preview, small or start")
-	rounds := flags.Int("rounds", 5, "how often a measurement and its baseline take turns")
-	rows := flags.Int("rows", 1_000_000, "rows of the large table")
+	b := new(bench)
+	only := flags.String("only", "", "measure only "+b.names())
+	flags.IntVar(&b.rounds, "rounds", 5, "how often a measurement and its baseline take turns")
+	flags.IntVar(&b.rows, "rows", 1_000_000, "rows of the large table")
 	role := flags.String("role", "", "generate, bare or engine: be a process that the bench starts")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -57,10 +59,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	default:
 		return fmt.Errorf("there is no role %q", *role)
 	}
-	if *rounds < 1 || *rows < 1000 {
+	if b.rounds < 1 || b.rows < 1000 {
 		return errors.New("at least 1 round and 1000 rows are needed")
 	}
-	b := &bench{rounds: *rounds, rows: *rows}
 	chosen := b.measurements()
 	if *only != "" {
 		chosen = slices.DeleteFunc(chosen, func(m measurement) bool { return m.name != *only })
@@ -92,7 +93,20 @@ type measurement struct {
 }
 
 func (b *bench) measurements() []measurement {
-	return []measurement{{"load", b.load}, {"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start}}
+	return []measurement{
+		{"load", b.load}, {"keyed", b.keyed}, {"upsert", b.upsert}, {"export", b.export},
+		{"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start},
+	}
+}
+
+// names are those of the measurements, for people.
+func (b *bench) names() string {
+	var out []string
+	for _, m := range b.measurements() {
+		out = append(out, m.name)
+	}
+	last := len(out) - 1
+	return strings.Join(out[:last], ", ") + " or " + out[last]
 }
 
 // share prepares what several measurements use: each is made when it is first needed.

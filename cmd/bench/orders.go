@@ -15,6 +15,13 @@ import (
 // recalled is a word that the note of one row in 50,000 has.
 const recalled = "recalled"
 
+// ordersHeader are the columns of the large file, and ordersKey the one that tells its
+// rows apart.
+const (
+	ordersHeader = "id,name,email,city,amount,status,date,note"
+	ordersKey    = "id"
+)
+
 // writeOrders writes the large CSV file and gives its path.
 func (b *bench) writeOrders() (name string, err error) {
 	b.say("writing a file of %d rows", b.rows)
@@ -42,7 +49,7 @@ func orders(w io.Writer, rows int) error {
 	states := strings.Fields("new paid paid shipped shipped shipped returned")
 	words := strings.Fields("parcel left with neighbour please ring twice fragile glass token returned damaged box repaid partly late delivery gift wrap invoice separate")
 	out := bufio.NewWriterSize(w, 1<<20)
-	fmt.Fprintln(out, "id,name,email,city,amount,status,date,note")
+	fmt.Fprintln(out, ordersHeader)
 	date := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range rows {
 		date = date.Add(time.Duration(r.IntN(60)) * time.Second)

@@ -27,8 +27,13 @@ func (s Series) addUsage(u usage) {
 // timed runs a program to its end.
 func timed(ctx context.Context, stdin io.Reader, name string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = stdin
+	return timedCommand(cmd)
+}
+
+func timedCommand(cmd *exec.Cmd) (usage, error) {
 	var complaint bytes.Buffer
-	cmd.Stdin, cmd.Stderr = stdin, &complaint
+	cmd.Stderr = &complaint
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
@@ -40,7 +45,7 @@ func timed(ctx context.Context, stdin io.Reader, name string, args ...string) (u
 	close(ended)
 	u := usage{wall: wall.Seconds(), peak: <-peak}
 	if err != nil || complaint.Len() > 0 {
-		return u, fmt.Errorf("%s: %w: %s", name, err, complaint.Bytes())
+		return u, fmt.Errorf("%s: %w: %s", cmd.Path, err, complaint.Bytes())
 	}
 	u.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	return u, nil

@@ -35,7 +35,7 @@ func (b *bench) small(ctx context.Context) ([]Row, error) {
 			return nil, err
 		}
 		start := time.Now()
-		job, err := br.load(ctx, w.project, uploaded, fmt.Sprintf("prices_%d", i))
+		job, err := br.load(ctx, w.project, uploaded, fmt.Sprintf("prices_%d", i), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +47,7 @@ func (b *bench) small(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		wait, run = append(wait, milliseconds(t.Started.Sub(t.Created))), append(run, milliseconds(t.Ended.Sub(t.Started)))
+		wait, run = append(wait, milliseconds(t.Started.Sub(t.Created))), append(run, milliseconds(t.took()))
 		u, err := b.sqliteImport(ctx, file, csv, fmt.Sprintf("prices_%d", i))
 		if err != nil {
 			return nil, err

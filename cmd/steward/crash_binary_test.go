@@ -83,6 +83,7 @@ type line struct {
 	Time         time.Time
 	Level, Msg   string
 	Job          int64
+	Operation    string
 	URL, Address string
 	Error        string
 	raw          string

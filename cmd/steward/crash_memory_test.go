@@ -260,7 +260,7 @@ func TestCrashMemoryOfABomb(t *testing.T) {
 	const size = 10_000_000_000
 	f := newFlood(t)
 	f.refused("zeros", bomb("", "\x00", size), "NUL byte")
-	zeros, err := zstd.NewWriter(nil, zstd.WithWindowSize(128<<20))
+	zeros, err := zstd.NewWriter(nil, zstd.WithWindowSize(32<<20))
 	if err != nil {
 		t.Fatal(err)
 	}

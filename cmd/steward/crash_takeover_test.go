@@ -79,7 +79,7 @@ func TestCrashTakeover(t *testing.T) {
 	stopped := make(chan *process, 1)
 	for _, p := range workers {
 		p.watch(func(l line) {
-			if l.Msg != "load: stage" && l.Msg != "load: flip" {
+			if aim(l.Msg) != inStage && aim(l.Msg) != inFlip {
 				return
 			}
 			select {

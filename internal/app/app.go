@@ -120,7 +120,8 @@ func (a *App) open(ctx context.Context, o Options) error {
 		a.Accounts = accounts.New(a.DB, ring)
 	}
 	a.Jobs = jobs.New(a.DB, a.Hub, a.Log, owner)
-	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, engine.New(a.Blobs, engine.Options{}), a.Reads, a.Log)
+	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
+	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)
 	a.Jobs.Handle(a.handlers(), a.guard)
 	if !o.Serve {
 		return nil

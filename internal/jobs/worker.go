@@ -344,6 +344,7 @@ func (r *Run) Hold(tx *db.Tx) error { return r.s.hold(tx, r.Job) }
 func (s *Service) run(j Job) {
 	ctx, cancel := context.WithCancelCause(audit.WithRequest(context.Background(), audit.Request{}))
 	defer cancel(nil)
+	s.log.Debug("job: run", "job", j.ID, "operation", j.Operation)
 	r := &Run{Job: j, s: s, cancel: cancel}
 	s.mu.Lock()
 	s.running[j.ID] = r

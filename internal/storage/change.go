@@ -54,7 +54,7 @@ func (c change) run(ctx context.Context, s *Service, run *jobs.Run) error {
 			return changeFault(table, err)
 		}
 	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error { return c.commit(tx, s, run, table, st) })
+	err = s.flip(ctx, run, func(tx *db.Tx) error { return c.commit(tx, s, run, table, st) })
 	if err != nil && c.stage != nil && !db.Uncertain(err) && st.Location != table.Location {
 		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), st))
 	}

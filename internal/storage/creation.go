@@ -45,7 +45,7 @@ func (n creation) run(ctx context.Context, s *Service, run *jobs.Run) error {
 	if err != nil {
 		return changeFault(base, err)
 	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, j)
 		if err != nil {
 			return err

@@ -148,7 +148,7 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 	if err != nil {
 		return changeFault(t, err)
 	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
 			return err

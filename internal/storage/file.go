@@ -32,10 +32,10 @@ const (
 	FileMax  = 5 << 30             // bytes as uploaded
 	FileLife = 15 * 24 * time.Hour // then it may be swept
 
-	expandedMax   = 50 << 30  // bytes after decompression
-	expandedFree  = 1 << 30   // up to here any ratio is fine
-	expandedRatio = 200       // past it, bytes out per byte in
-	expandWindow  = 128 << 20 // of zstd, all of which it keeps in memory
+	expandedMax   = 50 << 30 // bytes after decompression
+	expandedFree  = 1 << 30  // up to here any ratio is fine
+	expandedRatio = 200      // past it, bytes out per byte in
+	expandWindow  = 32 << 20 // of zstd, which each reader keeps in memory; its levels up to 20 need no more
 	sampleSize    = 1 << 20
 )
 
@@ -346,7 +346,7 @@ func (e *expanded) Close() error {
 
 func (e *expanded) damaged(err error) error {
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return fault.Wrap(err, fault.TooLarge, "storage.files.window", "The zstd file needs a window of over 128 MiB to be read. Compress it again without --long, at level 19 at most.")
+		return fault.Wrap(err, fault.TooLarge, "storage.files.window", "The zstd file needs a window of over 32 MiB to be read. Compress it again without --long, at level 20 at most.")
 	}
 	return fault.Wrap(err, fault.Invalid, "storage.files.damaged", "The "+e.kind+" file is damaged or cut off. Compress it again.")
 }

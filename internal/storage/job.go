@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -23,6 +24,14 @@ func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table stri
 	e := audit.In(scope, "storage."+operation+"Started", "table", table, table)
 	e.JobID = j.ID
 	return j, audit.Record(tx, e.Says("%s started job %d: %s.", scope.Actor().Name, j.ID, asks))
+}
+
+// flip is the transaction that makes current what a job has staged.
+func (s *Service) flip(ctx context.Context, run *jobs.Run, fn func(*db.Tx) error) error {
+	s.log.Debug("commit: flip", "job", run.Job.ID, "operation", run.Job.Operation)
+	err := s.db.Update(ctx, fn)
+	s.log.Debug("commit: flipped", "job", run.Job.ID, "operation", run.Job.Operation, "error", err)
+	return err
 }
 
 // weight is the priority of a job by the bytes that it reads: somebody may be waiting

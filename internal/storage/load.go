@@ -280,9 +280,7 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	if err != nil {
 		return s.leaveRejects(ctx, run, p, file, in, err)
 	}
-	s.log.Debug("load: flip", "job", j.ID)
-	err = s.db.Update(ctx, func(tx *db.Tx) error { return s.flip(tx, run, file, table, staged, key, in) })
-	s.log.Debug("load: flipped", "job", j.ID, "error", err)
+	err = s.flip(ctx, run, func(tx *db.Tx) error { return s.commitLoad(tx, run, file, table, staged, key, in) })
 	if err != nil && !db.Uncertain(err) {
 		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged), in.rejects.discard(ctx))
 	}
@@ -307,7 +305,6 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 	staged, err := s.engine.Load(ctx, engine.Load{
 		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: in.source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
 		Progress: func(n, _ int64) { in.rows.Store(n) },
-		Staging:  func() { s.log.Debug("load: stage", "job", run.Job.ID) },
 	})
 	if err != nil {
 		return nil, in, err
@@ -318,9 +315,9 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 	return staged, in, nil
 }
 
-// flip makes a staged load current: the table's row, its columns, its version, the
+// commitLoad makes a staged load current: the table's row, its columns, its version, the
 // bucket's sums, the event and the end of the job, all or none.
-func (s *Service) flip(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, in *intake) error {
+func (s *Service) commitLoad(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, in *intake) error {
 	j := run.Job
 	scope, err := jobScope(tx, j)
 	if err != nil {

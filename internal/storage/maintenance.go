@@ -115,7 +115,7 @@ func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Co
 		return err
 	}
 	var says string
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.flip(ctx, run, func(tx *db.Tx) error {
 		if err := run.Hold(tx); err != nil {
 			return err
 		}

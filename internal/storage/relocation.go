@@ -13,7 +13,7 @@ import (
 
 // relocate makes metadata current that shows the same rows and columns: no version.
 func (s *Service) relocate(ctx context.Context, run *jobs.Run, t Table, st *engine.Staged, also func(*db.Tx, access.Project) (jobs.Result, error)) error {
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
+	err := s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
 			return err

@@ -199,7 +199,7 @@ func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
 }
 
 func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotParams) error {
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
 			return err

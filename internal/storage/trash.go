@@ -51,7 +51,7 @@ func (s *Service) RunDrop(ctx context.Context, run *jobs.Run) error {
 	if err := decode(run.Job, &p); err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func (s *Service) RunDeleteBucket(ctx context.Context, run *jobs.Run) error {
 	if err := decode(run.Job, &p); err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
+	return s.flip(ctx, run, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
 			return err

@@ -51,6 +51,9 @@ type Options struct {
 	// memory; what goes beyond is kept on disk. 0 means 1048576, which take up
 	// about 100 MB at most.
 	KeysInMemory int
+	// Staging is called when all rows of a change are durable and only the metadata
+	// of the table in the folder is left to be written; may be nil.
+	Staging func(folder string)
 }
 
 // New returns an engine on a store.

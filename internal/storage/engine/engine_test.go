@@ -261,18 +261,17 @@ func (b *bundle) foreignRows(t *testing.T, location string) []string {
 
 func TestLoadAndRead(t *testing.T) {
 	t.Parallel()
-	b := setup(t, engine.Options{})
+	staging := ""
+	b := setup(t, engine.Options{Staging: func(folder string) { staging = folder }})
 	var progress []int64
-	staging := false
 	l := request(t, "", engine.Full, "id,name\n1,\n2,\"\"\n3,\"a \"\"b\"\"\r\nc\"\n")
 	l.Progress = func(rows, bytes int64) { progress = append(progress, rows, bytes) }
-	l.Staging = func() { staging = true }
 	s, err := b.Load(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(progress) < 2 || progress[len(progress)-2] != 3 || progress[len(progress)-1] == 0 || !staging {
-		t.Errorf("progress %v, staging %t", progress, staging)
+	if len(progress) < 2 || progress[len(progress)-2] != 3 || progress[len(progress)-1] == 0 || staging != l.Folder {
+		t.Errorf("progress %v, staging %q", progress, staging)
 	}
 	equal(t, "columns", names(s.Columns), []string{"id", "name"})
 	equal(t, "added", s.ColumnsAdded, []string{"id", "name"})

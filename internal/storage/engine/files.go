@@ -14,6 +14,7 @@ import (
 	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
 
 	"steward/internal/storage/blob"
 )
@@ -40,6 +41,7 @@ type files struct {
 	store *blob.Local
 
 	largeFile int64 // bytes of a data file that is not put together with others
+	told      func(folder string)
 
 	mu      sync.Mutex
 	created []string // keys
@@ -49,6 +51,13 @@ var _ iceio.WriteFileIO = (*files)(nil)
 
 func newFiles(ctx context.Context, store *blob.Local) *files {
 	return &files{ctx: ctx, store: store, largeFile: smallFile}
+}
+
+// staging tells that of a change of t only the metadata is left to be written.
+func (f *files) staging(t *table.Table) {
+	if f.told != nil {
+		f.told(strings.TrimPrefix(t.Location(), scheme))
+	}
 }
 
 // fileSystem hands f to Iceberg.

@@ -51,9 +51,6 @@ type Load struct {
 	// Progress is called with the rows and bytes of input that were read, at
 	// least once for each 256 KiB, from one goroutine; may be nil.
 	Progress func(rows, bytes int64)
-	// Staging is called when all rows are durable and only the metadata is
-	// left to be written; may be nil.
-	Staging func()
 }
 
 // Staged is a change that is complete and durable, but that nobody sees before
@@ -129,9 +126,7 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 	if err != nil {
 		return nil, err
 	}
-	if l.Staging != nil {
-		l.Staging()
-	}
+	files.staging(t)
 
 	if l.Mode == Full {
 		rows.removed = live

@@ -14,6 +14,7 @@ import (
 func (e *Engine) stage(ctx context.Context, change func(*files) (*Staged, error)) (*Staged, error) {
 	files := newFiles(ctx, e.store)
 	files.largeFile = e.options.FileSize / 2
+	files.told = e.options.Staging
 	staged, err := change(files)
 	if err != nil {
 		// The reason to stop may be that the context ended.
@@ -49,10 +50,12 @@ func stageMetadata(ctx context.Context, files *files, t *table.Table, updates []
 // stageWritten writes metadata that follows the one at base, whose data files
 // and manifests are durable.
 func stageWritten(ctx context.Context, files *files, meta table.Metadata, base string) (*Staged, error) {
-	live, err := liveFiles(ctx, tableOf(files, meta, base), meta.CurrentSnapshot())
+	t := tableOf(files, meta, base)
+	live, err := liveFiles(ctx, t, meta.CurrentSnapshot())
 	if err != nil {
 		return nil, err
 	}
+	files.staging(t)
 	location, err := writeMetadata(files, meta, base)
 	if err != nil {
 		return nil, fmt.Errorf("engine: stage %s: %w", meta.Location(), err)
@@ -66,6 +69,7 @@ func stageEdit(ctx context.Context, files *files, t *table.Table, live []liveFil
 	if !c.any() {
 		return newStaged(files, t.Metadata(), base, base, live), nil
 	}
+	files.staging(t)
 	meta, after, err := commit(ctx, files, t, live, c, summary(job))
 	if err != nil {
 		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
