@@ -201,13 +201,13 @@ func packed(write func(io.Writer) error) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// TestCrashMemoryOfALongLine loads files whose third line is a gigabyte: one cell, one
-// cell in quotes, and many cells.
+// TestCrashMemoryOfALongLine loads files whose third line is longer than the memory that
+// the program may take: one cell, one cell in quotes, and many cells.
 func TestCrashMemoryOfALongLine(t *testing.T) {
-	const gigabyte = 1_000_000_000
+	const size = memoryMax + 100<<20
 	f := newFlood(t)
 	line := func(before, piece string) func(io.Writer) error {
-		return then(text("id,name\n1,one\n"+before), repeat(piece, gigabyte))
+		return then(text("id,name\n1,one\n"+before), repeat(piece, size))
 	}
 	f.fails(load(t, f.process, f.c, f.project, "cell", false, "cell.csv", line("2,", "x")), `Line 3, cell 2 ("name") is over 16 MiB`)
 	f.fails(load(t, f.process, f.c, f.project, "quoted", false, "quoted.csv", line(`2,"`, "line\n")), `Line 3, cell 2 ("name") is over 16 MiB`, "its closing quote is missing")
