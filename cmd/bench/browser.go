@@ -85,6 +85,13 @@ func (b *browser) get(ctx context.Context, path string) ([]byte, error) {
 	return body, errors.Join(err, res.Body.Close())
 }
 
+// time is how long a page takes.
+func (b *browser) time(ctx context.Context, path string) (time.Duration, error) {
+	start := time.Now()
+	_, err := b.get(ctx, path)
+	return time.Since(start), err
+}
+
 // post sends a form and gives the address that the answer leads to.
 func (b *browser) post(ctx context.Context, path string, form url.Values) (string, error) {
 	text := form.Encode()

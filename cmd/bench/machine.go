@@ -19,7 +19,7 @@ func (b *bench) machine(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("sqlite3 is the baseline and must be installed: %w", err)
 	}
 	sqlite, _, _ := strings.Cut(string(version), " ")
-	sync, err := b.syncTime()
+	sync, err := b.syncTimes(func(n int, _ time.Duration) bool { return n < 50 })
 	if err != nil {
 		return "", err
 	}
@@ -46,8 +46,9 @@ func commit(program string) string {
 	return revision + changed
 }
 
-// syncTime is how long the disk takes to make a small write durable, in milliseconds.
-func (b *bench) syncTime() (Samples, error) {
+// syncTimes are how long the disk takes to make small writes durable, in milliseconds:
+// one after the other as long as more says so, told how many there were and since when.
+func (b *bench) syncTimes(more func(n int, since time.Duration) bool) (Samples, error) {
 	f, err := os.Create(filepath.Join(b.dir, "sync"))
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func (b *bench) syncTime() (Samples, error) {
 	defer func() { _ = f.Close() }()
 	var out Samples
 	page := make([]byte, 4<<10)
-	for range 50 {
+	for begin := time.Now(); more(len(out), time.Since(begin)); {
 		start := time.Now()
 		if _, err := f.Write(page); err != nil {
 			return nil, err

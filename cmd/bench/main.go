@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	only := flags.String("only", "", "measure only "+b.names())
 	flags.IntVar(&b.rounds, "rounds", 5, "how often a measurement and its baseline take turns")
 	flags.IntVar(&b.rows, "rows", 1_000_000, "rows of the large table")
+	flags.IntVar(&b.large, "large", 10_000_000, "rows of the file whose load must not take more memory")
 	role := flags.String("role", "", "generate, bare or engine: be a process that the bench starts")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -76,6 +77,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 type bench struct {
 	rounds  int
 	rows    int
+	large   int    // rows of a file whose load must not take more memory
 	dir     string // goes when the run ends
 	steward string // the program, built for this run
 	self    string // this program, for its roles
@@ -94,8 +96,8 @@ type measurement struct {
 
 func (b *bench) measurements() []measurement {
 	return []measurement{
-		{"load", b.load}, {"keyed", b.keyed}, {"upsert", b.upsert}, {"export", b.export},
-		{"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start},
+		{"load", b.load}, {"keyed", b.keyed}, {"upsert", b.upsert}, {"export", b.export}, {"history", b.history},
+		{"many", b.many}, {"memory", b.memory}, {"noop", b.noop}, {"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start},
 	}
 }
 
@@ -111,7 +113,7 @@ func (b *bench) names() string {
 
 // share prepares what several measurements use: each is made when it is first needed.
 func (b *bench) share(ctx context.Context) {
-	b.orders = sync.OnceValues(b.writeOrders)
+	b.orders = sync.OnceValues(b.writeLarge)
 	b.imported = sync.OnceValues(func() (string, error) { return b.importOrders(ctx) })
 	b.world = sync.OnceValues(func() (world, error) { return b.makeWorld(ctx) })
 }

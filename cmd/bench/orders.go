@@ -22,19 +22,23 @@ const (
 	ordersKey    = "id"
 )
 
-// writeOrders writes the large CSV file and gives its path.
-func (b *bench) writeOrders() (name string, err error) {
+// writeLarge writes the large CSV file and gives its path.
+func (b *bench) writeLarge() (string, error) {
 	b.say("writing a file of %d rows", b.rows)
-	name = filepath.Join(b.dir, "orders.csv")
+	name := filepath.Join(b.dir, "orders.csv")
+	return name, writeOrders(name, b.rows)
+}
+
+func writeOrders(name string, rows int) (err error) {
 	f, err := os.Create(name)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := orders(f, b.rows); err != nil {
-		return "", err
+	if err := orders(f, rows); err != nil {
+		return err
 	}
-	return name, f.Sync() // what is still to be written would disturb the first round
+	return f.Sync() // what is still to be written would disturb the first round
 }
 
 // orders writes rows as shops have them, about 115 bytes each: numbers in order, names

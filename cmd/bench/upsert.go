@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"steward/views/paths"
 )
 
 // mix is rows that come into the large table by their key.
@@ -174,28 +172,4 @@ func copyFile(to, from string) (err error) {
 		return err
 	}
 	return out.Sync()
-}
-
-// revert brings a version of the large table back.
-func (b *browser) revert(ctx context.Context, project, version int64) error {
-	now, err := b.version(ctx, project)
-	if err != nil {
-		return err
-	}
-	_, err = b.send(ctx, paths.VersionRevert(project, table, version), url.Values{"from": {strconv.FormatInt(now, 10)}})
-	return err
-}
-
-// version is the number of the large table's current version.
-func (b *browser) version(ctx context.Context, project int64) (int64, error) {
-	var list []struct {
-		Version int64 `json:"version"`
-	}
-	if err := b.list(ctx, paths.TableVersions(project, table), &list); err != nil {
-		return 0, err
-	}
-	if len(list) == 0 {
-		return 0, errors.New("the table has no version")
-	}
-	return list[0].Version, nil
 }

@@ -119,7 +119,7 @@ func (b *bench) makeWorld(ctx context.Context) (world, error) {
 		}
 		for i := range worldJobs {
 			in := "in.c-" + bucketName(i%(worldBuckets-1))
-			if err := loadInto(ctx, a, s, bytes.NewReader(tiny(3)), in, fmt.Sprintf("prices_%02d", i)); err != nil {
+			if err := loadInto(ctx, a, s, bytes.NewReader(tiny(3)), in, fmt.Sprintf("prices_%02d", i), false); err != nil {
 				return err
 			}
 		}
@@ -128,18 +128,19 @@ func (b *bench) makeWorld(ctx context.Context) (world, error) {
 			return err
 		}
 		defer func() { _ = f.Close() }()
-		return loadInto(ctx, a, s, f, bucket, "orders")
+		return loadInto(ctx, a, s, f, bucket, "orders", false)
 	})
 }
 
-// loadInto loads a CSV file into a new table. The job runs here.
-func loadInto(ctx context.Context, a *app.App, s access.Project, content io.Reader, bucket, table string) error {
+// loadInto loads a CSV file into a table, which it makes when there is none, in place of
+// its rows or adding to them. The job runs here.
+func loadInto(ctx context.Context, a *app.App, s access.Project, content io.Reader, bucket, table string, adding bool) error {
 	f, err := a.Storage.Upload(ctx, s, table+".csv", content)
 	if err != nil {
 		return err
 	}
 	err = a.DB.Update(ctx, func(tx *db.Tx) error {
-		_, err := a.Storage.StartLoad(tx, s, storage.Load{File: f.ID, Bucket: bucket, Table: table, Dialect: csv.DefaultDialect()})
+		_, err := a.Storage.StartLoad(tx, s, storage.Load{File: f.ID, Bucket: bucket, Table: table, Append: adding, Dialect: csv.DefaultDialect()})
 		return err
 	})
 	if err != nil {
