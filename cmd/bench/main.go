@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.IntVar(&b.rounds, "rounds", 5, "how often a measurement and its baseline take turns")
 	flags.IntVar(&b.rows, "rows", 1_000_000, "rows of the large table")
 	flags.IntVar(&b.large, "large", 10_000_000, "rows of the file whose load must not take more memory")
+	flags.IntVar(&b.manyJobs, "jobs", 10_000_000, "jobs of the project whose list must not take longer")
 	role := flags.String("role", "", "generate, bare or engine: be a process that the bench starts")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -60,8 +61,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	default:
 		return fmt.Errorf("there is no role %q", *role)
 	}
-	if b.rounds < 1 || b.rows < 1000 {
-		return errors.New("at least 1 round and 1000 rows are needed")
+	if b.rounds < 1 || b.rows < 1000 || b.large < 1000 || b.manyJobs < fewJobs {
+		return fmt.Errorf("at least 1 round, 1000 rows and %d jobs are needed", fewJobs)
 	}
 	chosen := b.measurements()
 	if *only != "" {
@@ -75,13 +76,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // bench is one run.
 type bench struct {
-	rounds  int
-	rows    int
-	large   int    // rows of a file whose load must not take more memory
-	dir     string // goes when the run ends
-	steward string // the program, built for this run
-	self    string // this program, for its roles
-	say     func(format string, args ...any)
+	rounds   int
+	rows     int
+	large    int    // rows of a file whose load must not take more memory
+	manyJobs int    // jobs of a project whose list must not take longer
+	dir      string // goes when the run ends
+	steward  string // the program, built for this run
+	self     string // this program, for its roles
+	say      func(format string, args ...any)
 
 	orders   func() (string, error) // the large CSV file
 	imported func() (string, error) // the same in SQLite
@@ -97,7 +99,8 @@ type measurement struct {
 func (b *bench) measurements() []measurement {
 	return []measurement{
 		{"load", b.load}, {"keyed", b.keyed}, {"upsert", b.upsert}, {"export", b.export}, {"history", b.history},
-		{"many", b.many}, {"memory", b.memory}, {"noop", b.noop}, {"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start},
+		{"many", b.many}, {"memory", b.memory}, {"jobs", b.jobs}, {"noop", b.noop},
+		{"pages", b.pages}, {"preview", b.preview}, {"small", b.small}, {"start", b.start},
 	}
 }
 
