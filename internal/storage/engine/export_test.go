@@ -217,7 +217,7 @@ func deleteSome(t *testing.T, c chance, b *bundle, location string, o *oracle) s
 // give the same rows in the same order, and csv.Writer the same bytes.
 func TestExportAgainstSQLite(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for _, seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			c := chance{rand.New(rand.NewPCG(seed, 17))}

@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -306,6 +308,33 @@ func (o *oracle) answer(q engine.Query) []engine.Row {
 	return rows
 }
 
+// seeds are what a random test starts from: a few that are always the same, or as many as
+// STEWARD_SEEDS says, from a number that it logs or that STEWARD_SEED gives.
+func seeds(t *testing.T, few int) []uint64 {
+	t.Helper()
+	setting := func(name string, unless uint64) uint64 {
+		text := os.Getenv(name)
+		if text == "" {
+			return unless
+		}
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return n
+	}
+	many, first := setting("STEWARD_SEEDS", 0), uint64(0)
+	if many > 0 {
+		first = setting("STEWARD_SEED", uint64(rand.Uint32()))
+		t.Logf("STEWARD_SEEDS=%d STEWARD_SEED=%d", many, first)
+	}
+	found := make([]uint64, cmp.Or(many, uint64(few)))
+	for i := range found {
+		found[i] = first + uint64(i)
+	}
+	return found
+}
+
 // chance makes up tables and questions.
 type chance struct{ *rand.Rand }
 
@@ -386,7 +415,7 @@ func (c chance) condition(columns []string) engine.Condition {
 // versions before must still be as they were.
 func TestAgainstSQLite(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for _, seed := range seeds(t, 3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			c := chance{rand.New(rand.NewPCG(seed, 0))}

@@ -64,10 +64,12 @@ func (o *oracle) rename(from, to string) {
 
 // kept is a version of a table, and what it must show.
 type kept struct {
-	name          string // in the oracle
-	snapshot      int64
-	schema        int
-	columns, rows []string
+	name         string // in the oracle
+	snapshot     int64
+	schema       int
+	columns, ids []string // what they are called, and what they are, whatever they are called
+	rows         []string // with origin
+	cells        [][]string
 }
 
 // duplicate is a table that was copied, and what it must show.
@@ -77,7 +79,7 @@ type duplicate struct {
 }
 
 // steps is how many changes a history has.
-const steps = 30
+const steps = 16
 
 // history is a table that goes through random changes beside the oracle.
 type history struct {
@@ -91,6 +93,23 @@ type history struct {
 	pinned   map[string]int64
 	copies   []duplicate
 	columnNo int
+	ids      map[string]string // of the columns by their names
+	lastID   int
+}
+
+// track gives new columns an id, and forgets those that are gone.
+func (h *history) track() {
+	for name := range h.ids {
+		if !slices.Contains(h.columns, name) {
+			delete(h.ids, name)
+		}
+	}
+	for _, name := range h.columns {
+		if h.ids[name] == "" {
+			h.lastID++
+			h.ids[name] = fmt.Sprint("id ", h.lastID)
+		}
+	}
 }
 
 // fresh returns a column that the table does not have; names come back.
@@ -103,7 +122,9 @@ func (h *history) fresh() string {
 	}
 }
 
-func (h *history) load(mode engine.Mode) *engine.Staged {
+// load loads random rows; with a key, some of them are there already, as they are or
+// but for a cell.
+func (h *history) load(mode engine.Mode, key []string) *engine.Staged {
 	header := slices.Clone(h.columns)
 	for len(header) < 2 || h.IntN(3) == 0 {
 		name := h.fresh()
@@ -113,32 +134,64 @@ func (h *history) load(mode engine.Mode) *engine.Staged {
 	}
 	h.Shuffle(len(header), func(i, j int) { header[i], header[j] = header[j], header[i] })
 	rows := make([][]*string, h.IntN(400))
+	old := h.table(header)
 	for i := range rows {
+		if key != nil && len(old) > 0 && h.IntN(2) == 0 {
+			rows[i] = slices.Clone(pick(h.chance, old...))
+			if h.IntN(2) == 0 {
+				n := h.IntN(len(header))
+				rows[i][n] = h.cell(style(header[n][len(header[n])-1]))
+			}
+			continue
+		}
 		for _, name := range header {
 			rows[i] = append(rows[i], h.cell(style(name[len(name)-1])))
 		}
 	}
-	h.oracle.load(mode, header, rows, moment(h.job).UnixMicro(), h.job)
 	l := request(h.t, h.location, mode, h.encode(header, rows))
-	l.Job, l.Time = h.job, moment(h.job)
+	l.Job, l.Time, l.Key = h.job, moment(h.job), key
+	want := counts{inserted: int64(len(rows))}
+	if key == nil {
+		h.oracle.load(mode, header, rows, l.Time.UnixMicro(), h.job)
+	} else {
+		want = h.loadKeyed(mode, key, header, rows, l.Time.UnixMicro(), h.job)
+	}
+	h.track()
 	s := h.must(h.t)(h.Load(h.t.Context(), l))
-	equal(h.t, "added", s.Added, int64(len(rows)))
+	equal(h.t, fmt.Sprintf("counts of mode %d by %v", mode, key), countsOf(s), want)
 	return s
+}
+
+// key is some columns by which rows can be told apart in the versions given.
+func (h *history) key(in ...kept) (key []string) {
+	for _, name := range h.columns {
+		shared := true
+		for _, v := range in {
+			i := slices.Index(v.columns, name)
+			shared = shared && i >= 0 && v.ids[i] == h.ids[name]
+		}
+		if shared && h.IntN(2) == 0 {
+			key = append(key, name)
+		}
+	}
+	return key
 }
 
 // change makes one random change, and returns its name.
 func (h *history) change() string {
 	ctx := h.t.Context()
 	var s *engine.Staged
-	action := pick(h.chance, "full", "append", "append", "append", "delete", "delete", "alter", "alter", "restore", "restore", "compact", "pin", "copy", "expire", "delete all")
+	action := pick(h.chance, "full", "append", "append", "upsert", "upsert", "delete", "delete", "alter", "alter", "restore", "restore", "compact", "pin", "copy", "expire", "delete all")
 	if h.job == steps/2 {
 		action = "copy" // one at least
 	}
 	switch action {
 	case "full":
-		s = h.load(engine.Full)
+		s = h.load(engine.Full, pick(h.chance, nil, h.key()))
 	case "append":
-		s = h.load(engine.Append)
+		s = h.load(engine.Append, nil)
+	case "upsert":
+		s = h.load(engine.Append, h.key())
 	case "delete", "delete all":
 		d := engine.Delete{Folder: "tables/1", Base: h.location, Job: h.job}
 		if action == "delete" {
@@ -154,11 +207,14 @@ func (h *history) change() string {
 		if len(h.columns) > 1 {
 			a.Drop = []string{pick(h.chance, h.columns...)}
 			h.drop(a.Drop[0])
+			h.track()
 		}
 		if h.IntN(2) == 0 {
 			from, to := pick(h.chance, h.columns...), h.fresh()
 			a.Rename[from] = to
 			h.oracle.rename(from, to)
+			h.ids[to] = h.ids[from]
+			delete(h.ids, from)
 		}
 		if h.IntN(2) == 0 {
 			a.Add = []string{h.fresh()}
@@ -167,11 +223,16 @@ func (h *history) change() string {
 			}
 			h.add(a.Add[0])
 		}
+		h.track()
 		s = h.must(h.t)(h.Alter(ctx, a))
 	case "restore":
 		to := pick(h.chance, h.versions...)
 		s = h.must(h.t)(h.Restore(ctx, engine.Restore{Folder: "tables/1", Base: h.location, Snapshot: to.snapshot, Schema: to.schema, Job: h.job}))
 		h.recall(to.name, to.columns)
+		clear(h.ids)
+		for i, name := range to.columns {
+			h.ids[name] = to.ids[i]
+		}
 	case "compact":
 		s = h.must(h.t)(h.Compact(ctx, engine.Compact{Folder: "tables/1", Base: h.location, Job: h.job}))
 		equal(h.t, "deleted rows", s.Deleted, int64(0))
@@ -232,6 +293,8 @@ func (h *history) compare(what string) {
 		equal(t, what+": columns of version "+past.name, names(v.Columns()), past.columns)
 		same(t, what+": version "+past.name, all(t, v, engine.Query{Origin: true}), past.rows)
 	}
+	before, after := pick(h.chance, h.versions...), pick(h.chance, h.versions...)
+	askDifference(t, h.chance, h.bundle, h.location, before, after, h.key(before, after))
 	for _, c := range h.copies {
 		same(t, what+": copy at "+c.location, all(t, h.open(t, c.location), engine.Query{Origin: true}), c.rows)
 	}
@@ -241,7 +304,10 @@ func (h *history) compare(what string) {
 func (h *history) keep() {
 	v := kept{
 		name: fmt.Sprintf("v%d", h.job), snapshot: h.open(h.t, h.location).SnapshotID(), schema: h.foreign(h.t, h.location).Schema().ID,
-		columns: slices.Clone(h.columns), rows: h.oracle.rows(engine.Query{}),
+		columns: slices.Clone(h.columns), rows: h.oracle.rows(engine.Query{}), cells: h.shown(),
+	}
+	for _, name := range v.columns {
+		v.ids = append(v.ids, h.ids[name])
 	}
 	h.remember(v.name)
 	h.versions = append(h.versions, v)
@@ -261,14 +327,15 @@ func (h *history) copy() {
 // once everything that nothing refers to was swept.
 func TestSequences(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for _, seed := range seeds(t, 10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			h := &history{t: t, chance: chance{rand.New(rand.NewPCG(seed, 1))}, oracle: newOracle(t), pinned: map[string]int64{}}
+			h := &history{t: t, chance: chance{rand.New(rand.NewPCG(seed, 1))}, oracle: newOracle(t), pinned: map[string]int64{}, ids: map[string]string{}}
 			h.bundle = setup(t, engine.Options{RowGroup: 1 + h.IntN(300), FileSize: int64(1000 + h.IntN(20_000))})
 			h.location = h.must(t)(h.Create(t.Context(), engine.Create{Folder: "tables/1", Columns: []string{"column 0", "column 1"}})).Location
 			h.add("column 0")
 			h.add("column 1")
+			h.track()
 			h.keep()
 			for h.job = 1; h.job <= steps; h.job++ {
 				what := fmt.Sprintf("job %d (%s)", h.job, h.change())
