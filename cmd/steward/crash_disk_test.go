@@ -332,3 +332,93 @@ func age(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
+
+// TestCrashDiskDuringChanges fills the disk beside a keyed table of many megabytes: what
+// writes more than is left says so and leaves the table, and the disk, as they were. With
+// space again the same is done.
+func TestCrashDiskDuringChanges(t *testing.T) {
+	dir := smallDisk(t, 160)
+	p := launchServe(t, dir)
+	_, c, project := setup(t, p.Site, &p.out)
+	storage := project + "/storage"
+	table := storage + "/tables/" + crashBucket + ".kept"
+	c.Post(storage+"/buckets", bucketForm("crash", "")).Want(http.StatusSeeOther)
+	succeeds := func(job string) {
+		t.Helper()
+		if j := ends(t, c, project, job, time.Minute); j.Status != "success" {
+			t.Errorf("%s: %+v", job, j)
+		}
+	}
+	submit := func(page, action string, fields url.Values) func() string {
+		return func() string {
+			t.Helper()
+			path, form := c.Get(page).Want(http.StatusOK).Form(action)
+			for name, values := range fields {
+				form[name] = values
+			}
+			c.Post(path, form).Want(http.StatusSeeOther)
+			list, err := jobsOf(c, project, "")
+			if err != nil || len(list) == 0 {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(storage, "/jobs/", list[0].ID)
+		}
+	}
+	succeeds(load(t, p, c, project, "kept", false, "kept.csv", noise(12<<20)))
+	succeeds(submit(table+"/settings", table+"/key", url.Values{"key": {"id"}})())
+	a, err := ask(c, uploadRequest(c, p.URL, project, "", "other.csv", noise(12<<20)))
+	if err != nil || a.status != http.StatusSeeOther {
+		t.Fatalf("upload: %v %d", err, a.status)
+	}
+	other, _, _ := strings.Cut(a.location, "?")
+	changes := []struct {
+		name string
+		do   func() string // gives the page of its job
+	}{
+		{"an upsert", func() string {
+			return c.Do(formRequest(c, p.URL, other, loadForm("kept", true, ""))).Want(http.StatusSeeOther).Location
+		}},
+		{"an export", submit(table+"/export", table+"/export", url.Values{"format": {"csv"}})},
+		{"an export in order", submit(table+"/export", table+"/export", url.Values{"format": {"parquet"}, "order": {"name"}})},
+	}
+	rows := func() string {
+		t.Helper()
+		return c.Get(table+"/preview?format=csv&limit=100&order=name").Want(http.StatusOK).Body
+	}
+	c.Get(project) // shows what the redirects had to tell
+	before := rows()
+
+	empty := fill(t, dir, 4<<20)
+	left := free(t, dir)
+	for _, change := range changes {
+		job := change.do()
+		if j := ends(t, c, project, job, time.Minute); j.Status != "error" || !strings.Contains(j.ErrorMessage, fullData) {
+			t.Errorf("%s on a full disk: %+v", change.name, j)
+		}
+		c.Get(job).Want(http.StatusOK)
+		if rows() != before {
+			t.Errorf("%s on a full disk changed the table", change.name)
+		}
+		if now := free(t, dir); now < left-1<<20 {
+			t.Errorf("%s on a full disk took %d bytes", change.name, left-now)
+		}
+	}
+	// A copy and a snapshot share the bytes, and a revert takes no new ones.
+	succeeds(submit(table+"/versions/1/copy", table+"/versions/1/copy", url.Values{"table": {"copied"}})())
+	succeeds(submit(table+"/snapshots", table+"/snapshots", url.Values{"description": {"on a full disk"}})())
+	empty()
+	for _, change := range changes {
+		succeeds(change.do())
+	}
+	if rows() == before {
+		t.Error("with space again the upsert changed nothing")
+	}
+	succeeds(submit(table+"/versions/2/revert", table+"/versions/2/revert", nil)())
+	if rows() != before {
+		t.Error("the table that was reverted is another")
+	}
+	p.stop(25 * time.Second)
+	if out, err := command(t, "", "verify", "--data", dir); err != nil || !strings.HasPrefix(out, "All is well.") {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+}
