@@ -383,7 +383,7 @@ func TestCrashDiskDuringChanges(t *testing.T) {
 	}
 	rows := func() string {
 		t.Helper()
-		return c.Get(table+"/preview?format=csv&limit=100&order=name").Want(http.StatusOK).Body
+		return c.Get(table + "/preview?format=csv&limit=100&order=name").Want(http.StatusOK).Body
 	}
 	c.Get(project) // shows what the redirects had to tell
 	before := rows()
