@@ -276,3 +276,36 @@ func TestCrashMemoryOfABomb(t *testing.T) {
 	f.fails(load(t, f.process, f.c, f.project, "rows", false, "rows.csv.gz", bomb("id,name\n", "0,"+strings.Repeat("0", 500)+"\n", size)), "expands from", "too much for real data")
 	f.small()
 }
+
+// TestCrashMemoryOfKeys loads rows with a primary key, more than are kept in memory, and
+// loads as many again over them. STEWARD_CRASH_KEYS is how many rows that are, 1,200,000
+// unless it is set.
+func TestCrashMemoryOfKeys(t *testing.T) {
+	rows := int(crashSetting(t, "STEWARD_CRASH_KEYS", 1_200_000))
+	f := newFlood(t)
+	keyed := func(add bool) jobRow {
+		t.Helper()
+		a, err := ask(f.c, uploadRequest(f.c, f.URL, f.project, "", "keys.csv", manyRows(rows)))
+		if err != nil || a.status != http.StatusSeeOther {
+			t.Fatalf("the upload: %v %d", err, a.status)
+		}
+		path, _, _ := strings.Cut(a.location, "?")
+		form := loadForm("keys", add, "")
+		if !add {
+			form.Set("key", "code\nid")
+		}
+		job := f.c.Do(formRequest(f.c, f.URL, path, form)).Want(http.StatusSeeOther).Location
+		return f.succeeds(job)
+	}
+	if j := keyed(false); j.Rows != int64(rows) {
+		t.Errorf("%d rows were loaded", j.Rows)
+	}
+	t.Logf("%d MiB after the first load", f.peak()>>20)
+	keyed(true)
+	table := f.project + "/storage/tables/" + crashBucket + ".keys"
+	if page := f.c.Get(table).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(strings.ReplaceAll(page, ",", ""), strconv.Itoa(rows)) {
+		t.Errorf("the table does not have %d rows", rows)
+	}
+	f.c.Get(table + "/preview?order=name").Want(http.StatusOK)
+	f.small()
+}
