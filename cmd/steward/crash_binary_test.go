@@ -161,10 +161,20 @@ func (p *process) tell() {
 			out = append(out, l.raw)
 		}
 	}
+	if len(out) == 0 {
+		return
+	}
 	if len(out) > 60 {
 		out = out[len(out)-60:]
 	}
 	p.t.Logf("log of %s:\n%s", strings.Join(p.cmd.Args[1:], " "), strings.Join(out, ""))
+}
+
+// forget drops the log of a process that was all right.
+func (p *process) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines = nil
 }
 
 // watch calls fn for every line of the log from now on, in the order of the log; nil ends it.
@@ -175,10 +185,20 @@ func (p *process) watch(fn func(line)) {
 }
 
 // find gives the first line of the log that fits.
-func (p *process) find(fits func(line) bool) (line, bool) {
+func (p *process) find(fits func(line) bool) (line, bool) { return p.findAfter(0, fits) }
+
+// mark is the place in the log that it has reached.
+func (p *process) mark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, l := range p.lines {
+	return len(p.lines)
+}
+
+// findAfter gives the first line of the log after a place that fits.
+func (p *process) findAfter(mark int, fits func(line) bool) (line, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.lines[mark:] {
 		if fits(l) {
 			return l, true
 		}
@@ -366,6 +386,7 @@ func ask(c *webtest.Client, r *http.Request) (answer, error) {
 // jobRow is a job as the list of jobs gives it to programs.
 type jobRow struct {
 	ID           int64
+	Operation    string `json:"operationName"`
 	Status       string
 	TableID      string
 	FileID       int64

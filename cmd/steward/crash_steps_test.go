@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
@@ -26,7 +25,6 @@ import (
 	"steward/internal/config"
 	"steward/internal/db"
 	"steward/internal/jobs"
-	"steward/internal/ops"
 	"steward/internal/storage"
 	"steward/internal/storage/csv"
 	"steward/internal/storage/engine"
@@ -429,16 +427,7 @@ func loaded(table, content, mode string) func(*round) error {
 // opened runs fn with an installation that nobody serves.
 func opened(t *testing.T, data string, fn func(*app.App)) {
 	t.Helper()
-	a, err := app.Open(context.Background(), config.Config{Addr: "127.0.0.1:0", Data: data}, slog.New(slog.DiscardHandler), app.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	fn(a)
+	openedWith(t, config.Config{Addr: "127.0.0.1:0", Data: data}, fn)
 }
 
 // change changes a database by SQL.
@@ -616,10 +605,7 @@ func (w *stepsWorld) tidy(t *testing.T, op operation, data string) (files int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = ops.Verify(context.Background(), a, func(p ops.Problem) { t.Errorf("%s: verify: %s", op.name, p) }, func(string, int64) {})
-		if err != nil {
-			t.Fatal(err)
-		}
+		verified(t, a)
 		err = a.DB.View(context.Background(), func(tx *db.Tx) error { return value(tx, &rows, "SELECT count(*) FROM files") })
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -56,8 +57,9 @@ func TestCrashTakeover(t *testing.T) {
 	_, c, project := setup(t, serve.Site, &serve.out)
 	c.Post(project+"/storage/buckets", bucketForm("crash", "")).Want(http.StatusSeeOther)
 
-	content := []segment{{seed: 1, rows: 100}}
-	first := load(t, serve, c, project, "shared", false, "first.csv", content[0].write)
+	content := rowsOf(1, 100)
+	loads := 1
+	first := load(t, serve, c, project, "shared", false, "first.csv", func(w io.Writer) error { return writeRows(w, crashHeader(), content) })
 	if j := ends(t, c, project, first, 30*time.Second); j.Status != "success" {
 		t.Fatalf("the first load: %+v", j)
 	}
@@ -94,9 +96,10 @@ func TestCrashTakeover(t *testing.T) {
 		if n > 40 {
 			t.Fatal("no worker could be stopped before its commit")
 		}
-		s := segment{seed: n, rows: 100}
-		job = appendShared(t, a, scope, s)
-		content = append(content, s)
+		more := rowsOf(n, 100)
+		job = appendShared(t, a, scope, more)
+		content = append(content, more...)
+		loads++
 		poll(t, "a worker is stopped, or the load done", func() bool {
 			select {
 			case victim = <-stopped:
@@ -118,7 +121,7 @@ func TestCrashTakeover(t *testing.T) {
 		p.watch(nil)
 	}
 	since := time.Now()
-	t.Logf("stopped after %q, at load %d", where(victim), len(content)-1)
+	t.Logf("stopped after %q, at load %d", where(victim), loads-1)
 	if _, fence := state(); fence != 1 {
 		t.Fatalf("the job is at fence %d", fence)
 	}
@@ -137,12 +140,12 @@ func TestCrashTakeover(t *testing.T) {
 	if took < jobs.Lease-jobs.Lease/4 {
 		t.Errorf("the job was taken over %s after the stop, before its lease of %s can have ended", took, jobs.Lease)
 	}
-	examineShared(t, a, scope, content, "before the first worker goes on")
+	examineShared(t, a, scope, content, loads, "before the first worker goes on")
 
 	// It goes on where it stood, and must not commit.
 	victim.signal(syscall.SIGCONT)
 	poll(t, "the first worker notices that it lost its lease", func() bool { return victim.metric("steward_jobs_lost_leases_total") == 1 })
-	examineShared(t, a, scope, content, "after the first worker went on")
+	examineShared(t, a, scope, content, loads, "after the first worker went on")
 	log := logOf(c, fmt.Sprintf("%s/storage/jobs/%d", project, job))
 	for _, want := range []string{"Started.\n", "Interrupted", "Started again, attempt 2.\n"} {
 		if strings.Count(log, want) != 1 {
@@ -168,14 +171,16 @@ func TestCrashTakeover(t *testing.T) {
 			p.stop(10 * time.Second)
 		}
 	}
-	next := segment{seed: 100, rows: 100}
-	content = append(content, next)
-	if j := ends(t, c, project, load(t, serve, c, project, "shared", true, "next.csv", next.write), 30*time.Second); j.Status != "success" {
+	next := rowsOf(100, 100)
+	content = append(content, next...)
+	loads++
+	write := func(w io.Writer) error { return writeRows(w, crashHeader(), next) }
+	if j := ends(t, c, project, load(t, serve, c, project, "shared", true, "next.csv", write), 30*time.Second); j.Status != "success" {
 		t.Errorf("the next load: %+v", j)
 	}
 	victim.stop(10 * time.Second)
 	serve.stop(10 * time.Second)
-	examineShared(t, a, scope, content, "at the end")
+	examineShared(t, a, scope, content, loads, "at the end")
 }
 
 // shared finds a job.
@@ -188,11 +193,11 @@ func shared(t *testing.T, a *app.App, scope access.Project, id int64) (j jobs.Jo
 	return j
 }
 
-// appendShared uploads a segment and asks for it to be appended, in a process that does not work.
-func appendShared(t *testing.T, a *app.App, scope access.Project, s segment) int64 {
+// appendShared uploads rows and asks for it to be appended, in a process that does not work.
+func appendShared(t *testing.T, a *app.App, scope access.Project, rows []row) int64 {
 	t.Helper()
 	var content bytes.Buffer
-	if err := s.write(&content); err != nil {
+	if err := writeRows(&content, crashHeader(), rows); err != nil {
 		t.Fatal(err)
 	}
 	f, err := a.Storage.Upload(t.Context(), scope, "shared.csv", &content)
@@ -211,15 +216,15 @@ func appendShared(t *testing.T, a *app.App, scope access.Project, s segment) int
 }
 
 // examineShared checks that the table has the rows of each load once, one version each.
-func examineShared(t *testing.T, a *app.App, scope access.Project, content []segment, when string) {
+func examineShared(t *testing.T, a *app.App, scope access.Project, content []row, loads int, when string) {
 	t.Helper()
-	if got, want := readTable(t, a, scope, "shared"), digestOf(content); got != want {
+	if got, want := readTable(t, a, scope, "shared"), digestOf(crashHeader(), content, nil); got != want {
 		t.Errorf("%s the table has %s, want %s", when, got, want)
 	}
 	err := a.DB.View(t.Context(), func(tx *db.Tx) error {
 		n, err := db.Value[int64](tx, "SELECT count(*) FROM versions")
-		if n != int64(len(content)) {
-			t.Errorf("%s there are %d versions of %d loads", when, n, len(content))
+		if n != int64(loads) {
+			t.Errorf("%s there are %d versions of %d loads", when, n, loads)
 		}
 		return err
 	})

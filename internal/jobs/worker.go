@@ -352,6 +352,7 @@ func (s *Service) run(j Job) {
 	beating := make(chan struct{})
 	go func() { defer close(beating); r.beat(ctx) }()
 	err := s.handle(ctx, r)
+	s.log.Debug("job: ran", "job", j.ID, "operation", j.Operation, "error", err)
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-beating
