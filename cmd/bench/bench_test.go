@@ -5,12 +5,19 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http/httptest"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"steward/internal/access"
+	"steward/internal/app"
+	"steward/internal/db"
+	"steward/internal/jobs"
 	"steward/web"
 )
 
@@ -117,6 +124,125 @@ func TestTwins(t *testing.T) {
 		if ratio := float64(want.Len()) / float64(len(got)); ratio < 0.98 || ratio > 1.02 {
 			t.Errorf("page %s has %d bytes, the bare one %d", p.name, len(got), want.Len())
 		}
+	}
+}
+
+// TestMixes counts which rows come into a table.
+func TestMixes(t *testing.T) {
+	t.Parallel()
+	const rows = 1000
+	var file bytes.Buffer
+	if err := orders(&file, rows); err != nil {
+		t.Fatal(err)
+	}
+	there := strings.Split(strings.TrimSpace(file.String()), "\n")
+	for _, m := range mixes(rows) {
+		var out bytes.Buffer
+		if err := m.write(&out, strings.NewReader(file.String())); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		var fresh, same, changed int
+		for _, line := range lines[1:] {
+			id, _, _ := strings.Cut(line, ",")
+			switch n, err := strconv.Atoi(id); {
+			case err != nil:
+				t.Fatal(err)
+			case n > rows:
+				fresh++
+			case line == there[n]:
+				same++
+			default:
+				changed++
+			}
+		}
+		if lines[0] != ordersHeader || len(lines) != 1+len(m.ids) || len(m.ids) != 100 {
+			t.Errorf("%s: header %s, %d lines", m.name, lines[0], len(lines))
+		}
+		want := [3]int{50, 0, 50}
+		if !m.clustered {
+			want = [3]int{10, 30, 60}
+		}
+		for i, got := range [3]int{fresh, same, changed} {
+			if got < want[i]-15 || got > want[i]+15 || m.clustered && got != want[i] {
+				t.Errorf("%s: %d new, %d the same, %d changed", m.name, fresh, same, changed)
+			}
+		}
+	}
+}
+
+// TestHadJobs writes the jobs of the smaller project into a database and looks at them.
+func TestHadJobs(t *testing.T) {
+	t.Parallel()
+	b := testBench(t)
+	h := hadJobs{n: fewJobs, end: time.Now()}
+	w, err := b.makeFolder(t.Context(), "jobs", 1, func(a *app.App, s access.Project) error {
+		h.project, h.branch = s.ID(), s.Branch()
+		return a.DB.Update(t.Context(), func(tx *db.Tx) error {
+			for _, statement := range h.statements() {
+				if _, err := tx.Exec(statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := b.open(t.Context(), w.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	had := jobWorld{world: w, app: a}
+	for _, l := range jobLooks(h.middle()) {
+		if _, err := had.list(t.Context(), l); err != nil {
+			t.Errorf("%s: %v", l.name, err)
+		}
+	}
+	err = a.DB.View(t.Context(), func(tx *db.Tx) error {
+		scope, err := enter(tx, a, w.project)
+		if err != nil {
+			return err
+		}
+		list, err := a.Jobs.List(tx, scope, jobs.Filter{Before: h.middle(), Limit: fewJobs})
+		if len(list) != fewJobs/2-1 {
+			t.Errorf("%d jobs are behind the middle", len(list))
+		}
+		indexes, err2 := jobIndexes(tx)
+		if len(indexes) < 10 {
+			t.Errorf("only %d indexes are made anew", len(indexes))
+		}
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNames: what can be measured alone is told by the help and in the documentation.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	var help bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, nil, io.Discard, &help); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := new(bench).names()
+	if !strings.Contains(help.String(), names) || !strings.Contains(string(text), names) {
+		t.Errorf("%s: not in the help, or not in the documentation", names)
+	}
+	for _, m := range new(bench).measurements() {
+		if !strings.Contains(string(text), "\n**"+m.name+"** ") {
+			t.Errorf("the documentation does not say what %s measures", m.name)
+		}
+	}
+	if err := run(t.Context(), []string{"-only", "nothing"}, nil, io.Discard, io.Discard); err == nil {
+		t.Error("nothing is measured without a word")
 	}
 }
 

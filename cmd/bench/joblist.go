@@ -186,12 +186,13 @@ type hadJobs struct {
 
 type index struct{ name, sql string }
 
-// jobIndexes are the indexes of the table of jobs that can be made anew.
+// jobIndexes are the indexes of the table of jobs that can be made anew, in the order in
+// which they were: of two that serve a query equally SQLite takes the younger.
 func jobIndexes(tx *db.Tx) ([]index, error) {
 	return db.All(tx, func(r db.Row) (index, error) {
 		var i index
 		return i, r.Scan(&i.name, &i.sql)
-	}, "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'jobs' AND sql IS NOT NULL ORDER BY name")
+	}, "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'jobs' AND sql IS NOT NULL ORDER BY rowid")
 }
 
 // step is the time from one job to the next.

@@ -1,9 +1,9 @@
 // Command bench measures the program beside plain baselines, in turns and in one run on
 // one machine, and prints a Markdown table of medians with the least and the most.
 //
-//	go run ./cmd/bench [-only load] [-rounds 5] [-rows 1000000]
+//	go run ./cmd/bench [-only load] [-rounds 5] [-rows 1000000] [-large 10000000] [-jobs 10000000]
 //
-// It needs Linux and sqlite3, and room for a few GB in the folder for temporary files.
+// It needs Linux and sqlite3, and room for 15 GB in the folder for temporary files.
 // docs/performance.md says what is measured.
 package main
 

@@ -14,18 +14,21 @@ import (
 	"steward/views/paths"
 )
 
-// smallLoads is how many loads the table of many loads has had.
-const smallLoads = 1000
+// How many loads a table has had: one after the other, and all at once. Of these each
+// reads what the ones before it left, so that many more would take very long.
+const (
+	smallLoads = 1000
+	burstLoads = 100
+)
 
-// many measures how a table opens that many small loads were put into: as they left it,
-// and after the compaction that the program does by itself meanwhile. The loads run in
-// this process, which does the work of people only as long as it is not asked for the
-// system's.
+// many measures how a table opens that many small loads were put into. Where they come
+// one after the other, the program compacts the table between them. Where all wait at
+// once, it does so behind the last one: then the table is opened before and after.
 func (b *bench) many(ctx context.Context) ([]Row, error) {
 	b.say("loading %d times", smallLoads)
-	w, err := b.makeFolder(ctx, "many", 1, func(a *app.App, s access.Project) error {
+	calm, err := b.makeFolder(ctx, "calm", 1, func(a *app.App, s access.Project) error {
 		for range smallLoads {
-			if err := loadInto(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true); err != nil {
+			if err := errors.Join(startLoad(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true), a.Jobs.Drain(ctx, jobs.Storage), a.Jobs.Drain(ctx, jobs.System)); err != nil {
 				return err
 			}
 		}
@@ -34,27 +37,40 @@ func (b *bench) many(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, after := Series{}, Series{}
+	b.say("loading %d times at once", burstLoads)
+	burst, err := b.makeFolder(ctx, "burst", 1, func(a *app.App, s access.Project) error {
+		for range burstLoads {
+			if err := startLoad(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true); err != nil {
+				return err
+			}
+		}
+		return a.Jobs.Drain(ctx, jobs.Storage)
+	})
+	if err != nil {
+		return nil, err
+	}
+	came, before, after := Series{}, Series{}, Series{}
 	for range b.rounds {
-		if err := b.openByService(ctx, w, before); err != nil {
+		if err := errors.Join(b.openByService(ctx, calm, came), b.openByPage(ctx, calm, came), b.openByService(ctx, burst, before)); err != nil {
 			return nil, err
 		}
 	}
-	if err := b.compact(ctx, w); err != nil {
+	if err := b.compact(ctx, burst); err != nil {
 		return nil, err
 	}
 	for range b.rounds {
-		if err := errors.Join(b.openByService(ctx, w, after), b.openByPage(ctx, w, after)); err != nil {
+		if err := b.openByService(ctx, burst, after); err != nil {
 			return nil, err
 		}
 	}
-	row := func(when, how string, s Series) Row {
-		return Row{What: fmt.Sprintf("table of %d small loads, %s compaction: %s", smallLoads, when, how), Unit: "ms", Steward: s[how], Compare: Figure, Want: 10}
+	row := func(loads int, when, how string, s Series) Row {
+		return Row{What: fmt.Sprintf("table of %d small loads%s: %s", loads, when, how), Unit: "ms", Steward: s[how], Compare: Figure, Want: 10}
 	}
+	const early, late = " at once, before compaction", " at once, after compaction"
 	return []Row{
-		row("before", byService+firstTime, before), row("before", byService, before),
-		row("after", byService+firstTime, after), row("after", byService, after),
-		row("after", byPage+firstTime, after), row("after", byPage, after),
+		row(smallLoads, "", byService+firstTime, came), row(smallLoads, "", byService, came), row(smallLoads, "", byPage+firstTime, came), row(smallLoads, "", byPage, came),
+		row(burstLoads, early, byService+firstTime, before), row(burstLoads, early, byService, before),
+		row(burstLoads, late, byService+firstTime, after), row(burstLoads, late, byService, after),
 	}, nil
 }
 

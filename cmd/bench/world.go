@@ -135,18 +135,22 @@ func (b *bench) makeWorld(ctx context.Context) (world, error) {
 // loadInto loads a CSV file into a table, which it makes when there is none, in place of
 // its rows or adding to them. The job runs here.
 func loadInto(ctx context.Context, a *app.App, s access.Project, content io.Reader, bucket, table string, adding bool) error {
+	if err := startLoad(ctx, a, s, content, bucket, table, adding); err != nil {
+		return err
+	}
+	return a.Jobs.Drain(ctx, jobs.Storage)
+}
+
+// startLoad lets the job of such a load wait.
+func startLoad(ctx context.Context, a *app.App, s access.Project, content io.Reader, bucket, table string, adding bool) error {
 	f, err := a.Storage.Upload(ctx, s, table+".csv", content)
 	if err != nil {
 		return err
 	}
-	err = a.DB.Update(ctx, func(tx *db.Tx) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
 		_, err := a.Storage.StartLoad(tx, s, storage.Load{File: f.ID, Bucket: bucket, Table: table, Append: adding, Dialect: csv.DefaultDialect()})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return a.Jobs.Drain(ctx, jobs.Storage)
 }
 
 // tiny is a CSV file of some rows.
