@@ -60,7 +60,13 @@ func (h hasher) sum(tuple []byte) hash { return xxh3.Hash128Seed(tuple, uint64(h
 // tupleReader reads some columns of a row group as tuples.
 type tupleReader struct {
 	cursors []*cursor[parquet.ByteArray]
+	cells   []tupleCell // of the row that was read
 	tuple   []byte
+}
+
+type tupleCell struct {
+	text []byte
+	null bool
 }
 
 func newTupleReader(group *rowGroup, ids []int) (*tupleReader, error) {
@@ -75,24 +81,41 @@ func newTupleReader(group *rowGroup, ids []int) (*tupleReader, error) {
 		c.most = min(c.most, max(shortRead, 256<<10/len(ids)))
 		r.cursors = append(r.cursors, c)
 	}
+	r.cells = make([]tupleCell, len(ids))
 	return r, nil
 }
 
-// at returns the tuple of a row, which must lie behind the one asked for
-// before. It is good until the next call.
-func (r *tupleReader) at(row int64) ([]byte, error) {
+// read reads the cells of a row, which must lie behind the one asked for before. They
+// are good until the next call.
+func (r *tupleReader) read(row int64) error {
+	for i, c := range r.cursors {
+		cell, null, err := c.at(row)
+		if err != nil {
+			return fmt.Errorf("row %d: %w", row, err)
+		}
+		r.cells[i] = tupleCell{cell, null}
+	}
+	return nil
+}
+
+// joined returns the cells that were read as a tuple, which is good until the next call.
+func (r *tupleReader) joined() []byte {
 	if cap(r.tuple) > largeBatch {
 		r.tuple = nil // a huge row
 	}
 	r.tuple = r.tuple[:0]
-	for _, c := range r.cursors {
-		cell, null, err := c.at(row)
-		if err != nil {
-			return nil, fmt.Errorf("row %d: %w", row, err)
-		}
-		r.tuple = appendCell(r.tuple, cell, null)
+	for _, c := range r.cells {
+		r.tuple = appendCell(r.tuple, c.text, c.null)
 	}
-	return r.tuple, nil
+	return r.tuple
+}
+
+// at reads a row as a tuple.
+func (r *tupleReader) at(row int64) ([]byte, error) {
+	if err := r.read(row); err != nil {
+		return nil, err
+	}
+	return r.joined(), nil
 }
 
 func (r *tupleReader) close() {
@@ -213,6 +236,40 @@ func (f keyFilter) add(key hash) { f[key.Hi%uint64(len(f))] |= 1 << (key.Lo >> 5
 
 // may tells whether a key may be one of those that were added.
 func (f keyFilter) may(key hash) bool { return f[key.Hi%uint64(len(f))]>>(key.Lo>>58)&1 == 1 }
+
+// sieve tells of cells that are certainly not those of some keys, faster than their
+// tuple could be made and looked for. Most keys of a table are not those of an input.
+type sieve []uint64 // as many as a power of two
+
+// newSieve returns a sieve through which about one in sixty other keys falls.
+func newSieve(keys int) sieve {
+	size := 64
+	for size < keys {
+		size *= 2
+	}
+	return make(sieve, size)
+}
+
+// mixCell brings the next cell of a key into a number for all of them, which begins as 0.
+func mixCell(mixed uint64, cell []byte, null bool) uint64 {
+	if null {
+		return xxh3.HashSeed(nil, ^mixed)
+	}
+	return xxh3.HashSeed(cell, mixed)
+}
+
+func (s sieve) add(mixed uint64) { s[mixed>>6&uint64(len(s)-1)] |= 1 << (mixed % 64) }
+
+func (s sieve) may(mixed uint64) bool { return s[mixed>>6&uint64(len(s)-1)]>>(mixed%64)&1 == 1 }
+
+// mayHave tells whether the cells that a reader read may be those of a key.
+func (s sieve) mayHave(r *tupleReader) bool {
+	mixed := uint64(0)
+	for _, c := range r.cells {
+		mixed = mixCell(mixed, c.text, c.null)
+	}
+	return s.may(mixed)
+}
 
 // keyBounds are the smallest and the largest cell of a column, byte by byte.
 // NULL is none.

@@ -178,6 +178,7 @@ type keyIndex struct {
 	in     *incoming
 	slots  []uint64 // row + 1, and the first half of its hash's Hi above it; or 0
 	states []rowState
+	sieve  sieve
 	ranges []keyRange // of the first columns of the key
 }
 
@@ -191,16 +192,18 @@ func newKeyIndex(in *incoming) *keyIndex {
 		size *= 2
 	}
 	x := &keyIndex{
-		in: in, slots: make([]uint64, size), states: make([]rowState, in.rows),
+		in: in, slots: make([]uint64, size), states: make([]rowState, in.rows), sieve: newSieve(int(in.rows)),
 		ranges: make([]keyRange, min(mostRanges, in.keys)),
 	}
 	for row := range uint32(in.rows) {
 		tuple := in.tuple(row)
 		rest := tuple
+		mixed := uint64(0)
 		for i := range in.keys {
 			var cell []byte
 			var null bool
 			cell, null, rest = cutCell(rest)
+			mixed = mixCell(mixed, cell, null)
 			switch {
 			case i >= len(x.ranges):
 			case null:
@@ -209,6 +212,7 @@ func newKeyIndex(in *incoming) *keyIndex {
 				x.ranges[i].bounds.add(cell)
 			}
 		}
+		x.sieve.add(mixed)
 		slot := x.slot(in.hashes[row], tuple[:len(tuple)-len(rest)])
 		if x.slots[slot] != 0 {
 			x.states[uint32(x.slots[slot])-1] = rowDuplicate
@@ -334,10 +338,13 @@ func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup
 		if group.deleted(row) {
 			continue
 		}
-		key, err := keys.at(row)
-		if err != nil {
+		if err := keys.read(row); err != nil {
 			return nil, err
 		}
+		if !index.sieve.mayHave(keys) {
+			continue
+		}
+		key := keys.joined()
 		if incoming, ok := index.find(u.in.hasher.sum(key), key); ok {
 			matches = append(matches, keyMatch{row: row, incoming: incoming, same: true})
 		}
