@@ -109,7 +109,7 @@ func (p *place) rows(v *engine.View) string {
 
 func history(t *testing.T) *place {
 	t.Helper()
-	return newPlace(t, webtest.Open(t, webtest.Options{}), "History")
+	return newPlace(t, webtest.Open(t, webtest.Options{Log: t.Output()}), "History")
 }
 
 // TestUndo does everything that changes a table, undoes it, and compares what people see

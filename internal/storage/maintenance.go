@@ -50,7 +50,9 @@ func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 	var horizon time.Time
 	var gone []int64 // snapshots
 	return s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
-		x := engine.Expire{Folder: t.Folder, Base: t.Location}
+		// What a compaction replaced is no version's any more, but what began to read it
+		// before may still do.
+		x := engine.Expire{Folder: t.Folder, Base: t.Location, Used: s.db.Now().Add(-longestJob)}
 		err := s.db.View(ctx, func(tx *db.Tx) error {
 			var err error
 			if horizon, err = retained(tx, t); err != nil {

@@ -14,6 +14,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage"
+	"steward/web/webtest"
 )
 
 const day = 24 * time.Hour
@@ -181,6 +182,59 @@ func TestCompaction(t *testing.T) {
 		if rows := strings.Split(p.rowsOf("drops", n), "\n"); int64(len(rows)) != n {
 			t.Errorf("version %d has %d rows", n, len(rows))
 		}
+	}
+}
+
+// TestTrimSparesReaders: what began to read a table before it was compacted and trimmed
+// reads on, though its rows lie in old files that no version needs any more.
+func TestTrimSparesReaders(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, webtest.Open(t, webtest.Options{Idle: true}), "Readers")
+	drain := func(class jobs.Class) {
+		t.Helper()
+		if err := p.App.Jobs.Drain(t.Context(), class); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := int64(0)
+	for i := 0; waiting == 0; i++ {
+		f, err := p.App.Storage.Upload(t.Context(), p.scope, "read.csv", strings.NewReader(fmt.Sprintf("a\n%d\n", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.start("read", f.ID, i > 0)
+		drain(jobs.Storage)
+		p.View(func(tx *db.Tx) (err error) {
+			waiting, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE operation = $1", storage.TableCompact)
+			return err
+		})
+	}
+	got := p.table("read")
+	view, err := p.App.Storage.View(t.Context(), p.scope, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-72 * time.Hour)
+	err = filepath.WalkDir(filepath.Join(p.App.Config.StoreDir(), got.Folder), func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(path, old, old))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain(jobs.System) // the compaction
+	p.Update(func(tx *db.Tx) error {
+		if _, err := p.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: storage.Maintain, Params: struct{}{}}); err != nil {
+			return err
+		}
+		_, err := tx.Exec("UPDATE versions SET created_at = created_at - $1 WHERE table_id = $2 AND number < $3", (31 * day).Microseconds(), got.ID, got.Version)
+		return err
+	})
+	drain(jobs.System)
+	if now := p.table("read"); now.Files >= got.Files || p.rowsOf("read", 1) != "gone" {
+		t.Fatalf("%d files, were %d; version 1 is %s", now.Files, got.Files, p.rowsOf("read", 1))
+	}
+	if rows := strings.Split(p.rows(view), "\n"); int64(len(rows)) != got.Rows {
+		t.Errorf("%d rows, want %d", len(rows), got.Rows)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/apache/iceberg-go/table"
 )
@@ -14,6 +15,9 @@ type Expire struct {
 	Base   string   // metadata location of the table as it is
 	Keep   []int64  // snapshots that stay, besides the current one and pinned ones
 	Unpin  []string // names of pins that end with it; those that are not there do not matter
+	// Used is the moment since when snapshots that were current may still be read: those
+	// that were it later stay. With none, only Keep counts.
+	Used time.Time
 }
 
 // Expire stages that the snapshots that are not kept are forgotten, and the
@@ -64,6 +68,11 @@ func (x Expire) forgotten(t *table.Table) []int64 {
 			keep[ref.SnapshotID] = true // the current one, too
 		}
 	}
+	for id, until := range currentUntil(t) {
+		if !x.Used.IsZero() && until.After(x.Used) {
+			keep[id] = true
+		}
+	}
 	var forgotten []int64
 	for _, s := range t.Metadata().Snapshots() {
 		if !keep[s.SnapshotID] {
@@ -71,6 +80,19 @@ func (x Expire) forgotten(t *table.Table) []int64 {
 		}
 	}
 	return forgotten
+}
+
+// currentUntil tells of the snapshots that were the current one until when they were it.
+// The last one may still be, or no more since an unknown moment.
+func currentUntil(t *table.Table) map[int64]time.Time {
+	until := make(map[int64]time.Time)
+	var last int64
+	for entry := range t.Metadata().SnapshotLogs() {
+		until[last] = time.UnixMilli(entry.TimestampMs)
+		last = entry.SnapshotID
+	}
+	until[last] = time.Now()
+	return until
 }
 
 // ended returns the pins that there are to end.

@@ -503,7 +503,15 @@ func TestExpireAndSweep(t *testing.T) {
 	equal(t, "swept", b.sweep(t, "tables/1", pinned.Location), engine.Swept{})
 	equal(t, "files", b.files(t), before)
 
-	expired := b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: pinned.Location, Keep: []int64{third.SnapshotID, 12345}}))
+	// What was current a moment ago may still be read.
+	spared := b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: pinned.Location, Used: time.Now().Add(-time.Hour)}))
+	for _, s := range []*engine.Staged{first, second, third, fourth} {
+		equal(t, "spared", int64(len(b.version(t, spared.Location, s.SnapshotID, s.SchemaID))), s.Rows)
+	}
+	if err := b.Discard(t.Context(), spared); err != nil {
+		t.Fatal(err)
+	}
+	expired := b.must(t)(b.Expire(t.Context(), engine.Expire{Folder: "tables/1", Base: pinned.Location, Keep: []int64{third.SnapshotID, 12345}, Used: time.Now().Add(time.Hour)}))
 	equal(t, "expired", []int64{expired.Rows, expired.SnapshotID}, []int64{fourth.Rows, fourth.SnapshotID})
 	if _, err := b.OpenVersion(t.Context(), expired.Location, first.SnapshotID, first.SchemaID); !errors.Is(err, engine.ErrNoSnapshot) {
 		t.Errorf("expired snapshot: %v", err)
