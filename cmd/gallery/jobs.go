@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"steward/views/layout"
 	"steward/views/storage"
 	"steward/views/ui"
 )
@@ -59,6 +60,7 @@ func jobScreens() []Screen {
 	done := waiting
 	done.Card = card
 	done.Card.State, done.Card.Progress, done.Card.CanCancel = ui.Success, nil, false
+	done.Card.Undo = undoLoad()
 	done.Card.Ended, done.Card.Duration, done.Card.Transfer, done.Card.Attempt = exact(0), "3 min 53 s", "96 MB", "2"
 	done.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,907"}, {Label: "Rows in the table", Figure: "1,284,907"}, {Label: "Version", Figure: "214"}}
 	done.Card.Results = "{\n  \"rows\": 1284907,\n  \"version\": 214,\n  \"newColumns\": []\n}"
@@ -66,6 +68,7 @@ func jobScreens() []Screen {
 
 	failed := done
 	failed.Card.State, failed.Card.Rows, failed.Card.Results, failed.Card.Attempt = ui.Error, nil, "", ""
+	failed.Card.Undo = layout.Undo{}
 	failed.Card.Title = "Load into " + long
 	failed.Card.Table = ui.Link{Label: longID + "." + long}
 	failed.Card.Creator = partner
@@ -83,6 +86,7 @@ func jobScreens() []Screen {
 
 	checked := done
 	checked.Card.Title, checked.Card.Operation, checked.Card.Table, checked.Card.Attempt = "Check all rows of a file", "File check", ui.Link{}, ""
+	checked.Card.Undo = layout.Undo{}
 	checked.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,907"}, {Label: "Good rows", Figure: "1,284,907"}, {Label: "Rows that cannot be read", Figure: "0"}}
 	checked.Card.Load = &storage.JobLoad{Label: "Load into customers", Text: "With the options of this check.", Action: "/projects/1042/storage/load/88", Key: "k10", Fields: []storage.JobField{{Name: "badRows", Value: "stop"}}}
 	for i, name := range append(customerColumns(), longest) {
@@ -95,6 +99,7 @@ func jobScreens() []Screen {
 
 	cancelled := done
 	cancelled.Card.State, cancelled.Card.Rows, cancelled.Card.Results = ui.Cancelled, nil, ""
+	cancelled.Card.Undo = layout.Undo{}
 	cancelled.Card.Error = storage.JobError{Message: "Hana Dvořáková cancelled this job. The table stays as it was.", Code: "storage.jobs.cancelled"}
 
 	return []Screen{
@@ -115,6 +120,10 @@ func jobScreens() []Screen {
 
 func clock(d time.Duration) ui.Time { return ui.Clock(now().Add(-d), prague()) }
 
+func undoLoad() layout.Undo {
+	return layout.Undo{Action: "/projects/1042/storage/jobs/84213/undo", Key: "k11"}
+}
+
 // runningJob is a load that is so far done; at 100 it has ended.
 func runningJob(percent int) (storage.JobCard, storage.JobLog) {
 	card := storage.JobCard{
@@ -133,6 +142,7 @@ func runningJob(percent int) (storage.JobCard, storage.JobLog) {
 	}}
 	if percent >= 100 {
 		card.State, card.Progress, card.CanCancel, card.Ended = ui.Success, nil, false, exact(0)
+		card.Undo = undoLoad()
 		card.Results = "{\n  \"rows\": 1284907,\n  \"version\": 214\n}"
 		log.Lines = append([]ui.Line{{Time: clock(0), Tone: "ok", Level: "ok", Text: "Version 214 made"}}, log.Lines...)
 	}

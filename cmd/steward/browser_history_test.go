@@ -55,6 +55,44 @@ func TestBrowserHistory(t *testing.T) {
 	})
 }
 
+// A load turns out wrong while its page is open: the undo comes to where the person
+// stands, without another look at the page.
+func TestBrowserUndoOfLoad(t *testing.T) {
+	t.Parallel()
+	site := webtest.Open(t, webtest.Options{Idle: true})
+	project, admin := site.Project("Flight safety", false)
+	scope := site.Scope(admin, project)
+	bucket(t, site, scope)
+	startLoad(t, site, scope, "orders") // has one row
+	wrong := filepath.Join(t.TempDir(), "wrong.csv")
+	if err := os.WriteFile(wrong, []byte("a,b\nx,y\nz,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, site.URL)
+	p.signIn(admin.Email, webtest.Password)
+	p.goTo(paths.LoadInto(project.ID, "in.c-geo", "orders"))
+	p.attach("#file", wrong)
+	p.submit("Upload and check")
+	p.submit("Load into orders")
+	p.sees("Waiting")
+	const offered = `[...document.querySelectorAll('main .btn')].some(b => b.innerText.trim() === 'Undo this job')`
+	if js[bool](p, offered) {
+		t.Error("a job that waits has an undo")
+	}
+	p.stays(func() {
+		work(t, site)
+		p.until(offered)
+	})
+	p.submit("Undo this job")
+	p.sees("Revert orders")
+	p.until(`document.querySelector('.job-state .badge').innerText === 'Success'`)
+	columns, rows := stored(t, site, scope, "in.c-geo.orders")
+	one, two := "1", "2"
+	if same(t, "rows", rows, [][]*string{{&one, &two}}); !slices.Equal(columns, []string{"a", "b"}) {
+		t.Errorf("columns %q", columns)
+	}
+}
+
 const storyTable = "in.c-geo.airports"
 
 // story is a table's past and who walks through it.

@@ -177,9 +177,6 @@ func (c *Console) storageJob(ec echo.Context, s access.Project) error {
 	m.Log = c.jobLog(lines)
 	m.Cancel = ui.Confirm{Question: fmt.Sprintf("Cancel job %d?", id), Consequence: consequence(j),
 		Action: paths.StorageJobCancel(s.ID(), id), Verb: "Cancel job", Keep: "Keep running", Key: key()}
-	if c.app.Storage.Undoable(s, j) {
-		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), id), Key: key()}
-	}
 	if !j.Finished() {
 		m.LiveURL = paths.Live(s.ID(), view.JobPart(itoa(id)))
 	}
@@ -226,6 +223,9 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		}
 	default:
 		m.Rows, m.Made = jobRows(j), madeFile(s, j)
+	}
+	if c.app.Storage.Undoable(s, j) {
+		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), j.ID), Key: key()}
 	}
 	if !j.Finished() || !readsFile(j) {
 		return m, nil
