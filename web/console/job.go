@@ -195,6 +195,9 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 	m := view.JobCard{ID: itoa(j.ID), Title: jobTitle(j), State: stateOf(j), Created: c.exact(j.CreatedAt), Started: c.exact(j.StartedAt), Ended: c.exact(j.FinishedAt),
 		Duration: c.duration(j), Operation: j.Operation, Table: tableLink(s, j), RunID: j.RunID, Transfer: transfer(j), Creator: ui.Who{Name: j.ActorName},
 		Params: pretty(j.Params), Results: pretty(j.Results)}
+	if j.Operation == storage.TableDrop && j.State == jobs.Success {
+		m.Table.Label += ", which it dropped"
+	}
 	if j.Attempt > 0 {
 		m.Attempt = itoa(j.Attempt + 1)
 	}
@@ -457,14 +460,21 @@ func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	next := paths.Storage(s.ID())
-	if _, table := cutTable(j.Table); table != "" && u.Job.Operation != storage.TableDrop {
-		next = paths.Table(s.ID(), j.Table)
+	if u.Job.ID == 0 {
+		return c.done(ec, u.Says, afterUndo(s, j))
 	}
-	if u.Job.ID != 0 {
-		return c.await(ec, s, u.Job, next)
+	if u.Job.Operation == storage.TableDrop {
+		return c.await(ec, s, u.Job, paths.Storage(s.ID()))
 	}
-	return c.done(ec, u.Says, next)
+	return c.await(ec, s, u.Job, afterUndo(s, u.Job)) // the table may have had another name when j wrote it
+}
+
+// afterUndo is the page of the table that a job is about.
+func afterUndo(s access.Project, j jobs.Job) string {
+	if j.Table == "" {
+		return paths.Storage(s.ID())
+	}
+	return paths.Table(s.ID(), j.Table)
 }
 
 // Words of a job
@@ -541,7 +551,7 @@ func tableLink(s access.Project, j jobs.Job) ui.Link {
 		return ui.Link{}
 	}
 	l := ui.Link{Label: j.Table}
-	if j.Operation == storage.TableImport || j.State == jobs.Success {
+	if j.Operation == storage.TableImport || (j.State == jobs.Success && j.Operation != storage.TableDrop) {
 		l.URL = paths.Table(s.ID(), j.Table)
 	}
 	return l
