@@ -162,14 +162,15 @@ func queued(tx *db.Tx, key string) (bool, error) {
 	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing'))", key)
 }
 
-// next lets the oldest unfinished job of a serial key run, after one of them has ended.
-// The caller holds the key's lock.
+// next gives the turn of a serial key to the oldest job that waits for it. The caller
+// holds the key's lock, and has ended the job that had the turn.
 func next(tx *db.Tx, key string) error {
 	if key == "" {
 		return nil
 	}
 	_, err := tx.Exec(`UPDATE jobs SET held = $2 WHERE held AND id = (SELECT id FROM jobs
-		WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing') ORDER BY created_at, id LIMIT 1)`, key, false)
+		WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing') ORDER BY created_at, id LIMIT 1)
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state = 'processing')`, key, false)
 	return err
 }
 
@@ -202,12 +203,10 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
 		return Job{}, err
 	}
-	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, cancel_requested = $5, finished_at = $4
-		WHERE id = $1 AND state = 'waiting'`, id, Cancelled, "Cancelled by "+scope.Actor().Name+" before it started.", tx.Now, true)
-	if err != nil {
-		return Job{}, err
-	}
-	if n == 0 {
+	held, err := db.Value[bool](tx, `UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, cancel_requested = $5, finished_at = $4
+		WHERE id = $1 AND state = 'waiting' RETURNING held`, id, Cancelled, "Cancelled by "+scope.Actor().Name+" before it started.", tx.Now, true)
+	switch {
+	case fault.Is(err, fault.NotFound): // it does not wait
 		n, err := tx.Exec("UPDATE jobs SET cancel_requested = $2 WHERE id = $1 AND state = 'processing'", id, true)
 		if err != nil {
 			return Job{}, err
@@ -215,9 +214,12 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 		if n == 0 { // it ended since it was read
 			return Job{}, fault.Newf(fault.Conflict, "storage.jobs.finished", "Job %d has finished already.", id)
 		}
-	}
-	if err := next(tx, j.SerialKey); err != nil {
+	case err != nil:
 		return Job{}, err
+	case !held: // it had the turn
+		if err := next(tx, j.SerialKey); err != nil {
+			return Job{}, err
+		}
 	}
 	if err := addLog(tx, id, audit.Warn, scope.Actor().Name+" cancelled the job."); err != nil {
 		return Job{}, err

@@ -298,6 +298,67 @@ func TestOrderWithinAKey(t *testing.T) {
 	}
 }
 
+// TestOneTurn: a key has one turn, whatever the clocks of the processes say, and whoever
+// waits in its line can be cancelled without giving it to a second job.
+func TestOneTurn(t *testing.T) {
+	t.Parallel()
+	for _, running := range []bool{false, true} {
+		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			var order []int64
+			handle := func(_ context.Context, r *jobs.Run) error {
+				if r.Job.Operation == "first" && running {
+					close(begun)
+					<-goOn
+				}
+				order = append(order, r.Job.ID)
+				return b.complete(r)
+			}
+			b.queue.Handle(map[string]jobs.Handler{"first": handle, "work": handle}, allow)
+			b.ahead.Store(int64(2 * time.Second)) // the process that makes the first job
+			first := b.enqueue(jobs.Spec{SerialKey: "k", Operation: "first"})
+			drained := make(chan error, 1)
+			if running {
+				go func() { drained <- b.queue.Drain(context.Background(), jobs.Storage) }()
+				<-begun
+			}
+			b.ahead.Store(0)
+			second := b.enqueue(jobs.Spec{SerialKey: "k"})
+			dropped := b.enqueue(jobs.Spec{SerialKey: "k"})
+			b.update(func(tx *db.Tx) error { _, err := b.queue.Cancel(tx, b.scope, dropped.ID); return err })
+			b.update(func(tx *db.Tx) error {
+				turns, err := db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE serial_key = 'k' AND NOT held AND state IN ('waiting', 'processing')")
+				if turns != 1 {
+					t.Errorf("%d jobs have the turn", turns)
+				}
+				return err
+			})
+			b.ahead.Store(int64(3 * time.Second))
+			want := []int64{first.ID, second.ID}
+			if running {
+				other := b.enqueue(jobs.Spec{})
+				second := jobs.New(b.db, b.hub, slog.New(slog.DiscardHandler), "two")
+				second.Handle(map[string]jobs.Handler{"work": handle}, allow)
+				if err := second.Drain(t.Context(), jobs.Storage); err != nil {
+					t.Error(err)
+				}
+				want = slices.Insert(want, 0, other.ID)
+				close(goOn)
+				if err := <-drained; err != nil {
+					t.Error(err)
+				}
+			} else if err := b.queue.Drain(t.Context(), jobs.Storage); err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(order, want) {
+				t.Errorf("ran %v, want %v", order, want)
+			}
+		})
+	}
+}
+
 func TestProjectParallelism(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
