@@ -110,7 +110,7 @@ func (v *View) findFirst(ctx context.Context, q Query, wanted projection, tests 
 // key is a cell that rows are sorted by.
 type key struct {
 	class  class
-	number float64
+	number decimal
 	text   []byte
 }
 
@@ -137,7 +137,7 @@ func (s sortKey) read(cell []byte, null bool) key {
 	if !s.Number {
 		return key{text: cell[:min(len(cell), longCell)]}
 	}
-	n, ok := number(cell)
+	n, ok := readDecimal(cell)
 	if !ok {
 		return key{class: classNoNumber}
 	}
@@ -149,7 +149,7 @@ func (s sortKey) compare(a, b key) int {
 	if a.class != b.class {
 		return cmp.Compare(a.class, b.class)
 	}
-	c := cmp.Or(cmp.Compare(a.number, b.number), bytes.Compare(a.text, b.text))
+	c := cmp.Or(a.number.compare(b.number), bytes.Compare(a.text, b.text))
 	if s.Descending {
 		return -c
 	}

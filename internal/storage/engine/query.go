@@ -2,11 +2,9 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -101,20 +99,6 @@ type UnknownColumnError struct {
 
 func (e *UnknownColumnError) Error() string { return fmt.Sprintf("no column %q", e.Column) }
 
-// number reads a cell as a decimal number.
-func number(cell []byte) (float64, bool) {
-	cell = bytes.TrimSpace(cell)
-	for _, c := range cell {
-		switch {
-		case '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
-		default:
-			return 0, false // what the library also takes: hexadecimals, infinities, NaN
-		}
-	}
-	n, err := strconv.ParseFloat(string(cell), 64)
-	return n, err == nil || errors.Is(err, strconv.ErrRange)
-}
-
 // predicate is a condition on the cells of the column with a field id: a text,
 // or a number.
 type predicate struct {
@@ -204,7 +188,7 @@ func (c Condition) comparison() (func(cell []byte, null bool) bool, error) {
 	if !c.Number {
 		return func(cell []byte, null bool) bool { return !null && wanted(bytes.Compare(cell, value)) }, nil
 	}
-	n, ok := number(value)
+	n, ok := readDecimal(value)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrNotNumber, c.Value)
 	}
@@ -212,7 +196,7 @@ func (c Condition) comparison() (func(cell []byte, null bool) bool, error) {
 		if null {
 			return false
 		}
-		x, ok := number(cell)
-		return ok && wanted(cmp.Compare(x, n))
+		x, ok := readDecimal(cell)
+		return ok && wanted(x.compare(n))
 	}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -39,13 +38,7 @@ func (s sortKey) append(dst, cell []byte, null bool) []byte {
 	}
 	start := len(dst)
 	if s.Number {
-		bits := math.Float64bits(k.number + 0) // of -0, which equals 0, it makes 0
-		if bits>>63 == 1 {
-			bits = ^bits
-		} else {
-			bits |= 1 << 63
-		}
-		dst = binary.BigEndian.AppendUint64(dst, bits)
+		dst = k.number.appendKey(dst)
 	} else {
 		// 00 01 ends the text, so that a longer one comes after it; 00 in it
 		// becomes 00 FF.
