@@ -28,7 +28,16 @@ func serialKeyOf(t Table) string { return serialKey(t.BranchID, t.TextID) }
 // those with deleted rows. Nobody sees a difference, and it makes no version.
 func (s *Service) RunCompact(ctx context.Context, run *jobs.Run) error {
 	return s.tend(ctx, run, func(ctx context.Context, t Table) (*engine.Staged, error) {
-		return s.engine.Compact(ctx, engine.Compact{Folder: t.Folder, Base: t.Location, Job: run.Job.ID, Progress: func(rows int64) { run.Progress(rows, 0) }})
+		var key []string
+		err := s.db.View(ctx, func(tx *db.Tx) error {
+			columns, err := s.Columns(tx, t)
+			key = KeyOf(columns)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return s.engine.Compact(ctx, engine.Compact{Folder: t.Folder, Base: t.Location, Key: key, Job: run.Job.ID, Progress: func(rows int64) { run.Progress(rows, 0) }})
 	}, func(tx *db.Tx, t Table, st *engine.Staged) (string, error) {
 		if st.Location == t.Location {
 			return fmt.Sprintf("Table %d needs no compaction.", t.ID), nil

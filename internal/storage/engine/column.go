@@ -36,6 +36,7 @@ const longestBound = 256
 type columnWriter struct {
 	fixed    bool          // values have 8 bytes each, and no length
 	pageSize int           // bytes of values that make a page
+	kept     int           // bytes that its dictionary may keep between row groups
 	codec    *zstd.Encoder // shared with the other columns of a worker
 	bounded  bool          // the row groups tell the smallest and the largest value
 
@@ -69,7 +70,7 @@ type columnWriter struct {
 func newColumnWriter(fixed bool, columns int, codec *zstd.Encoder) *columnWriter {
 	return &columnWriter{
 		fixed: fixed, codec: codec, dictionary: newDictionary(fixed),
-		pageSize: max(smallestPage, min(largestPage, groupBytes/2/columns)),
+		pageSize: max(smallestPage, min(largestPage, groupBytes/2/columns)), kept: groupBytes / columns,
 	}
 }
 
@@ -83,7 +84,7 @@ func (c *columnWriter) begin(chunk *metadata.ColumnChunkMetaDataBuilder, sink *s
 	pages.SetIndexBuilders(nil, index)
 	c.chunk, c.pages = chunk, pages
 	c.rows, c.nulls, c.bounds.any = 0, 0, false
-	c.dictionary.reset()
+	c.dictionary.reset(c.kept)
 	c.indexing, c.stored, c.cutPages = true, false, 0
 	return nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
@@ -101,9 +100,12 @@ func apply(t *table.Table, tx *table.Transaction) (table.Metadata, error) {
 // after returns the files that are there after the edit, with the deletion vectors of before.
 func (c edit) after(live []liveFile) []liveFile {
 	after := make([]liveFile, 0, len(live)+len(c.added))
+	gone := make(map[string]bool, len(c.removed))
+	for _, f := range c.removed {
+		gone[f.data.FilePath()] = true
+	}
 	for _, f := range live {
-		gone := slices.ContainsFunc(c.removed, func(r liveFile) bool { return r.data.FilePath() == f.data.FilePath() })
-		if !gone {
+		if !gone[f.data.FilePath()] {
 			after = append(after, f)
 		}
 	}

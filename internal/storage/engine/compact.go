@@ -47,7 +47,8 @@ func smallTogether(live []liveFile, large int64) int {
 // hold deleted rows.
 type Compact struct {
 	Folder string
-	Base   string // metadata location of the table as it is
+	Base   string   // metadata location of the table as it is
+	Key    []string // columns by which loads look for rows; they get bounds, as in a load
 	Job    int64
 	// Progress is called with the rows that were rewritten, from one goroutine; may be nil.
 	Progress func(rows int64)
@@ -60,7 +61,8 @@ type Compact struct {
 //
 // Memory is bounded whatever the size of the table. Fails with an error that
 // names the file if a data file is missing or damaged, and with
-// blob.ErrNotFound if there is no table at Base.
+// blob.ErrNotFound if there is no table at Base, and with a *UnknownColumnError if
+// the table lacks a column of Key.
 func (e *Engine) Compact(ctx context.Context, c Compact) (*Staged, error) {
 	return e.stage(ctx, func(files *files) (*Staged, error) {
 		t, err := tableIn(files, c.Folder, c.Base)
@@ -71,10 +73,14 @@ func (e *Engine) Compact(ctx context.Context, c Compact) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
+		key, err := keyIDs(dataColumns(t.Schema()), c.Key)
+		if err != nil {
+			return nil, err
+		}
 		change := edit{replace: true}
 		var rows int64
 		for _, run := range e.runs(v.live) {
-			added, err := v.rewrite(ctx, files, t, run, func(n int) {
+			added, err := v.rewrite(ctx, files, t, run, key, func(n int) {
 				if rows += int64(n); c.Progress != nil {
 					c.Progress(rows)
 				}
@@ -113,7 +119,7 @@ func (e *Engine) runs(live []liveFile) (runs []run) {
 // rewrite writes the rows of a run of files into new ones. These take over the
 // place of the old ones in the order of the table: their first row has the
 // number that the first row of the old files had.
-func (v *View) rewrite(ctx context.Context, files *files, t *table.Table, run run, progress func(rows int)) ([]iceberg.DataFile, error) {
+func (v *View) rewrite(ctx context.Context, files *files, t *table.Table, run run, key []int, progress func(rows int)) ([]iceberg.DataFile, error) {
 	schema, err := parquetSchema(t.Schema())
 	if err != nil {
 		return nil, err
@@ -123,6 +129,7 @@ func (v *View) rewrite(ctx context.Context, files *files, t *table.Table, run ru
 	if err != nil {
 		return nil, fmt.Errorf("engine: write rows: %w", err)
 	}
+	w.bound(key)
 	g.Go(func() error {
 		m := mover{writer: w, fields: t.Schema().Fields(), free: make(chan *cells, batches), progress: progress}
 		for range batches {

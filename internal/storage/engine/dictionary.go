@@ -29,7 +29,13 @@ func newDictionary(fixed bool) *dictionary {
 	return d
 }
 
-func (d *dictionary) reset() {
+// reset empties the dictionary. What it holds stays for the next values, unless that is
+// more than some bytes: of very many columns few are busy at a time.
+func (d *dictionary) reset(most int) {
+	if cap(d.page)+4*(cap(d.starts)+cap(d.hashes)+cap(d.slots)) > most {
+		d.page, d.starts, d.hashes, d.slots = nil, nil, nil, make([]uint32, 64)
+		return
+	}
 	d.page, d.starts, d.hashes = d.page[:0], d.starts[:0], d.hashes[:0]
 	clear(d.slots)
 }

@@ -566,3 +566,51 @@ func TestFailedKeyedLoads(t *testing.T) {
 		equal(t, "rows", all(t, b.open(t, base.Location), engine.Query{}), []string{`"1"|"2"`})
 	}
 }
+
+// TestKeyBoundsAfterCompaction compacts a keyed table: its new files tell their bounds, too.
+func TestKeyBoundsAfterCompaction(t *testing.T) {
+	t.Parallel()
+	b := setup(t, engine.Options{})
+	key := []string{"id"}
+	location := ""
+	for i := range 3 {
+		location = b.mustLoad(t, keyed(t, location, engine.Append, key, fmt.Sprintf("id,v\n%03d,a\n%03d,b\n", 10*i, 10*i+1), int64(i+1))).Location
+	}
+	before, err := filepath.Glob(filepath.Join(b.dir, "tables/1/data/*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must(t)(b.Compact(t.Context(), engine.Compact{Folder: "tables/1", Base: location, Key: key, Job: 9}))
+	after, err := filepath.Glob(filepath.Join(b.dir, "tables/1/data/*.parquet"))
+	if err != nil || len(after) != len(before)+1 {
+		t.Fatal(before, after, err)
+	}
+	name := after[slices.IndexFunc(after, func(name string) bool { return !slices.Contains(before, name) })]
+	f, err := file.OpenParquetFile(name, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	var got []string
+	for column := range 2 {
+		chunk, err := f.MetaData().RowGroup(0).ColumnChunk(column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statistics, err := chunk.Statistics()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := statistics.(*metadata.ByteArrayStatistics); ok && s.HasMinMax() {
+			got = append(got, fmt.Sprintf("%s to %s", s.Min(), s.Max()))
+		} else {
+			got = append(got, "none")
+		}
+	}
+	equal(t, "bounds", got, []string{"000 to 021", "none"})
+
+	var unknown *engine.UnknownColumnError
+	if _, err := b.Compact(t.Context(), engine.Compact{Folder: "tables/1", Base: location, Key: []string{"x"}}); !errors.As(err, &unknown) {
+		t.Errorf("unknown column: %v", err)
+	}
+}
