@@ -138,9 +138,10 @@ func checkName(names []string, i int) (code Code, message string) {
 }
 
 // unprintable reports whether c is a control character, a line or paragraph
-// separator, or one that changes the direction of the text around it and so
-// lets a name look like another.
+// separator, or one that lets a name look like another: that changes the direction of
+// the text around it, or cannot be seen. Two that join letters, and do not, belong to
+// the writing of some languages.
 func unprintable(c rune) bool {
-	return unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp) ||
-		c >= '\u202A' && c <= '\u202E' || c >= '\u2066' && c <= '\u2069'
+	const nonJoiner, joiner = '\u200C', '\u200D'
+	return unicode.In(c, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) && c != nonJoiner && c != joiner
 }
