@@ -23,7 +23,10 @@ type change struct {
 	stage func(ctx context.Context, t Table) (*engine.Staged, error)
 	// key is the primary key after the change, nil when it stays (as far as its columns do).
 	key func(before []Column, after []engine.Column) []string
-	// also does more in the transaction of the commit; may be nil.
+	// fits is asked in the transaction of the commit whether the table is still one that
+	// the change is for; may be nil.
+	fits func(t Table, columns []Column) error
+	// also does more in that transaction; may be nil.
 	also func(tx *db.Tx, scope access.Project, before, after Table) error
 	// source is the version that comes back.
 	source int64
@@ -72,6 +75,11 @@ func (c change) commit(tx *db.Tx, s *Service, run *jobs.Run, base Table, st *eng
 	columns, err := s.Columns(tx, base)
 	if err != nil {
 		return err
+	}
+	if c.fits != nil {
+		if err := c.fits(base, columns); err != nil {
+			return err
+		}
 	}
 	key := KeyOf(columns)
 	if c.key != nil {

@@ -313,8 +313,8 @@ func (s *Service) AddKey(tx *db.Tx, scope access.Project, table string, key []st
 	if err := c.Err(); err != nil {
 		return jobs.Job{}, err
 	}
-	if len(KeyOf(columns)) > 0 {
-		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has a primary key already. Remove it first.", table)
+	if err := keyless(Table{TextID: table}, columns); err != nil {
+		return jobs.Job{}, err
 	}
 	return s.enqueue(tx, scope, TableKeyAdd, table, keyParams{key}, fmt.Sprintf("make %s the primary key of table %s", strings.Join(key, ", "), table))
 }
@@ -325,11 +325,26 @@ func (s *Service) DropKey(tx *db.Tx, scope access.Project, table string) (jobs.J
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	key := KeyOf(columns)
-	if len(key) == 0 {
-		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has no primary key.", table)
+	if err := keyed(Table{TextID: table}, columns); err != nil {
+		return jobs.Job{}, err
 	}
-	return s.enqueue(tx, scope, TableKeyDelete, table, keyParams{key}, fmt.Sprintf("remove the primary key of table %s", table))
+	return s.enqueue(tx, scope, TableKeyDelete, table, keyParams{KeyOf(columns)}, fmt.Sprintf("remove the primary key of table %s", table))
+}
+
+// keyless is Conflict when a table has a primary key.
+func keyless(t Table, columns []Column) error {
+	if len(KeyOf(columns)) > 0 {
+		return fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has a primary key already. Remove it first.", t.TextID)
+	}
+	return nil
+}
+
+// keyed is Conflict when a table has no primary key.
+func keyed(t Table, columns []Column) error {
+	if len(KeyOf(columns)) == 0 {
+		return fault.Newf(fault.Conflict, "storage.tables.key", "Table %s has no primary key.", t.TextID)
+	}
+	return nil
 }
 
 // duplicatesShown is how many keys a refused primary key is explained with.
@@ -343,7 +358,8 @@ func (s *Service) RunKey(ctx context.Context, run *jobs.Run) error {
 	}
 	if run.Job.Operation == TableKeyDelete {
 		return change{
-			key: func([]Column, []engine.Column) []string { return nil }, event: "tablePrimaryKeyRemoved",
+			fits: keyed,
+			key:  func([]Column, []engine.Column) []string { return nil }, event: "tablePrimaryKeyRemoved",
 			says: func(_, t Table, _ *engine.Staged) string {
 				return fmt.Sprintf("removed the primary key of table %s", t.TextID)
 			},
@@ -365,7 +381,8 @@ func (s *Service) RunKey(ctx context.Context, run *jobs.Run) error {
 			}
 			return unchanged(t), nil
 		},
-		key: func([]Column, []engine.Column) []string { return p.Columns }, event: "tablePrimaryKeyAdded",
+		fits: keyless,
+		key:  func([]Column, []engine.Column) []string { return p.Columns }, event: "tablePrimaryKeyAdded",
 		says: func(_, t Table, _ *engine.Staged) string {
 			return fmt.Sprintf("made %s the primary key of table %s", strings.Join(p.Columns, ", "), t.TextID)
 		},

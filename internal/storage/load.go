@@ -276,18 +276,18 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	if len(columns) > 0 {
 		key = KeyOf(columns)
 	}
-	staged, in, err := s.stage(ctx, run, p, file, table, key)
+	staged, in, err := s.stage(ctx, run, p, file, table, columns, key)
 	if err != nil {
 		return s.leaveRejects(ctx, run, p, file, in, err)
 	}
-	err = s.flip(ctx, run, func(tx *db.Tx) error { return s.commitLoad(tx, run, file, table, staged, key, in) })
+	err = s.flip(ctx, run, func(tx *db.Tx) error { return s.commitLoad(tx, run, p, file, table, staged, key, in) })
 	if err != nil && !db.Uncertain(err) {
 		err = errors.Join(err, s.engine.Discard(context.WithoutCancel(ctx), staged), in.rejects.discard(ctx))
 	}
 	return err
 }
 
-func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table, key []string) (*engine.Staged, *intake, error) {
+func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file File, table Table, columns []Column, key []string) (*engine.Staged, *intake, error) {
 	in, err := s.take(ctx, run, p, file, p.BadRows == skipBad)
 	if err != nil {
 		return nil, in, err
@@ -297,6 +297,10 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 		if !slices.Contains(in.source.Header(), name) {
 			return nil, in, fault.Newf(fault.Invalid, "storage.import.missingKey", "The file lacks column %q of the primary key. The table was not changed.", excerpt(name))
 		}
+	}
+	if unasked := p.unasked(in.source.Header(), columns); len(unasked) > 0 {
+		return nil, in, fault.Newf(fault.Conflict, "storage.import.newColumns", "Table %s does not have all columns of the file any more, and nobody agreed to add these: %s. The table was not changed.",
+			table.TextID, excerpt(strings.Join(unasked, ", ")))
 	}
 	mode := engine.Full
 	if p.Incremental {
@@ -315,9 +319,20 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 	return staged, in, nil
 }
 
+// unasked are the columns of a file that a table lacks and that nobody agreed to add.
+// There is no such agreement about a table that is new.
+func (p loadParams) unasked(header []string, columns []Column) (names []string) {
+	for _, name := range header {
+		if len(columns) > 0 && !hasColumn(columns, name) && !slices.Contains(p.AddColumns, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // commitLoad makes a staged load current: the table's row, its columns, its version, the
 // bucket's sums, the event and the end of the job, all or none.
-func (s *Service) commitLoad(tx *db.Tx, run *jobs.Run, file File, base Table, st *engine.Staged, key []string, in *intake) error {
+func (s *Service) commitLoad(tx *db.Tx, run *jobs.Run, p loadParams, file File, base Table, st *engine.Staged, key []string, in *intake) error {
 	j := run.Job
 	scope, err := jobScope(tx, j)
 	if err != nil {
@@ -338,7 +353,7 @@ func (s *Service) commitLoad(tx *db.Tx, run *jobs.Run, file File, base Table, st
 	if err := in.rejects.keep(tx, j, results); err != nil {
 		return err
 	}
-	says := loadSentence(j, t, st, base)
+	says := loadSentence(j, t, st, base, p.Incremental, len(key) > 0)
 	e := audit.In(scope, "storage."+map[bool]string{true: "tableCreated", false: "tableImported"}[base.Location == ""], "table", j.Table, j.Table)
 	e.Type, e.JobID, e.Params, e.Results = audit.Success, j.ID, map[string]any{"fileId": file.ID, "sha256": file.SHA256}, results
 	if err := audit.Record(tx, e.Says("%s %s", j.ActorName, says)); err != nil {
@@ -347,7 +362,8 @@ func (s *Service) commitLoad(tx *db.Tx, run *jobs.Run, file File, base Table, st
 	return run.Complete(tx, jobs.Result{Results: results, Rows: in.rows.Load(), InBytes: file.Bytes, Says: strings.ToUpper(says[:1]) + says[1:]})
 }
 
-func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table) string {
+// loadSentence says what a load did: it added rows, or by a key, or replaced all.
+func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table, added, keyed bool) string {
 	var b strings.Builder
 	switch {
 	case st.Location == base.Location && st.Unchanged > 0:
@@ -356,10 +372,10 @@ func loadSentence(j jobs.Job, t Table, st *engine.Staged, base Table) string {
 		fmt.Fprintf(&b, "loaded a file without rows into %s: nothing changed", j.Table)
 	case base.Location == "":
 		fmt.Fprintf(&b, "created table %s with %d rows", j.Table, st.Rows)
-	case st.Inserted+st.Updated > 0:
+	case added && keyed:
 		fmt.Fprintf(&b, "loaded into %s by its primary key: %d rows inserted, %d changed, %d unchanged (version %d to %d)", j.Table, st.Inserted, st.Updated, st.Unchanged, base.Version, t.Version)
-	case st.Removed > 0:
-		fmt.Fprintf(&b, "replaced the %d rows of %s by %d (version %d to %d)", st.Removed, j.Table, st.Added, base.Version, t.Version)
+	case !added:
+		fmt.Fprintf(&b, "replaced the %d rows of %s by %d (version %d to %d)", base.Rows, j.Table, st.Rows, base.Version, t.Version)
 	default:
 		fmt.Fprintf(&b, "added %d rows to %s (version %d to %d)", st.Added, j.Table, base.Version, t.Version)
 	}

@@ -79,7 +79,7 @@ func (s *Service) Undo(tx *db.Tx, scope access.Project, id int64) (Undone, error
 		return Undone{}, err
 	}
 	if t.Version != use.VersionAfter {
-		return Undone{}, s.overtaken(tx, t, j, use.VersionAfter)
+		return Undone{}, s.overtaken(tx, t, j, use)
 	}
 	if use.VersionBefore == 0 {
 		if _, err := s.writable(tx, scope, access.TablesWrite, t.TextID); err != nil {
@@ -108,8 +108,8 @@ func nothingToUndo(id int64) error {
 }
 
 // overtaken says which jobs changed a table after one that is to be undone.
-func (s *Service) overtaken(tx *db.Tx, t Table, j jobs.Job, version int64) error {
-	later, err := db.All(tx, scanVersion, "SELECT "+versionColumns+" FROM versions WHERE table_id = $1 AND number > $2 ORDER BY number LIMIT 10", t.ID, version)
+func (s *Service) overtaken(tx *db.Tx, t Table, j jobs.Job, use jobs.TableUse) error {
+	later, err := db.All(tx, scanVersion, "SELECT "+versionColumns+" FROM versions WHERE table_id = $1 AND number > $2 ORDER BY number LIMIT 10", t.ID, use.VersionAfter)
 	if err != nil {
 		return err
 	}
@@ -117,12 +117,15 @@ func (s *Service) overtaken(tx *db.Tx, t Table, j jobs.Job, version int64) error
 	for _, v := range later {
 		names = append(names, fmt.Sprintf("job %d of %s (%s, version %d)", v.JobID, v.ActorName, v.Operation, v.Number))
 	}
-	if n := t.Version - version; n > int64(len(later)) {
+	if n := t.Version - use.VersionAfter; n > int64(len(later)) {
 		names = append(names, fmt.Sprintf("and %d more", n-int64(len(later))))
 	}
-	return fault.Newf(fault.Conflict, "storage.undo.overtaken",
-		"Job %d cannot be undone by itself, because the table changed after it: %s. Undo those first, or revert the table to version %d on its Versions page.",
-		j.ID, strings.Join(names, ", "), version-1)
+	instead := "drop the table"
+	if use.VersionBefore > 0 {
+		instead = fmt.Sprintf("revert the table to version %d on its Versions page, if that is still kept", use.VersionBefore)
+	}
+	return fault.Newf(fault.Conflict, "storage.undo.overtaken", "Job %d cannot be undone by itself, because the table changed after it: %s. Undo those first, or %s.",
+		j.ID, strings.Join(names, ", "), instead)
 }
 
 func (s *Service) undoDrop(tx *db.Tx, scope access.Project, j jobs.Job) (Undone, error) {
@@ -144,13 +147,23 @@ func (s *Service) undoSnapshot(tx *db.Tx, scope access.Project, j jobs.Job) (Und
 	if err := decodeResults(j, &r); err != nil {
 		return Undone{}, err
 	}
-	if j.Operation == SnapshotCreate {
-		gone, err := s.DeleteSnapshot(tx, scope, j.Table, r.Snapshot)
-		return Undone{Job: gone}, err
-	}
-	t, err := s.Table(tx, scope, j.Table)
+	id, err := db.Value[int64](tx, "SELECT table_id FROM snapshots WHERE id = $1", r.Snapshot)
 	if err != nil {
 		return Undone{}, err
+	}
+	t, err := s.tableByID(tx, scope, id) // whatever it is called by now
+	if fault.Is(err, fault.NotFound) {
+		return Undone{}, fault.Newf(fault.Conflict, "storage.undo.gone", "The table of snapshot %d is in the trash, or gone.", r.Snapshot)
+	}
+	if err != nil {
+		return Undone{}, err
+	}
+	if j.Operation == SnapshotCreate {
+		gone, err := s.DeleteSnapshot(tx, scope, t.TextID, r.Snapshot)
+		if fault.Is(err, fault.NotFound) {
+			err = fault.Newf(fault.Conflict, "storage.snapshots.gone", "Snapshot %d is deleted already.", r.Snapshot)
+		}
+		return Undone{Job: gone}, err
 	}
 	return Undone{Says: fmt.Sprintf("Snapshot %d is back.", r.Snapshot)}, s.undelete(tx, scope, t, r.Snapshot)
 }

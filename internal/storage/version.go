@@ -121,7 +121,7 @@ func (s *Service) Compare(ctx context.Context, scope access.Project, t Table, be
 	}
 	defer func() { _ = now.Close() }()
 	c := engine.Comparison{Before: old, After: now, Sample: sample}
-	if slices.Equal(before.Key, after.Key) {
+	if slices.Equal(keyIDs(old, before.Key), keyIDs(now, after.Key)) { // whatever the columns are called
 		c.Key = after.Key
 	}
 	d, err := s.engine.Compare(ctx, c)
@@ -131,6 +131,18 @@ func (s *Service) Compare(ctx context.Context, scope access.Project, t Table, be
 	s.reads.Note(ctx, audit.In(scope, "storage.versionsCompared", "table", t.TextID, t.TextID).
 		Says("%s compared versions %d and %d of table %s.", scope.Actor().Name, before.Number, after.Number, t.TextID))
 	return d, nil
+}
+
+// keyIDs are the numbers of a key's columns, which stay when they are renamed.
+func keyIDs(v *engine.View, key []string) (ids []int) {
+	for _, name := range key {
+		for _, c := range v.Columns() {
+			if c.Name == name {
+				ids = append(ids, c.ID)
+			}
+		}
+	}
+	return ids
 }
 
 // revertParams is a revert as a job keeps and shows it.
