@@ -155,9 +155,9 @@ func placeIn(v *engine.View, place string) string {
 type Origin struct {
 	Row     *engine.Row
 	Columns []string
-	Job     jobs.Job // the one that wrote the row; zero when it is not known here
-	Version int64    // that the job made of its table; 0 when it is not known
-	File    File     // zero when the job loaded none, or when it is not kept any more
+	Job     jobs.Job      // the one that wrote the row; zero when it is not known here
+	Wrote   jobs.TableUse // the table that it wrote, which this one may be a copy of
+	File    File          // zero when the job loaded none, or when it is not kept any more
 }
 
 // Origin tells of a row of a version, by its place, who wrote it and from what.
@@ -193,16 +193,9 @@ func (s *Service) Origin(ctx context.Context, scope access.Project, t Table, v V
 
 // writer finds the job that wrote a row, and what it wrote it from.
 func (s *Service) writer(tx *db.Tx, scope access.Project, o *Origin) (err error) {
-	if o.Job, err = s.jobs.Get(tx, scope, o.Row.Job); err != nil {
+	if o.Job, o.Wrote, err = s.jobs.Wrote(tx, scope, o.Row.Job); err != nil {
 		return unlessMissing(err)
 	}
-	var results struct {
-		Version int64 `json:"version"`
-	}
-	if err := decodeResults(o.Job, &results); err != nil {
-		return err
-	}
-	o.Version = results.Version
 	if o.Job.FileID != 0 {
 		o.File, err = s.File(tx, scope, o.Job.FileID)
 	}

@@ -376,6 +376,45 @@ func TestRowOrigin(t *testing.T) {
 	}
 }
 
+// TestRowOriginOfNamesakes: the version that a row came with is one of the table that the
+// row's job wrote, not of another of that name, and it is found under a new name too.
+func TestRowOriginOfNamesakes(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t)
+	trash := "/projects/" + num(l.project) + "/trash"
+	l.loadKeyed("people", customersGood, false, "id")
+	copyTo := func(from, to string) {
+		t.Helper()
+		page := paths.VersionCopy(l.project, loadBucket+"."+from, 1)
+		l.send(l.Get(page), page, "bucket", loadBucket, "table", to)
+	}
+	drop := func(table string) {
+		t.Helper()
+		id := loadBucket + "." + table
+		l.send(l.Get(paths.TableSettings(l.project, id)), paths.Table(l.project, id)+"/delete")
+	}
+	origin := func(table string) *gq {
+		t.Helper()
+		page := l.Get(paths.TablePreview(l.project, loadBucket+"."+table)).Want(http.StatusOK)
+		href := page.Page().Find("tbody th a").First().AttrOr("href", "")
+		return l.Get(strings.TrimSuffix(href, "#origin")).Want(http.StatusOK).Page().Find("#origin")
+	}
+	copyTo("people", "twin")
+	drop("people")
+	copyTo("twin", "people")
+	o := origin("people")
+	if got := words(o); !strings.Contains(got, "Version 1 of an earlier table "+loadBucket+".people") || o.Find(`dd a[href*="version=1"]`).Length() != 0 {
+		t.Errorf("a row of a namesake came from %q", got)
+	}
+	path, fields := l.Get(trash).Form(trash)
+	fields.Set("name", "first")
+	r := l.Post(path, fields).Want(http.StatusSeeOther)
+	l.Get(r.Location).Want(http.StatusOK)
+	if o := origin("first"); o.Find(`dd a[href="`+paths.VersionPreview(l.project, loadBucket+".first", 1)+`"]`).Length() != 1 {
+		t.Errorf("under a new name a row came from %q", words(o))
+	}
+}
+
 // system runs a job of the program itself on a table.
 func (l *loader) system(operation, table string) {
 	l.t.Helper()

@@ -89,13 +89,16 @@ func (c *Console) writer(m *view.Origin, s access.Project, t storage.Table, o st
 		m.FileNote = fmt.Sprintf("File %d, which is not kept any more or is somebody else’s", j.FileID)
 	}
 	m.Steps = append(m.Steps, view.OriginStep{Text: "Row written", Sub: jobTitle(j), Time: c.when(o.Row.Time)})
-	if o.Version == 0 {
+	if o.Wrote.TableID == 0 {
 		return
 	}
-	m.Version = ui.Link{Label: "Version " + itoa(o.Version)}
-	if j.Table == t.TextID && o.Version <= t.Version {
-		m.Version.URL = paths.VersionPreview(s.ID(), t.TextID, o.Version)
-	} else {
+	m.Version = ui.Link{Label: "Version " + itoa(o.Wrote.VersionAfter)}
+	switch { // by the table that was written: names are given away, and come back
+	case o.Wrote.TableID == t.ID:
+		m.Version.URL = paths.VersionPreview(s.ID(), t.TextID, o.Wrote.VersionAfter)
+	case j.Table == t.TextID:
+		m.Version.Label += " of an earlier table " + j.Table
+	default:
 		m.Version.Label += " of table " + j.Table
 	}
 	m.Steps = append(m.Steps, view.OriginStep{Text: m.Version.Label, Time: c.when(j.FinishedAt)})
