@@ -451,7 +451,12 @@ func (c *Console) storageJobUndo(ec echo.Context, s access.Project) error {
 		if j, err = c.app.Jobs.Get(tx, s, id); err != nil {
 			return err
 		}
-		u, err = c.app.Storage.Undo(tx, s, id)
+		if u, err = c.app.Storage.Undo(tx, s, id); err != nil || u.Job.ID != 0 || j.Table == "" {
+			return err
+		}
+		if _, err = c.app.Storage.Table(tx, s, j.Table); fault.Is(err, fault.NotFound) { // it has another name now
+			j.Table, err = "", nil
+		}
 		return err
 	})
 	if fault.Is(err, fault.Conflict) {
