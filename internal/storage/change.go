@@ -45,8 +45,8 @@ func (c change) run(ctx context.Context, s *Service, run *jobs.Run) error {
 		if err != nil {
 			return err
 		}
-		table, err = s.Table(tx, scope, j.Table)
-		return missing(j.Table, err)
+		table, err = s.meant(tx, scope, j)
+		return err
 	})
 	if err != nil {
 		return err

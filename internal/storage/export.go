@@ -99,7 +99,11 @@ func (s *Service) StartExport(tx *db.Tx, scope access.Project, e Export) (jobs.J
 	if !e.Since.IsZero() {
 		p.Since = e.Since.UnixMicro()
 	}
-	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: TableExport, Scope: scope, Priority: weight(t.Bytes), Params: p, Table: e.Table})
+	params, err := s.pinned(tx, scope, e.Table, p)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.Storage, Operation: TableExport, Scope: scope, Priority: weight(t.Bytes), Params: params, Table: e.Table})
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -132,8 +136,8 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 		if scope, err = jobScope(tx, run.Job); err != nil {
 			return err
 		}
-		t, err = s.Table(tx, scope, run.Job.Table)
-		return missing(run.Job.Table, err)
+		t, err = s.meant(tx, scope, run.Job)
+		return err
 	})
 	if err != nil {
 		return err

@@ -4,17 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/jobs"
 )
 
 // enqueue starts a job that changes a table, behind those that change it already, and
 // records who asked for what: asks is the rest of a sentence.
 func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table string, params any, asks string) (jobs.Job, error) {
+	params, err := s.pinned(tx, scope, table, params)
+	if err != nil {
+		return jobs.Job{}, err
+	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
 		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: jobs.Person, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
 	})
@@ -24,6 +30,51 @@ func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table stri
 	e := audit.In(scope, "storage."+operation+"Started", "table", table, table)
 	e.JobID = j.ID
 	return j, audit.Record(tx, e.Says("%s started job %d: %s.", scope.Actor().Name, j.ID, asks))
+}
+
+// pinned puts the number of the table that somebody means into the params of a job, if
+// there is one: until its turn, another one may come to be called so.
+func (s *Service) pinned(tx *db.Tx, scope access.Project, table string, params any) (any, error) {
+	t, err := s.Table(tx, scope, table)
+	if fault.Is(err, fault.NotFound) {
+		return params, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(params)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, err
+	}
+	fields["tableNumber"] = strconv.AppendInt(nil, t.ID, 10)
+	return fields, nil
+}
+
+// meant is the table that a job is for. NotFound when it is not there any more, Conflict
+// when another one is called so.
+func (s *Service) meant(tx *db.Tx, scope access.Project, j jobs.Job) (Table, error) {
+	t, err := s.Table(tx, scope, j.Table)
+	if err != nil {
+		return Table{}, missing(j.Table, err)
+	}
+	var p struct {
+		Number int64 `json:"tableNumber"`
+	}
+	if err := decode(j, &p); err != nil {
+		return Table{}, err
+	}
+	if p.Number != 0 && p.Number != t.ID {
+		return Table{}, another(j.Table)
+	}
+	return t, nil
+}
+
+func another(table string) error {
+	return fault.Newf(fault.Conflict, "storage.tables.another", "The table that this was for is gone, and %s is another one now. Nothing was changed.", table)
 }
 
 // flip is the transaction that makes current what a job has staged.

@@ -51,6 +51,7 @@ type loadParams struct {
 	DropColumns    []string `json:"dropColumns,omitempty"`
 	Key            []string `json:"primaryKey,omitempty"`
 	AddColumns     []string `json:"addColumns,omitempty"`
+	Number         int64    `json:"tableNumber,omitempty"` // of the table that there was
 }
 
 var emptyNames = map[csv.Empty]string{csv.EmptyDistinct: "distinct", csv.EmptyNull: "null", csv.EmptyText: "text"}
@@ -168,15 +169,15 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 		return jobs.Job{}, err
 	}
 	id := l.Bucket + "." + l.Table
-	operation, verb := TableCreate, "new table"
-	if _, err := s.Table(tx, scope, id); err == nil {
-		operation, verb = TableImport, "table"
+	operation, verb, params := TableCreate, "new table", l.params(f)
+	if t, err := s.Table(tx, scope, id); err == nil {
+		operation, verb, params.Number = TableImport, "table", t.ID
 	} else if !fault.Is(err, fault.NotFound) {
 		return jobs.Job{}, err
 	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
 		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: weight(f.Bytes), SerialKey: serialKey(scope.Branch(), id),
-		Params: l.params(f), Table: id, FileID: f.ID, BytesTotal: f.Bytes,
+		Params: params, Table: id, FileID: f.ID, BytesTotal: f.Bytes,
 	})
 	if err != nil {
 		return jobs.Job{}, err
@@ -255,8 +256,8 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 		if file, err = s.File(tx, scope, p.FileID); err != nil {
 			return err
 		}
-		table, err = s.Table(tx, scope, j.Table)
-		if fault.Is(err, fault.NotFound) {
+		table, err = s.meant(tx, scope, j)
+		if fault.Is(err, fault.NotFound) && p.Number == 0 {
 			if table.ID, err = tx.NewID("tables"); err != nil {
 				return err
 			}
@@ -274,7 +275,9 @@ func (s *Service) RunLoad(ctx context.Context, run *jobs.Run) error {
 	}
 	key := p.Key
 	if len(columns) > 0 {
-		key = KeyOf(columns)
+		if key = KeyOf(columns); p.Number == 0 && len(p.Key) > 0 && !slices.Equal(key, p.Key) {
+			return fault.Newf(fault.Conflict, "storage.import.key", "Table %s was made meanwhile, with another primary key. Nothing was changed.", j.Table)
+		}
 	}
 	staged, in, err := s.stage(ctx, run, p, file, table, columns, key)
 	if err != nil {

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -115,6 +116,54 @@ func TestQueuedChanges(t *testing.T) {
 	}
 }
 
+// TestQueuedForAnotherTable: what was asked for a table is not done to another one that
+// is called so by then.
+func TestQueuedForAnotherTable(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	st := q.App.Storage
+	const id = bucket + ".t"
+	ends := func(what string, j jobs.Job, code string) {
+		t.Helper()
+		if got := q.run(j)[0]; got.ErrorCode != code {
+			t.Errorf("%s: %s %s %s", what, got.State, got.ErrorCode, got.ErrorMessage)
+		}
+	}
+	drop := func() {
+		q.ask(func(tx *db.Tx) (jobs.Job, error) { return st.DropTable(tx, q.scope, id) })
+	}
+	keyed := storage.Load{Key: []string{"a"}}
+	q.run(q.load("t", "a,b\n1,x\n2,y\n", keyed))
+
+	drop()
+	ends("a load behind a drop", q.load("t", "a,b\n1,z\n", storage.Load{Append: true}), "storage.tables.gone")
+	q.run(q.load("t", "a,b\n3,x\n", keyed))
+
+	other := q.ask(func(tx *db.Tx) (jobs.Job, error) { return st.DeleteRows(tx, q.scope, id, nil, true, 0) })
+	exported := q.ask(func(tx *db.Tx) (jobs.Job, error) {
+		return st.StartExport(tx, q.scope, storage.Export{Table: id, Format: storage.FormatCSV})
+	})
+	number := q.table("t").ID
+	q.Update(func(tx *db.Tx) error { // as if they had been asked for of the first one
+		n, err := tx.Exec("UPDATE jobs SET params = replace(params, $1, $2) WHERE id IN ($3, $4)",
+			fmt.Sprintf(`"tableNumber":%d`, number), fmt.Sprintf(`"tableNumber":%d`, number-1), other.ID, exported.ID)
+		if n != 2 {
+			t.Errorf("%d jobs name the number of their table", n)
+		}
+		return err
+	})
+	ends("a truncation", other, "storage.tables.another")
+	ends("an export", exported, "storage.tables.another")
+	if rows := q.table("t").Rows; rows != 1 {
+		t.Errorf("the other table has %d rows", rows)
+	}
+
+	// Two people make a table of one name.
+	first := q.load("n", "a,b\n1,x\n", storage.Load{Key: []string{"a"}})
+	ends("another key", q.load("n", "a,b\n1,x\n", storage.Load{Key: []string{"b"}}), "storage.import.key")
+	ends("the first", first, "")
+}
+
 // TestUndoSaysWhy: an undo that cannot be done says why, and what can be done instead.
 func TestUndoSaysWhy(t *testing.T) {
 	t.Parallel()
@@ -161,7 +210,9 @@ func TestCompareAcrossRename(t *testing.T) {
 	p := history(t)
 	st := p.App.Storage
 	p.loadText("t", "id,v\n1,a\n2,b\n", false, "id")
-	p.do(func(tx *db.Tx) (jobs.Job, error) { return st.RenameColumn(tx, p.scope, bucket+".t", "id", "customer_id") })
+	p.do(func(tx *db.Tx) (jobs.Job, error) {
+		return st.RenameColumn(tx, p.scope, bucket+".t", "id", "customer_id")
+	})
 	p.loadText("t", "customer_id,v\n2,B\n3,c\n", true)
 	var versions [2]storage.Version
 	p.View(func(tx *db.Tx) (err error) {

@@ -156,8 +156,8 @@ func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
 		if err != nil {
 			return err
 		}
-		if table, err = s.Table(tx, scope, run.Job.Table); err != nil {
-			return missing(run.Job.Table, err)
+		if table, err = s.meant(tx, scope, run.Job); err != nil {
+			return err
 		}
 		if now, err = version(tx, table.ID, table.Version); err != nil {
 			return err
@@ -204,9 +204,9 @@ func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotP
 		if err != nil {
 			return err
 		}
-		t, err := s.Table(tx, scope, run.Job.Table)
+		t, err := s.meant(tx, scope, run.Job)
 		if err != nil {
-			return missing(run.Job.Table, err)
+			return err
 		}
 		sn, err := s.Snapshot(tx, scope, t, p.Snapshot)
 		if err != nil {

@@ -195,9 +195,9 @@ func (s *Service) RunRevert(ctx context.Context, run *jobs.Run) error {
 		if err != nil {
 			return err
 		}
-		t, err := s.Table(tx, scope, run.Job.Table)
+		t, err := s.meant(tx, scope, run.Job)
 		if err != nil {
-			return missing(run.Job.Table, err)
+			return err
 		}
 		if p.From != t.Version {
 			return moved(t, p.From)
