@@ -283,6 +283,8 @@ func Log(tx *db.Tx, job Job, limit int) ([]Line, error) {
 	return lines, err
 }
 
+// addLog adds a line to a job's log. The caller has changed the job's row in this
+// transaction, so that nobody else adds the line of the same number.
 func addLog(tx *db.Tx, job int64, level audit.Type, message string) error {
 	_, err := tx.Exec(`INSERT INTO job_log (job_id, seq, created_at, level, message)
 		SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4 FROM job_log WHERE job_id = $1`, job, tx.Now, string(level), message)

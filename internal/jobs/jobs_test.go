@@ -13,6 +13,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/accounts"
+	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
 	"steward/internal/fault"
@@ -457,6 +458,50 @@ func TestFencing(t *testing.T) {
 	}
 	lines := b.log(j)
 	if len(lines) != 4 || lines[1] != "Interrupted: its worker stopped without a word. The table is as it was; the job goes on." || lines[2] != "Started again, attempt 2." {
+		t.Errorf("log %q", lines)
+	}
+}
+
+// TestLogBesideOthers: a run writes to its job's log beside others who do, and no longer
+// than the job is its own.
+func TestLogBesideOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	begun, logged, goOn, taken := make(chan struct{}), make(chan error, 1), make(chan struct{}), make(chan struct{})
+	slow := jobs.New(b.db, live.NewHub(), slog.New(slog.DiscardHandler), "slow")
+	slow.Handle(map[string]jobs.Handler{"work": func(_ context.Context, r *jobs.Run) error {
+		close(begun)
+		<-goOn
+		logged <- r.Log(context.Background(), audit.Info, "Beside the cancel.")
+		<-taken
+		err := r.Log(context.Background(), audit.Info, "Too late.")
+		logged <- err
+		return err
+	}}, allow)
+	j := b.enqueue(jobs.Spec{})
+	drained := make(chan error, 1)
+	go func() { drained <- slow.Drain(context.Background(), jobs.Storage) }()
+	<-begun
+	b.update(func(tx *db.Tx) error {
+		_, err := b.queue.Cancel(tx, b.scope, j.ID)
+		close(goOn)
+		time.Sleep(300 * time.Millisecond) // the run waits for this transaction, or it would not have been beside it
+		return err
+	})
+	if err := <-logged; err != nil {
+		t.Errorf("a line beside a cancel: %v", err)
+	}
+	if err := b.queue.Free(t.Context(), "slow"); err != nil {
+		t.Fatal(err)
+	}
+	close(taken)
+	if err := <-logged; !errors.Is(err, jobs.ErrFenced) {
+		t.Errorf("a line of a job that is another's: %v, want ErrFenced", err)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if lines := b.log(j); len(lines) != 5 || lines[1] != "Ada cancelled the job." || lines[2] != "Beside the cancel." || slices.Contains(lines, "Too late.") {
 		t.Errorf("log %q", lines)
 	}
 }

@@ -274,9 +274,14 @@ func (r *Run) Progress(rows, bytes int64) {
 	r.bytes.Store(bytes)
 }
 
-// Log adds a line to the job's log.
+// Log adds a line to the job's log. ErrFenced if another worker has taken the job over.
 func (r *Run) Log(ctx context.Context, level audit.Type, format string, args ...any) error {
-	return r.s.db.Update(ctx, func(tx *db.Tx) error { return addLog(tx, r.Job.ID, level, fmt.Sprintf(format, args...)) })
+	return r.s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := r.Hold(tx); err != nil {
+			return err
+		}
+		return addLog(tx, r.Job.ID, level, fmt.Sprintf(format, args...))
+	})
 }
 
 // Leave says what the job leaves behind if its work fails: fn is called in the
