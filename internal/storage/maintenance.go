@@ -17,6 +17,10 @@ import (
 // reachable is left from one that was killed.
 const longestJob = 48 * time.Hour
 
+// longestOpening is how far back the metadata lies with which somebody may just be
+// opening a table.
+const longestOpening = time.Hour
+
 // tableParams names a table to a system job.
 type tableParams struct {
 	Table int64 `json:"tableId"`
@@ -45,7 +49,10 @@ func (s *Service) RunCompact(ctx context.Context, run *jobs.Run) error {
 		// The current version is what the new files hold; the old files serve the others.
 		err := tx.Must("UPDATE versions SET snapshot_id = $3, schema_id = $4, size_bytes = $5 WHERE table_id = $1 AND number = $2", t.ID, t.Version, st.SnapshotID, st.SchemaID, st.Bytes)
 		return fmt.Sprintf("Compacted table %d: %d files became %d.", t.ID, t.Files, st.Files), err
-	}, nil)
+	}, func(ctx context.Context, t Table) error {
+		_, err := s.engine.SweepMetadata(ctx, t.Folder, t.Location, s.db.Now().Add(-longestOpening))
+		return err
+	})
 }
 
 // expiring selects the versions of table $1 that stopped being current before $2. The

@@ -127,6 +127,9 @@ func totals(live []liveFile) (rows, bytes int64) {
 	return rows, bytes
 }
 
+// metadataSuffix is how the names of metadata files end, as Iceberg wants it.
+const metadataSuffix = ".metadata.json"
+
 // writeMetadata writes a metadata file, the successor of the one at base, and
 // returns its location.
 func writeMetadata(files *files, meta table.Metadata, base string) (string, error) {
@@ -140,6 +143,6 @@ func writeMetadata(files *files, meta table.Metadata, base string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	location := fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", meta.Location(), version, sealedName(checksum(0, content)))
+	location := fmt.Sprintf("%s/metadata/%05d-%s"+metadataSuffix, meta.Location(), version, sealedName(checksum(0, content)))
 	return location, files.WriteFile(location, content)
 }

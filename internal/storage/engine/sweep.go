@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -44,9 +46,44 @@ func (e *Engine) Sweep(ctx context.Context, folder, base string, before time.Tim
 			return Swept{}, fmt.Errorf("engine: sweep %s: %w", folder, err)
 		}
 	}
+	return e.remove(ctx, folder+"/", func(key string, modified time.Time) bool { return !reached[key] && modified.Before(before) })
+}
+
+// SweepMetadata removes the metadata files in a table's folder that are neither the one
+// at base nor in its log, and lets everything else lie. Each change of a table writes one,
+// as large as the table has versions, so that they would outgrow the table until its next
+// sweep. Only files from before the given moment are removed: it must lie further back
+// than it takes to open a table.
+//
+// Fails with blob.ErrNotFound if there is no table at base; then nothing is removed.
+func (e *Engine) SweepMetadata(ctx context.Context, folder, base string, before time.Time) (Swept, error) {
+	t, err := tableIn(newFiles(ctx, e.store), folder, base)
+	if err != nil {
+		return Swept{}, err
+	}
+	kept := make(map[string]bool)
+	keep := func(location string) error {
+		key, err := keyOf(location)
+		kept[key] = true
+		return err
+	}
+	err = keep(base)
+	for previous := range t.Metadata().PreviousFiles() {
+		err = errors.Join(err, keep(previous.MetadataFile))
+	}
+	if err != nil {
+		return Swept{}, fmt.Errorf("engine: sweep %s: %w", folder, err)
+	}
+	return e.remove(ctx, folder+"/metadata/", func(key string, modified time.Time) bool {
+		return strings.HasSuffix(key, metadataSuffix) && !kept[key] && modified.Before(before)
+	})
+}
+
+// remove removes the files below a prefix that are to go.
+func (e *Engine) remove(ctx context.Context, prefix string, goes func(key string, modified time.Time) bool) (Swept, error) {
 	var swept Swept
-	err := e.store.Walk(ctx, folder+"/", func(key string, size int64, modified time.Time) error {
-		if reached[key] || !modified.Before(before) {
+	err := e.store.Walk(ctx, prefix, func(key string, size int64, modified time.Time) error {
+		if !goes(key, modified) {
 			return nil
 		}
 		if err := e.store.Remove(ctx, key); err != nil {
@@ -57,7 +94,7 @@ func (e *Engine) Sweep(ctx context.Context, folder, base string, before time.Tim
 		return nil
 	})
 	if err != nil {
-		return swept, fmt.Errorf("engine: sweep %s: %w", folder, err)
+		return swept, fmt.Errorf("engine: sweep %s: %w", prefix, err)
 	}
 	return swept, nil
 }
