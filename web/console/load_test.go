@@ -643,7 +643,7 @@ func oddNames() []string {
 	return []string{
 		`He said "hi"`, `it's`, `<script>alert(1)</script>`, `<img src=x onerror=alert(2)>`, `</td></table><h1>out`, `"><a href="javascript:alert(3)">`,
 		`'; DROP TABLE tables; --`, `1=1) OR (1=1`, `%s%d%n`, `{{.Password}}`, `${7*7}`, `a,b;c|d`, ` spaces around `, `back\slash`, `per%20cent`, `a&amp;b`, `__proto__`,
-		`שלום עולם`, `مرحبا`, "e\u0301 combining", "👩\u200d🚀", "soft\u00adhyphen", "private\U000F0000use", "tag\U000E0041", strings.Repeat("n", 300), strings.Repeat("ż", 300), "=1+1", "rowid", "-", "null",
+		`שלום עולם`, `مرحبا`, "e\u0301 combining", "👩\u200d🚀", "private\U000F0000use", strings.Repeat("n", 300), strings.Repeat("ż", 300), "=1+1", "rowid", "-", "null",
 	}
 }
 
