@@ -110,7 +110,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		return c.Redirect(http.StatusSeeOther, paths.Login(next))
 	}
 	page := viewerrors.Error{Status: status, RequestID: audit.RequestOf(r.Context()).ID}
-	if status != http.StatusNotFound { // one answer for all that is not there, whatever the reason
+	if f.Code != "notFound" { // one answer for all that nobody may know of, whatever the reason
 		page.Message = f.Message
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {

@@ -17,6 +17,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/tenancy"
 	"steward/views/paths"
+	"steward/web/webtest"
 )
 
 // utf16Of encodes text in UTF-16.
@@ -527,5 +528,49 @@ func TestKeyedLoads(t *testing.T) {
 	}
 	if got := l.try("keyed", "c.csv", "id,name\n9,nine\n", "mode", "full", "drop", `["area"]`); got.step == "loaded" || !strings.Contains(got.text, "of the primary key") {
 		t.Errorf("a load without a column of the key ended at %s: %.900s", got.step, got.text)
+	}
+}
+
+// TestGoneIsExplained: who comes too late for a file, or for a column, is told so; what is
+// not there, or not theirs, is answered as ever.
+func TestGoneIsExplained(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := webtest.Open(t, webtest.Options{Data: data})
+	p, admin := s.Project("Loading", false)
+	l := enter(t, s, p, admin, data)
+	l.makeBucket()
+	j := l.loadKeyed("late", "a,b\n1,2\n", false)
+	file := l.Get(paths.StorageJob(l.project, j.ID)) // to be sure that it is listed
+	if !strings.Contains(text(file, "main"), "late.csv (file "+num(j.FileID)+")") {
+		t.Fatalf("the job read %q", text(file, "main"))
+	}
+	note := url.Values{"column": {"nowhere"}, "key": {"unit"}}
+	if r := l.Post(paths.MetadataDelete(l.project, loadBucket+".late"), note).Want(http.StatusNotFound); !strings.Contains(text(r, "main"), `Table in.c-load.late has no column "nowhere".`) {
+		t.Errorf("a note on a column that is not there: %q", text(r, "main"))
+	}
+	l.Clock.Forward(16 * 24 * time.Hour)
+	if _, err := l.App.Storage.SweepFiles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.Client = s.SignIn(admin)
+	load := paths.LoadFile(l.project, j.FileID)
+	for what, r := range map[string]webtest.Response{
+		"the check": l.Get(load), "the download": l.Get(paths.FileDownload(l.project, j.FileID)),
+		"the load": l.Post(load, url.Values{"bucket": {loadBucket}, "table": {"late"}, "mode": {"full"}, "encoding": {"utf-8"}, "delimiter": {"comma"}, "quotes": {"double"}, "header": {"yes"}, "badRows": {"skip"}}),
+	} {
+		if got := text(r.Want(http.StatusNotFound), "main"); !strings.Contains(got, "files are kept for 15 days. Upload it again.") {
+			t.Errorf("%s of a file that is gone says %q", what, got)
+		}
+	}
+	generic := text(l.Get("/nothing").Want(http.StatusNotFound), "main p:not(.small)")
+	stranger := s.SignIn(s.User(""))
+	for what, r := range map[string]webtest.Response{
+		"an unknown file": l.Get(paths.FileDownload(l.project, 999_999)), "an unknown project": l.Get(paths.FileDownload(999_999, j.FileID)),
+		"an unknown table": l.Get(paths.Table(l.project, loadBucket+".none")), "a project of others": stranger.Get(paths.FileDownload(l.project, j.FileID)),
+	} {
+		if got := text(r.Want(http.StatusNotFound), "main p:not(.small)"); got != generic {
+			t.Errorf("%s is answered %q", what, got)
+		}
 	}
 }
