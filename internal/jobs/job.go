@@ -107,7 +107,8 @@ type Spec struct {
 	Operation   string
 	Scope       access.Project // zero for system jobs
 	Priority    int64
-	SerialKey   string // jobs with the same key run in the order they were made; "" = any time
+	SerialKey   string    // jobs with the same key run in the order they were made; "" = any time
+	MadeAt      time.Time // gives it the place of a job made then; zero for now
 	Params      any
 	Table       string
 	FileID      int64
@@ -129,6 +130,9 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	if n.MaxAttempts == 0 {
 		n.MaxAttempts = 10
 	}
+	if n.MadeAt.IsZero() {
+		n.MadeAt = tx.Now
+	}
 	held, err := queued(tx, n.SerialKey)
 	if err != nil {
 		return Job{}, err
@@ -136,10 +140,10 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	_, err = tx.Exec(`INSERT INTO jobs (id, class, operation, state, project_id, branch_id, priority, serial_key, held, params, results,
 		error_code, error_message, table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, attempt,
 		max_attempts, owner, fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes)
-		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $19, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $15, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
+		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $19, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $20, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
 		id, string(n.Class), n.Operation, db.ZeroNull(n.Scope.ID()), db.ZeroNull(n.Scope.Branch()), n.Priority, n.SerialKey, string(params),
 		n.Table, db.ZeroNull(n.FileID), fmt.Sprint(id), db.ZeroNull(n.Scope.Actor().UserID), db.ZeroNull(n.Scope.TokenID()),
-		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal, held)
+		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal, held, n.MadeAt)
 	if err != nil {
 		return Job{}, err
 	}

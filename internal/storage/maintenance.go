@@ -180,7 +180,7 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		for _, t := range due {
-			if err := s.once(tx, t, TableTrim); err != nil {
+			if err := s.once(tx, t, TableTrim, tx.Now); err != nil {
 				return err
 			}
 			trimmed++
@@ -223,14 +223,15 @@ func (s *Service) expireTrash(ctx context.Context) (purged int, failed, err erro
 	return purged, failed, nil
 }
 
-// once enqueues a system job about a table unless one waits or runs already.
-func (s *Service) once(tx *db.Tx, t Table, operation string) error {
+// once enqueues a system job about a table unless one waits or runs already. It stands in
+// the line of the table where a job made at the given moment would.
+func (s *Service) once(tx *db.Tx, t Table, operation string, at time.Time) error {
 	key := serialKeyOf(t)
 	there, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND operation = $2 AND state IN ('waiting', 'processing'))", key, operation)
 	if err != nil || there {
 		return err
 	}
-	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, Params: tableParams{t.ID}})
+	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, MadeAt: at, Params: tableParams{t.ID}})
 	return err
 }
 

@@ -164,6 +164,41 @@ func TestQueuedForAnotherTable(t *testing.T) {
 	ends("the first", first, "")
 }
 
+// TestCompactionGoesFirst: many loads that wait for one table do not wait in vain for its
+// compaction, which would come behind them all.
+func TestCompactionGoesFirst(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	q.run(q.load("t", "a\n0\n", storage.Load{}))
+	const loads = 70
+	var list []jobs.Job
+	for i := range loads {
+		list = append(list, q.load("t", fmt.Sprintf("a\n%d\n", i+1), storage.Load{Append: true}))
+	}
+	rounds := 0
+	for most := int64(0); q.table("t").Version < loads+1; rounds++ {
+		q.run()
+		now := q.table("t")
+		if most = max(most, now.Files); most > 40 || rounds > 10 {
+			t.Fatalf("round %d: %d files in version %d", rounds, now.Files, now.Version)
+		}
+		if err := q.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rounds < 2 {
+		t.Errorf("%d rounds", rounds)
+	}
+	for _, j := range q.run(list...) {
+		if j.State != jobs.Success {
+			t.Errorf("job %d: %s", j.ID, j.ErrorMessage)
+		}
+	}
+	if rows := q.table("t").Rows; rows != loads+1 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
 // TestUndoSaysWhy: an undo that cannot be done says why, and what can be done instead.
 func TestUndoSaysWhy(t *testing.T) {
 	t.Parallel()
