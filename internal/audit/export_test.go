@@ -1,0 +1,7 @@
+package audit
+
+// NewImpatientBuffer is NewBuffer with the time that a write may take.
+var NewImpatientBuffer = newBuffer
+
+// MaxHeld is how many events a buffer holds.
+const MaxHeld = maxHeld
