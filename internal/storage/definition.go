@@ -13,14 +13,16 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/jobs"
+	"steward/internal/storage/csv"
 	"steward/internal/storage/engine"
 )
 
 // Limits of a definition.
 const (
 	columnsMax    = 4096
-	columnNameMax = 300 // characters
-	keyMax        = 32  // columns of a primary key
+	namesMax      = csv.MaxHeader // bytes of all names as a header, so that an export can be loaded again
+	columnNameMax = 300           // characters
+	keyMax        = 32            // columns of a primary key
 )
 
 // Definition is what an empty table is made from.
@@ -44,6 +46,7 @@ func (s *Service) CreateTable(tx *db.Tx, scope access.Project, d Definition) (jo
 	}
 	c.Field(len(d.Columns) > 0, "columns", "Name at least one column.")
 	c.Field(len(d.Columns) <= columnsMax, "columns", "A table has at most 4,096 columns.")
+	c.Field(namesSize(d.Columns) <= namesMax, "columns", "The names of all columns together are over 64 KiB.")
 	c.Field(len(d.Key) <= keyMax, "key", "A primary key has at most 32 columns.")
 	if err := c.Err(); err != nil { // what follows takes the longer the more there are
 		return jobs.Job{}, err
@@ -194,10 +197,27 @@ func newColumn(columns []Column, field, name string) error {
 		problem = "The table has a column of this name already."
 	case len(columns) >= columnsMax:
 		problem = "A table has at most 4,096 columns."
+	case namesSize(append(names(columns), name)) > namesMax:
+		problem = "The names of all columns together would be over 64 KiB."
 	default:
 		return nil
 	}
 	return &fault.Error{Kind: fault.Invalid, Code: "storage.tables.column", Message: problem, Fields: []fault.Field{{Name: field, Message: problem}}}
+}
+
+// namesSize is the bytes of a header line of some names.
+func namesSize(names []string) (bytes int) {
+	for _, name := range names {
+		bytes += len(name) + strings.Count(name, `"`) + len(`"",`)
+	}
+	return bytes
+}
+
+func names(columns []Column) (list []string) {
+	for _, c := range columns {
+		list = append(list, c.Name)
+	}
+	return list
 }
 
 func hasColumn(columns []Column, name string) bool {

@@ -216,6 +216,7 @@ func (l Load) check(scope access.Project) error {
 	if err := c.Join(CheckName("table", l.Table)); err != nil {
 		return err
 	}
+	c.Field(len(l.Key) <= keyMax, "key", "A primary key has at most 32 columns.")
 	nulls := csv.DefaultDialect()
 	nulls.Nulls = l.Dialect.Nulls
 	c.Field(nulls.Validate() == nil, "nulls", complaint(nulls.Validate()))

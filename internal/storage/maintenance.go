@@ -166,33 +166,26 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 	if err != nil {
 		return err
 	}
-	var trimmed int
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		trimmed = 0
-		due, err := db.All(tx, scanTable, "SELECT "+tableColumns+` WHERE t.id IN (
+	var due []Table
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		due, err = db.All(tx, scanTable, "SELECT "+tableColumns+` WHERE t.id IN (
 			SELECT v.table_id FROM versions v JOIN versions n ON n.table_id = v.table_id AND n.number = v.number + 1
 				JOIN tables x ON x.id = v.table_id JOIN projects p ON p.id = x.project_id
 				WHERE v.expired_at IS NULL AND n.created_at <= $1 - p.retention_days * 86400000000
 			UNION SELECT s.table_id FROM snapshots s JOIN tables x ON x.id = s.table_id JOIN projects p ON p.id = x.project_id
 				WHERE s.deleted_at IS NOT NULL AND s.purged_at IS NULL AND s.deleted_at <= $1 - p.retention_days * 86400000000)
 			ORDER BY t.id LIMIT `+fmt.Sprint(maintainMost), tx.Now.UnixMicro())
-		if err != nil {
-			return err
-		}
-		for _, t := range due {
-			if err := s.once(tx, t, TableTrim, tx.Now); err != nil {
-				return err
-			}
-			trimmed++
-		}
-		return nil
+		return err
 	})
+	for _, t := range due { // each by itself, so that nobody else waits for all
+		err = errors.Join(err, s.db.Update(ctx, func(tx *db.Tx) error { return s.once(tx, t, TableTrim, tx.Now) }))
+	}
 	if err = errors.Join(failed, err); err != nil {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": trimmed},
-			Says: fmt.Sprintf("Purged %d things from the trash and had %d tables trimmed.", purged, trimmed)})
+		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": len(due)},
+			Says: fmt.Sprintf("Purged %d things from the trash and had %d tables trimmed.", purged, len(due))})
 	})
 }
 

@@ -199,6 +199,38 @@ func TestCompactionGoesFirst(t *testing.T) {
 	}
 }
 
+// TestNamesTogether: a table has no more names than the header of a file may hold, so
+// that what is exported can be loaded again.
+func TestNamesTogether(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	var names []string
+	for i := range 218 { // 300 characters each, with quotes and a comma 303 bytes
+		names = append(names, fmt.Sprintf("%0300d", i))
+	}
+	create := func(names []string) (j jobs.Job, err error) {
+		err = q.App.DB.Update(t.Context(), func(tx *db.Tx) (err error) {
+			j, err = q.App.Storage.CreateTable(tx, q.scope, storage.Definition{Bucket: bucket, Name: "wide", Columns: names})
+			return err
+		})
+		return j, err
+	}
+	if _, err := create(names); !fault.Is(err, fault.Invalid) {
+		t.Errorf("too many names: %v", err)
+	}
+	j, err := create(names[:216])
+	if err != nil || q.run(j)[0].State != jobs.Success {
+		t.Fatalf("as many as fit: %v", err)
+	}
+	err = q.App.DB.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := q.App.Storage.AddColumn(tx, q.scope, bucket+".wide", names[217])
+		return err
+	})
+	if !fault.Is(err, fault.Invalid) {
+		t.Errorf("one name more: %v", err)
+	}
+}
+
 // TestUndoSaysWhy: an undo that cannot be done says why, and what can be done instead.
 func TestUndoSaysWhy(t *testing.T) {
 	t.Parallel()

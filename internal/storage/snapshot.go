@@ -208,7 +208,7 @@ func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotP
 		if err != nil {
 			return err
 		}
-		sn, err := s.Snapshot(tx, scope, t, p.Snapshot)
+		sn, err := s.keptSnapshot(tx, scope, t, p.Snapshot)
 		if err != nil {
 			return err
 		}
@@ -222,6 +222,15 @@ func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotP
 		}
 		return run.Complete(tx, res)
 	})
+}
+
+// keptSnapshot is Snapshot for a job: one that is not there was, when the job was made.
+func (s *Service) keptSnapshot(tx *db.Tx, scope access.Project, t Table, id int64) (Snapshot, error) {
+	sn, err := s.Snapshot(tx, scope, t, id)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.Newf(fault.NotFound, "storage.snapshots.gone", "Snapshot %d of table %s is not there any more.", id, t.TextID)
+	}
+	return sn, err
 }
 
 // undelete brings a deleted snapshot back. Conflict when its rows are not kept any more.

@@ -203,7 +203,7 @@ func (s *Service) RunRevert(ctx context.Context, run *jobs.Run) error {
 			return moved(t, p.From)
 		}
 		if p.Snapshot != 0 {
-			sn, err := s.Snapshot(tx, scope, t, p.Snapshot)
+			sn, err := s.keptSnapshot(tx, scope, t, p.Snapshot)
 			to = sn.State()
 			return err
 		}
