@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// Settle is how old an event is before it is sealed: longer than the time from an
-	// event's moment to its commit, so that none comes behind the seal of its time.
+	// Settle is how old an event is before it is sealed, and so how far the clocks of
+	// processes may differ.
 	Settle = 2 * time.Minute
 
 	// sealMax bounds the events of one seal, and so how long it keeps other writers out.
@@ -173,12 +173,19 @@ func Seal(ctx context.Context, d *db.DB) (events, seals int64, err error) {
 }
 
 // sealOne makes one seal. It reads and computes before it writes, because events do not
-// change; whoever makes the same seal meanwhile wins.
+// change; whoever makes the same seal meanwhile wins. It starts over when an event was
+// committed meanwhile that belongs into this seal.
 func sealOne(ctx context.Context, d *db.DB) (n int64, more bool, err error) {
 	var next seal
 	var entries []entry
 	err = d.View(ctx, func(tx *db.Tx) error {
-		next, entries, more, err = prepare(tx)
+		oldest := tx.Now // SQLite: see the count below
+		if d.Shared() {
+			if oldest, err = running(tx); err != nil {
+				return err
+			}
+		}
+		next, entries, more, err = prepare(tx, oldest)
 		return err
 	})
 	if err != nil || len(entries) == 0 {
@@ -195,6 +202,19 @@ func sealOne(ctx context.Context, d *db.DB) (n int64, more bool, err error) {
 		if last.digest != next.previous || last.number != next.number-1 {
 			return errOvertaken
 		}
+		covered := int64(0)
+		for _, e := range entries {
+			if last.horizon <= e.at && e.at < next.horizon {
+				covered++
+			}
+		}
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE seal IS NULL AND created_at >= $1 AND created_at < $2", last.horizon, next.horizon)
+		if err != nil {
+			return err
+		}
+		if n != covered {
+			return errOvertaken
+		}
 		return write(tx, next, entries)
 	})
 	if errors.Is(err, errOvertaken) {
@@ -203,10 +223,20 @@ func sealOne(ctx context.Context, d *db.DB) (n int64, more bool, err error) {
 	return int64(len(entries)), more, err
 }
 
-var errOvertaken = errors.New("another process has made this seal")
+var errOvertaken = errors.New("this seal was made, or an event of its time committed, meanwhile")
+
+// running is when the oldest transaction began that runs on this database of PostgreSQL,
+// whether it has written anything or not, by the clock of the caller. Its events are not
+// older.
+func running(tx *db.Tx) (time.Time, error) {
+	micros, err := db.Value[int64](tx, `SELECT (EXTRACT(EPOCH FROM clock_timestamp() - MIN(xact_start)) * 1000000)::bigint
+		FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'`)
+	return tx.Now.Add(-time.Duration(micros) * time.Microsecond), err
+}
 
 // prepare computes the next seal; no entries if nothing is settled. There may be more.
-func prepare(tx *db.Tx) (s seal, entries []entry, more bool, err error) {
+// The oldest transaction that runs began at a time which is given.
+func prepare(tx *db.Tx, oldest time.Time) (s seal, entries []entry, more bool, err error) {
 	last, err := lastSeal(tx)
 	if err != nil {
 		return seal{}, nil, false, err
@@ -220,11 +250,11 @@ func prepare(tx *db.Tx) (s seal, entries []entry, more bool, err error) {
 	if err != nil {
 		return seal{}, nil, false, err
 	}
-	// Once this seal is made, everything before the horizon is sealed. Beside a transaction
-	// that outlasts Settle, whose events may be of any time, it stays where it is.
-	horizon := settled.UnixMicro()
+	// Once this seal is made, everything before the horizon is sealed, so it stays before
+	// the transactions that run, and does not move while the events of one hold others back.
+	horizon := oldest.Add(-Settle).UnixMicro()
 	if more = len(entries) == sealMax; more {
-		horizon = entries[sealMax-1].at
+		horizon = min(horizon, entries[sealMax-1].at)
 	}
 	if i := slices.IndexFunc(entries, func(e entry) bool { return e.xid >= xid }); i >= 0 {
 		horizon, entries, more = last.horizon, entries[:i], false
