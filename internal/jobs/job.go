@@ -160,7 +160,7 @@ func queued(tx *db.Tx, key string) (bool, error) {
 	if key == "" {
 		return false, nil
 	}
-	if err := tx.Lock(turnLock + key); err != nil {
+	if err := lockTurn(tx, key); err != nil {
 		return false, err
 	}
 	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing'))", key)
@@ -178,7 +178,13 @@ func next(tx *db.Tx, key string) error {
 	return err
 }
 
-const turnLock = "jobs.turn:"
+// lockTurn locks the line of a serial key. Jobs without one stand in none.
+func lockTurn(tx *db.Tx, key string) error {
+	if key == "" {
+		return nil
+	}
+	return tx.Lock("jobs.turn:" + key)
+}
 
 // Get is a storage job of the scope's branch. NotFound if there is none; Forbidden
 // without the permission to read storage jobs.
@@ -204,7 +210,7 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 	if j.Finished() {
 		return Job{}, fault.Newf(fault.Conflict, "storage.jobs.finished", "Job %d has finished already.", id)
 	}
-	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+	if err := lockTurn(tx, j.SerialKey); err != nil {
 		return Job{}, err
 	}
 	held, err := db.Value[bool](tx, `UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, cancel_requested = $5, finished_at = $4

@@ -360,6 +360,48 @@ func TestOneTurn(t *testing.T) {
 	}
 }
 
+// TestNoTurnWithoutAKey: jobs without a serial key do not wait for the end of each other.
+func TestNoTurnWithoutAKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if !b.db.Shared() {
+		t.Skip("there is one writer here")
+	}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	b.queue.Handle(map[string]jobs.Handler{"slow": func(_ context.Context, r *jobs.Run) error {
+		return b.db.Update(context.Background(), func(tx *db.Tx) error {
+			err := r.Complete(tx, jobs.Result{Says: "Done."})
+			close(begun)
+			<-goOn
+			return err
+		})
+	}}, allow)
+	second := jobs.New(b.db, b.hub, slog.New(slog.DiscardHandler), "two")
+	second.Handle(map[string]jobs.Handler{
+		"work": func(_ context.Context, r *jobs.Run) error { return b.complete(r) },
+		"bad":  func(context.Context, *jobs.Run) error { return fault.New(fault.Invalid, "bad", "Bad.") },
+	}, allow)
+	b.enqueue(jobs.Spec{Operation: "slow"})
+	slow, quick := make(chan error, 1), make(chan error, 1)
+	go func() { slow <- b.queue.Drain(context.Background(), jobs.Storage) }()
+	<-begun
+	b.enqueue(jobs.Spec{})
+	b.enqueue(jobs.Spec{Operation: "bad"})
+	go func() { quick <- second.Drain(context.Background(), jobs.Storage) }()
+	select {
+	case err := <-quick:
+		quick <- err
+	case <-time.After(10 * time.Second):
+		t.Error("jobs without a key wait for the end of another")
+	}
+	close(goOn)
+	for _, ended := range []chan error{slow, quick} {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestProjectParallelism(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -303,7 +303,7 @@ type Result struct {
 // another worker has taken the job over, Conflict if somebody has cancelled it, and the guard's error if the job may not be
 // done any more: the transaction must then roll back.
 func (r *Run) Complete(tx *db.Tx, res Result) error {
-	if err := tx.Lock(turnLock + r.Job.SerialKey); err != nil {
+	if err := lockTurn(tx, r.Job.SerialKey); err != nil {
 		return err
 	}
 	if err := r.s.guard(tx, r.Job); err != nil {
@@ -462,7 +462,7 @@ func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) erro
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+		if err := lockTurn(tx, j.SerialKey); err != nil {
 			return err
 		}
 		if err := s.hold(tx, j); err != nil {
@@ -506,7 +506,7 @@ func (s *Service) end(tx *db.Tx, j Job, cause error) error {
 		code, message = "storage.jobs.internal", "The job failed for a reason of ours, not of the data. The log of the server names it under "+reference+"."
 		s.log.Error("a job failed", "job", j.ID, "operation", j.Operation, "reference", reference, "error", cause)
 	}
-	if err := tx.Lock(turnLock + j.SerialKey); err != nil {
+	if err := lockTurn(tx, j.SerialKey); err != nil {
 		return err
 	}
 	n, err := tx.Exec(`UPDATE jobs SET state = 'error', error_code = $2, error_message = $3, finished_at = $4, lease_until = NULL, results = $6
