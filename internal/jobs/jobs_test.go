@@ -1,11 +1,13 @@
 package jobs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -557,11 +559,17 @@ func TestInterruptedTooOften(t *testing.T) {
 	entered := make(chan struct{})
 	dead.Handle(map[string]jobs.Handler{"work": func(context.Context, *jobs.Run) error { entered <- struct{}{}; <-hang; return nil }}, allow)
 	j := b.enqueue(jobs.Spec{MaxAttempts: 2})
-	for range 2 {
+	var log bytes.Buffer
+	alive := jobs.New(b.db, b.hub, slog.New(slog.NewTextHandler(&log, nil)), "alive")
+	for i, want := range []string{"an interrupted job goes back to the queue", "a job was interrupted too often, and is not tried again"} {
 		go func() { _ = dead.Drain(context.Background(), jobs.Storage) }()
 		<-entered
-		if err := b.queue.Free(t.Context(), "dead"); err != nil {
+		log.Reset()
+		if err := alive.Free(t.Context(), "dead"); err != nil {
 			t.Fatal(err)
+		}
+		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, want) || !strings.Contains(said, fmt.Sprintf(" attempt=%d", i+1)) {
+			t.Errorf("the log says %s", said)
 		}
 	}
 	if got := b.job(j.ID); got.State != jobs.Failed || got.ErrorCode != "storage.jobs.interrupted" {

@@ -456,8 +456,9 @@ func (r *Run) beat(ctx context.Context) {
 	}
 }
 
-// fail ends a job badly, with what it leaves behind unless leave is nil. System jobs are
-// tried again, later each time.
+// fail ends a job badly, with what it leaves behind unless leave is nil. System jobs that
+// stand in no line are tried again, later each time; one that does would keep the jobs
+// behind it waiting.
 func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -604,17 +605,20 @@ func (s *Service) reap(ctx context.Context) {
 // interrupt gives running jobs back to the queue, or ends those that were interrupted
 // too often.
 func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
-	var freed []Job
+	var freed, ended []Job
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		var err error
-		freed, err = db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE state = $1 AND "+where, string(Processing), arg)
+		freed, ended = nil, nil
+		interrupted, err := db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE state = $1 AND "+where, string(Processing), arg)
 		if err != nil {
 			return err
 		}
-		for _, j := range freed {
+		for _, j := range interrupted {
 			if j.Attempt+1 >= j.MaxAttempts {
 				f := fault.Newf(fault.Unavailable, "storage.jobs.interrupted", "The job was interrupted %d times and is not tried again. The table was not changed.", j.Attempt+1)
-				if err := s.end(tx, j, f); err != nil && !errors.Is(err, ErrFenced) {
+				switch err := s.end(tx, j, f); {
+				case err == nil:
+					ended = append(ended, j)
+				case !errors.Is(err, ErrFenced):
 					return err
 				}
 				continue
@@ -630,6 +634,7 @@ func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
 			if err := addLog(tx, j.ID, audit.Warn, "Interrupted: its worker stopped without a word. The table is as it was; the job goes on."); err != nil {
 				return err
 			}
+			freed = append(freed, j)
 		}
 		return nil
 	})
@@ -640,7 +645,11 @@ func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
 		s.log.Warn("an interrupted job goes back to the queue", "job", j.ID, "attempt", j.Attempt+1)
 		s.changed(j)
 	}
-	if len(freed) > 0 {
+	for _, j := range ended {
+		s.log.Warn("a job was interrupted too often, and is not tried again", "job", j.ID, "attempt", j.Attempt+1)
+		s.changed(j)
+	}
+	if len(freed)+len(ended) > 0 {
 		s.hub.Signal(wakeTopic)
 	}
 	return nil
