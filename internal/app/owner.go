@@ -15,11 +15,18 @@ import (
 // takeLock takes an exclusive lock on a file until it is closed or the process ends,
 // however it ends.
 func takeLock(path string) (*os.File, error) {
+	return flock(path, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func flock(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(f.Fd()), how)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s is locked: %w", path, err), f.Close())
 	}
 	return f, nil
@@ -27,7 +34,8 @@ func takeLock(path string) (*os.File, error) {
 
 // register gives this process a name for its leases, and finds the names of processes
 // on this data folder that are dead. Each living process holds the lock of its file
-// below run/, so a file that can be locked is of a dead one.
+// below run/, so a file that can be locked is of a dead one. One process registers at a
+// time: the file of another might be there and not be locked yet.
 func (a *App) register(o Options) (owner string, dead []string, err error) {
 	owner = id.Short()
 	if !o.Serve {
@@ -37,6 +45,11 @@ func (a *App) register(o Options) (owner string, dead []string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, fmt.Errorf("--data: %w", err)
 	}
+	turn, err := flock(filepath.Join(dir, "register"), syscall.LOCK_EX)
+	if err != nil {
+		return "", nil, fmt.Errorf("--data: %w", err)
+	}
+	defer func() { _ = turn.Close() }()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", nil, fmt.Errorf("--data: %w", err)
