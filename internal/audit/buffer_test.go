@@ -41,6 +41,15 @@ func (s *stream) block() (release func()) {
 	}
 }
 
+// flush flushes a buffer until so many events are there: a write may take longer than an
+// impatient one waits.
+func (s *stream) flush(b *audit.Buffer, events int64) {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); s.value("SELECT count(*) FROM events") < events && time.Now().Before(end); {
+		b.Flush()
+	}
+}
+
 // TestBufferOutlastsABlockedWriter: what cannot be written now is written later, in its
 // order, and its time is the time that it was noted, unless that may have been sealed.
 func TestBufferOutlastsABlockedWriter(t *testing.T) {
@@ -57,7 +66,7 @@ func TestBufferOutlastsABlockedWriter(t *testing.T) {
 	s.forward(audit.Settle)
 	b.Note(t.Context(), audit.Event{Name: "read"})
 	release()
-	b.Flush()
+	s.flush(b, 3)
 	if n := s.value("SELECT count(*) FROM events"); n != 3 {
 		t.Errorf("%d of 3 events are there", n)
 	}
@@ -87,9 +96,7 @@ func TestBufferIsBounded(t *testing.T) {
 	b.Refusal(t.Context(), audit.Event{Name: "refused"})
 	b.Flush()
 	release()
-	for end := time.Now().Add(20 * time.Second); s.value("SELECT count(*) FROM events") < audit.MaxHeld/2+1 && time.Now().Before(end); {
-		b.Flush()
-	}
+	s.flush(b, audit.MaxHeld/2+1)
 	b.Close()
 	if n := s.value("SELECT count(*) FROM events WHERE NOT reading"); n != 1 {
 		t.Errorf("%d refusals are there, want 1", n)
