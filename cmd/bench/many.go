@@ -9,78 +9,82 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/app"
+	"steward/internal/db"
 	"steward/internal/jobs"
 	"steward/internal/storage/engine"
 	"steward/views/paths"
 )
 
-// How many loads a table has had: one after the other, and all at once. Of these each
-// reads what the ones before it left, so that many more would take very long.
-const (
-	smallLoads = 1000
-	burstLoads = 100
-)
+// smallLoads is how many loads a table has had.
+const smallLoads = 1000
 
-// many measures how a table opens that many small loads were put into. Where they come
-// one after the other, the program compacts the table between them. Where all wait at
-// once, it does so behind the last one: then the table is opened before and after.
+// many measures how a table opens that many small loads were put into: one after the
+// other, and all of them waiting at once. The program compacts the table between them.
 func (b *bench) many(ctx context.Context) ([]Row, error) {
 	b.say("loading %d times", smallLoads)
-	calm, err := b.makeFolder(ctx, "calm", 1, func(a *app.App, s access.Project) error {
-		for range smallLoads {
-			if err := errors.Join(startLoad(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true), a.Jobs.Drain(ctx, jobs.Storage), a.Jobs.Drain(ctx, jobs.System)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	calm, _, err := b.smallLoads(ctx, "calm", 1)
 	if err != nil {
 		return nil, err
 	}
-	b.say("loading %d times at once", burstLoads)
-	burst, err := b.makeFolder(ctx, "burst", 1, func(a *app.App, s access.Project) error {
-		for range burstLoads {
-			if err := startLoad(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true); err != nil {
-				return err
-			}
-		}
-		return a.Jobs.Drain(ctx, jobs.Storage)
-	})
+	b.say("loading %d times at once", smallLoads)
+	burst, took, err := b.smallLoads(ctx, "burst", smallLoads)
 	if err != nil {
 		return nil, err
 	}
-	came, before, after := Series{}, Series{}, Series{}
+	came, waited := Series{}, Series{}
 	for range b.rounds {
-		if err := errors.Join(b.openByService(ctx, calm, came), b.openByPage(ctx, calm, came), b.openByService(ctx, burst, before)); err != nil {
+		if err := errors.Join(b.openByService(ctx, calm, came), b.openByPage(ctx, calm, came), b.openByService(ctx, burst, waited)); err != nil {
 			return nil, err
 		}
 	}
-	if err := b.compact(ctx, burst); err != nil {
-		return nil, err
+	row := func(when, how string, s Series) Row {
+		return Row{What: fmt.Sprintf("table of %d small loads%s: %s", smallLoads, when, how), Unit: "ms", Steward: s[how], Compare: Figure, Want: 10}
 	}
-	for range b.rounds {
-		if err := b.openByService(ctx, burst, after); err != nil {
-			return nil, err
-		}
-	}
-	row := func(loads int, when, how string, s Series) Row {
-		return Row{What: fmt.Sprintf("table of %d small loads%s: %s", loads, when, how), Unit: "ms", Steward: s[how], Compare: Figure, Want: 10}
-	}
-	const early, late = " at once, before compaction", " at once, after compaction"
+	const atOnce = " that waited at once"
 	return []Row{
-		row(smallLoads, "", byService+firstTime, came), row(smallLoads, "", byService, came), row(smallLoads, "", byPage+firstTime, came), row(smallLoads, "", byPage, came),
-		row(burstLoads, early, byService+firstTime, before), row(burstLoads, early, byService, before),
-		row(burstLoads, late, byService+firstTime, after), row(burstLoads, late, byService, after),
+		row("", byService+firstTime, came), row("", byService, came), row("", byPage+firstTime, came), row("", byPage, came),
+		row(atOnce, byService+firstTime, waited), row(atOnce, byService, waited),
+		{What: fmt.Sprintf("each of %d small loads%s", smallLoads, atOnce), Unit: "ms", Steward: took},
 	}, nil
 }
 
-// compact does the work that the system gave itself.
-func (b *bench) compact(ctx context.Context, w world) error {
-	a, err := b.open(ctx, w.data)
-	if err != nil {
-		return err
+// smallLoads makes a folder with a table that was loaded into, so many times at once until
+// it was often enough, and tells how long a load took.
+func (b *bench) smallLoads(ctx context.Context, folder string, atOnce int) (w world, took Samples, err error) {
+	w, err = b.makeFolder(ctx, folder, 1, func(a *app.App, s access.Project) error {
+		start := time.Now()
+		for done := 0; done < smallLoads; done += atOnce {
+			for range atOnce {
+				if err := startLoad(ctx, a, s, bytes.NewReader(tiny(3)), bucket, "orders", true); err != nil {
+					return err
+				}
+			}
+			if err := drain(ctx, a); err != nil {
+				return err
+			}
+		}
+		took = Samples{milliseconds(time.Since(start)) / smallLoads}
+		return nil
+	})
+	return w, took, err
+}
+
+// drain runs the jobs of people and of the system, which wait for each other, until none
+// is left.
+func drain(ctx context.Context, a *app.App) error {
+	for left := true; left; {
+		if err := errors.Join(a.Jobs.Drain(ctx, jobs.Storage), a.Jobs.Drain(ctx, jobs.System)); err != nil {
+			return err
+		}
+		err := a.DB.View(ctx, func(tx *db.Tx) (err error) {
+			left, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND class = 'storage')")
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return errors.Join(a.Jobs.Drain(ctx, jobs.System), a.Close())
+	return nil
 }
 
 // How a table is opened: for the first time in a process, which then remembers what the
