@@ -112,14 +112,14 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 	if err != nil {
 		return nil, err
 	}
-	live, err := liveFiles(ctx, t, t.CurrentSnapshot())
+	live, err := e.live(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	before, _ := totals(live)
 	var rows effect
 	if l.Mode == Append && len(l.Key) > 0 && before > 0 {
-		rows, err = e.upsert(ctx, files, t, l)
+		rows, err = e.upsert(ctx, files, t, live, l)
 	} else {
 		rows, err = e.writeRows(ctx, files, t, l)
 	}

@@ -81,21 +81,18 @@ func (b *bitmaps) add(location string, position uint64) {
 	rows.Set(position)
 }
 
-// upsert is the edit that brings the rows of a load into a table by their
+// upsert is the edit that brings the rows of a load into a table of some data files by their
 // keys: rows of the table that the input repeats stay, others with the same
 // key go, and the rest of the input is added. The input is read first; then
 // the keys of the table are read once, and of its other columns as much as is
 // needed to tell equal rows from changed ones.
-func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, l Load) (effect, error) {
+func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, live []liveFile, l Load) (effect, error) {
 	columns := dataColumns(t.Schema())
 	keys, err := keyIDs(columns, l.Key)
 	if err != nil {
 		return effect{}, err
 	}
-	v, err := e.current(ctx, t)
-	if err != nil {
-		return effect{}, err
-	}
+	v := &View{shown: showing(t, t.CurrentSnapshot(), t.Schema(), live), engine: e}
 	ids := append(slices.Clone(keys), v.smallestFirst(keys)...) // the order of the tuples
 	sources, positions := make([]int, len(ids)), make([]int, len(ids))
 	for i, id := range ids {

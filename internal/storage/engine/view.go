@@ -103,11 +103,20 @@ func (e *Engine) view(ctx context.Context, key viewKey, choose func(*table.Table
 
 // current opens the current snapshot of a table that was read already.
 func (e *Engine) current(ctx context.Context, t *table.Table) (*View, error) {
-	s, err := show(ctx, t, t.CurrentSnapshot(), t.Schema())
+	live, err := e.live(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return &View{shown: s, engine: e}, nil
+	return &View{shown: showing(t, t.CurrentSnapshot(), t.Schema(), live), engine: e}, nil
+}
+
+// live returns the data files of the current snapshot of a table, from memory if the
+// table was opened before.
+func (e *Engine) live(ctx context.Context, t *table.Table) ([]liveFile, error) {
+	if s, ok := e.views.get(viewKey{location: t.MetadataLocation(), current: true}); ok {
+		return s.live, nil
+	}
+	return liveFiles(ctx, t, t.CurrentSnapshot())
 }
 
 // show reads what a snapshot of a table holds.
@@ -116,6 +125,11 @@ func show(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema 
 	if err != nil {
 		return nil, err
 	}
+	return showing(t, snapshot, schema, live), nil
+}
+
+// showing is what a snapshot of a table holds, whose data files are known.
+func showing(t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema, live []liveFile) *shown {
 	s := &shown{location: t.MetadataLocation(), columns: dataColumns(schema), ids: make(map[string]int), live: live}
 	if snapshot != nil {
 		s.snapshot = snapshot.SnapshotID
@@ -124,7 +138,7 @@ func show(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema 
 		s.ids[f.Name] = f.ID
 	}
 	s.rows, s.bytes = totals(live)
-	return s, nil
+	return s
 }
 
 // Close ends the use of the View: what is asked of it later fails. It holds no
