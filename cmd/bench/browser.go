@@ -30,6 +30,19 @@ type browser struct {
 	http http.Client
 }
 
+// enter starts the program on a data folder and signs in.
+func (b *bench) enter(ctx context.Context, data string) (*server, *browser, error) {
+	s, err := b.serve(ctx, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	br, err := b.signIn(ctx, s)
+	if err != nil {
+		return nil, nil, errors.Join(err, s.stop())
+	}
+	return s, br, nil
+}
+
 // signIn opens the front page as the person of the data folder, by the form.
 func (b *bench) signIn(ctx context.Context, s *server) (*browser, error) {
 	jar, err := cookiejar.New(nil)

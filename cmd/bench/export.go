@@ -22,15 +22,11 @@ func (b *bench) export(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.stop() }()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	formats := []storage.Format{storage.FormatCSV, storage.FormatGzip, storage.FormatParquet}
 	ours, sqlite := Series{}, Series{}
 	for range b.rounds {

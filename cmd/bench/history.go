@@ -21,15 +21,11 @@ func (b *bench) history(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.stop() }()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	took := Series{}
 	done := func(what string) error {
 		t, err := br.job(ctx, w.project, 0)

@@ -101,7 +101,7 @@ func (b *bench) loadThrough(ctx context.Context, folder, name string, size float
 	if err != nil {
 		return err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,6 @@ func (b *bench) loadThrough(ctx context.Context, folder, name string, size float
 		_ = s.stop()
 		_ = os.RemoveAll(w.data)
 	}()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return err
-	}
 	var file int64
 	upload, uploadCPU, err := s.spend(func() (err error) { file, err = br.upload(ctx, w.project, name); return err })
 	if err != nil {

@@ -40,7 +40,7 @@ func (b *bench) memoryThrough(ctx context.Context, name string, out Series) erro
 	if err != nil {
 		return err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return err
 	}
@@ -48,10 +48,6 @@ func (b *bench) memoryThrough(ctx context.Context, name string, out Series) erro
 		_ = s.stop()
 		_ = os.RemoveAll(w.data)
 	}()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return err
-	}
 	file, err := br.upload(ctx, w.project, name)
 	if err != nil {
 		return err

@@ -49,15 +49,11 @@ func (b *bench) preview(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.stop() }()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	a, err := b.open(ctx, w.data)
 	if err != nil {
 		return nil, err

@@ -15,15 +15,11 @@ func (b *bench) small(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.stop() }()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	csv, file := filepath.Join(b.dir, "prices.csv"), filepath.Join(b.dir, "small.sqlite")
 	if err := os.WriteFile(csv, tiny(3), 0o600); err != nil {
 		return nil, err

@@ -81,15 +81,11 @@ func (b *bench) upsert(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.serve(ctx, w.data)
+	s, br, err := b.enter(ctx, w.data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.stop() }()
-	br, err := b.signIn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	load := func(csv string, fields url.Values) (times, float64, error) {
 		file, err := br.upload(ctx, w.project, csv)
 		if err != nil {
