@@ -63,8 +63,7 @@ func (c *Console) buckets(ec echo.Context, s access.Project) error {
 		return err
 	}
 	f.After, f.Limit = query(ec, "after"), pageSize+1
-	open := ec.QueryParams()["open"]
-	open = open[:min(len(open), openMax)]
+	open := unfolded(ec.QueryParams()["open"])
 	m := view.Buckets{Tabs: tabs(s), Query: f.Search, Stage: string(f.Stage), Open: open, ClearURL: paths.Storage(s.ID()), Download: downloads(ec)}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
@@ -79,15 +78,14 @@ func (c *Console) buckets(ec echo.Context, s access.Project) error {
 			list, cursor = list[:pageSize], list[pageSize-1].TextID
 		}
 		m.Pager = more(ec, ui.Count(int64(len(list)), "bucket", "buckets")+" on this page", "after", cursor, "More buckets")
-		unfolded := 0
+		inside, err := c.app.Storage.Inside(tx, s, open, insideMax)
+		if err != nil {
+			return err
+		}
 		for _, b := range list {
 			row := c.bucketRow(ec, s, b, open)
 			if row.Open {
-				if unfolded++; unfolded > openMax {
-					row.Open = false
-				} else if err := c.unfold(tx, s, b, &row); err != nil {
-					return err
-				}
+				c.unfold(s, b, inside[b.TextID], &row)
 			}
 			m.Buckets = append(m.Buckets, row)
 		}
@@ -126,16 +124,24 @@ func (c *Console) bucketRow(ec echo.Context, s access.Project, b storage.Bucket,
 	return row
 }
 
-func (c *Console) unfold(tx *db.Tx, s access.Project, b storage.Bucket, row *view.BucketRow) error {
-	tables, err := c.app.Storage.Tables(tx, s, b.TextID, storage.TableFilter{Limit: insideMax})
-	if err != nil {
-		return err
+// unfolded are the buckets to show unfolded: the last ones that were, so that one more
+// can always be opened.
+func unfolded(open []string) []string {
+	var out []string
+	for _, id := range slices.Backward(open) {
+		if len(out) < openMax && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
 	}
+	slices.Reverse(out)
+	return out
+}
+
+func (c *Console) unfold(s access.Project, b storage.Bucket, tables []storage.Table, row *view.BucketRow) {
 	row.Inside = c.tableRows(s, tables)
 	if rest := b.Tables - int64(len(tables)); rest > 0 {
 		row.More = ui.Link{Label: ui.Count(rest, "more table", "more tables"), URL: paths.Bucket(s.ID(), b.TextID)}
 	}
-	return nil
 }
 
 func (c *Console) tableRows(s access.Project, tables []storage.Table) []view.TableRow {

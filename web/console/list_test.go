@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"steward/internal/access"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
 	"steward/internal/storage"
@@ -115,6 +116,23 @@ func TestListsPage(t *testing.T) {
 	}
 }
 
+// manyBuckets makes more buckets than a choice of one offers, and gives their ids. They
+// stand before and after those of other names.
+func manyBuckets(s *webtest.Site, scope access.Project) (ids []string) {
+	s.T.Helper()
+	s.Update(func(tx *db.Tx) error {
+		for i := range 520 {
+			b, err := s.App.Storage.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: "b" + num(int64(1000+i))})
+			if err != nil {
+				return err
+			}
+			ids = append(ids, b.TextID)
+		}
+		return nil
+	})
+	return ids
+}
+
 // fullScan is what SQLite says of a query that reads a whole table, or sorts.
 var fullScan = regexp.MustCompile(`^SCAN (jobs|events|tables|buckets|files|versions|snapshots|table_columns|job_log|memberships|sessions|projects|users|[bjmpstuw])( |$)|TEMP B-TREE FOR ORDER BY`)
 
@@ -141,6 +159,13 @@ func TestQueries(t *testing.T) {
 	tablePath := in.path("/projects/:project/storage/tables/:table")
 	paths = append(paths, tablePath+"/versions?before=3", tablePath+"/versions/compare?before=1&after=2", tablePath+"/snapshots?before=a-1",
 		tablePath+"/preview?version=1", c.Get(tablePath+"/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""))
+	many := manyBuckets(s, s.Scope(admin, p))
+	paths = append(paths, in.path("/projects/:project/storage")+"?open="+strings.Join(append(many[:12:12], in.bucket), "&open="))
+	check := in.path("/projects/:project/storage/load/:file")
+	for _, into := range []string{"", "?table=new", "?bucket=" + in.bucket + "&table=things", "?bucket=" + in.bucket + "&table=new", "?bucket=" + many[0] + "&table=new",
+		"?bucket=" + many[len(many)-1] + "&table=new", "?bucket=in.c-none&table=new"} {
+		paths = append(paths, check+into)
+	}
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
 			paths = append(paths, in.path(r.Path))
@@ -169,5 +194,37 @@ func TestQueries(t *testing.T) {
 	}
 	if plans < 50 {
 		t.Errorf("only %d steps of plans were read", plans)
+	}
+}
+
+// TestUnfolded: the tables of the buckets that were opened last stand below them, however
+// many were opened.
+func TestUnfolded(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Folded", false)
+	in := furnish(t, s, p, admin)
+	s.Update(func(tx *db.Tx) error {
+		for i := range 12 {
+			if _, err := s.App.Storage.CreateBucket(tx, s.Scope(admin, p), storage.NewBucket{Stage: storage.Out, Name: "b" + num(int64(10+i))}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c := s.SignIn(admin)
+	path := in.path("/projects/:project/storage")
+	for range 11 {
+		page := c.Get(path).Want(http.StatusOK).Page()
+		path = page.Find(`a.fold[aria-expanded="false"]`).Last().AttrOr("href", "")
+	}
+	page := c.Get(path).Want(http.StatusOK).Page()
+	if open := page.Find(`a.fold[aria-expanded="true"]`); open.Length() != 10 || !strings.Contains(open.First().AttrOr("aria-label", ""), "out.c-b11") {
+		t.Errorf("%d are open, the first is %q", open.Length(), open.First().AttrOr("aria-label", ""))
+	}
+	page = c.Get(path + "&open=" + in.bucket).Want(http.StatusOK).Page()
+	inside := page.Find(`a[href*="/storage/tables/in.c-walk."]`)
+	if got := words(inside); got != "keyed things" {
+		t.Errorf("in the bucket there are %q", got)
 	}
 }

@@ -363,27 +363,22 @@ func (c *Console) loadTarget(tx *db.Tx, s access.Project, m *check, header []str
 	if m.Bucket == "" {
 		m.Bucket = buckets[0].TextID
 	}
-	if !slices.ContainsFunc(buckets, func(b storage.Bucket) bool { return b.TextID == m.Bucket }) {
-		if _, err := c.app.Storage.Bucket(tx, s, m.Bucket); fault.Is(err, fault.NotFound) {
-			m.Errors = ui.Errors{"bucket": "There is no such bucket. Choose another one."}
-			return nil
-		} else if err != nil {
-			return err
-		}
-		m.Buckets = append(m.Buckets, ui.Option{Value: m.Bucket, Label: m.Bucket})
-	}
 	plan, err := c.app.Storage.PlanLoad(tx, s, m.Bucket, m.Table, header)
 	if err != nil {
 		return err
 	}
 	if !plan.Exists {
-		tables, err := c.app.Storage.Tables(tx, s, m.Bucket, storage.TableFilter{Limit: 200})
+		m.Tables, err = c.app.Storage.TableNames(tx, s, m.Bucket, 200)
+		if fault.Is(err, fault.NotFound) {
+			m.Errors = ui.Errors{"bucket": "There is no such bucket. Choose another one."}
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		for _, t := range tables {
-			m.Tables = append(m.Tables, t.Name)
-		}
+	}
+	if !slices.ContainsFunc(buckets, func(b storage.Bucket) bool { return b.TextID == m.Bucket }) {
+		m.Buckets = append(m.Buckets, ui.Option{Value: m.Bucket, Label: m.Bucket})
 	}
 	m.Modes, m.TakesKey = loadModes(plan, m.Table), !plan.Exists
 	if m.TakesKey && in["key"] != "" {
