@@ -179,13 +179,7 @@ func sealOne(ctx context.Context, d *db.DB) (n int64, more bool, err error) {
 	var next seal
 	var entries []entry
 	err = d.View(ctx, func(tx *db.Tx) error {
-		oldest := tx.Now // SQLite: see the count below
-		if d.Shared() {
-			if oldest, err = running(tx); err != nil {
-				return err
-			}
-		}
-		next, entries, more, err = prepare(tx, oldest)
+		next, entries, more, err = prepare(tx)
 		return err
 	})
 	if err != nil || len(entries) == 0 {
@@ -225,23 +219,17 @@ func sealOne(ctx context.Context, d *db.DB) (n int64, more bool, err error) {
 
 var errOvertaken = errors.New("this seal was made, or an event of its time committed, meanwhile")
 
-// running is when the oldest transaction began that runs on this database of PostgreSQL,
-// whether it has written anything or not, by the clock of the caller. Its events are not
-// older.
-func running(tx *db.Tx) (time.Time, error) {
-	micros, err := db.Value[int64](tx, `SELECT (EXTRACT(EPOCH FROM clock_timestamp() - MIN(xact_start)) * 1000000)::bigint
-		FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'`)
-	return tx.Now.Add(-time.Duration(micros) * time.Microsecond), err
-}
-
 // prepare computes the next seal; no entries if nothing is settled. There may be more.
-// The oldest transaction that runs began at a time which is given.
-func prepare(tx *db.Tx, oldest time.Time) (s seal, entries []entry, more bool, err error) {
+func prepare(tx *db.Tx) (s seal, entries []entry, more bool, err error) {
 	last, err := lastSeal(tx)
 	if err != nil {
 		return seal{}, nil, false, err
 	}
 	xid, err := tx.Horizon()
+	if err != nil {
+		return seal{}, nil, false, err
+	}
+	oldest, err := tx.Oldest()
 	if err != nil {
 		return seal{}, nil, false, err
 	}

@@ -37,6 +37,7 @@ type dialect struct {
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
 	horizon     func(tx *Tx) (int64, error)
+	oldest      func(tx *Tx) (time.Time, error)
 	check       func(tx *Tx, found func(Damage)) error
 }
 
@@ -61,6 +62,7 @@ var sqlite = dialect{
 	classify: classifySQLite,
 	lock:     func(*Tx, string) error { return nil },
 	horizon:  func(*Tx) (int64, error) { return math.MaxInt64, nil },
+	oldest:   func(tx *Tx) (time.Time, error) { return tx.Now, nil },
 	check:    checkSQLite,
 	reserve: func(tx *Tx, kind string) (*block, error) {
 		return reserveBlock(func(n *int64) error {
@@ -83,6 +85,12 @@ var postgres = dialect{
 	},
 	horizon: func(tx *Tx) (int64, error) {
 		return Value[int64](tx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+	},
+	// By the server's clock, because the processes' own may differ.
+	oldest: func(tx *Tx) (time.Time, error) {
+		micros, err := Value[int64](tx, `SELECT (EXTRACT(EPOCH FROM clock_timestamp() - MIN(xact_start)) * 1000000)::bigint
+			FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'`)
+		return tx.Now.Add(-time.Duration(micros) * time.Microsecond), err
 	},
 	check: checkPostgres,
 	// Reserved in a transaction of its own: the row stays locked for an instant only,

@@ -85,6 +85,11 @@ func (tx *Tx) Lock(name string) error { return tx.db.dialect.lock(tx, name) }
 // writers follow each other, it is above every id.
 func (tx *Tx) Horizon() (int64, error) { return tx.db.dialect.horizon(tx) }
 
+// Oldest is when the oldest transaction began that runs on the database, whether it has
+// written anything or not, by the clock of this process. On SQLite, where nobody can tell
+// of others, it is now.
+func (tx *Tx) Oldest() (time.Time, error) { return tx.db.dialect.oldest(tx) }
+
 // values turns Go values into those that both databases store alike: a time becomes
 // UTC microseconds, the zero time NULL.
 func (tx *Tx) values(query string, args []any) []any {

@@ -31,18 +31,16 @@ type Trashed struct {
 
 // DropTable enqueues the job that moves a table to the trash.
 func (s *Service) DropTable(tx *db.Tx, scope access.Project, table string) (jobs.Job, error) {
-	t, err := s.writable(tx, scope, access.TablesWrite, table)
-	if err != nil {
+	if _, err := s.writable(tx, scope, access.TablesWrite, table); err != nil {
 		return jobs.Job{}, err
 	}
-	return s.enqueue(tx, scope, TableDrop, table, dropParams{Table: t.ID}, fmt.Sprintf("drop table %s", table))
+	return s.enqueue(tx, scope, TableDrop, table, dropParams{}, fmt.Sprintf("drop table %s", table))
 }
 
 // dropParams is a drop as a job keeps it.
 type dropParams struct {
-	Table int64 `json:"tableNumber"`           // another table may get its name
-	From  int64 `json:"fromVersion,omitempty"` // the only version that may be dropped; 0 = any
-	Undo  int64 `json:"undoOfJob,omitempty"`
+	From int64 `json:"fromVersion,omitempty"` // the only version that may be dropped; 0 = any
+	Undo int64 `json:"undoOfJob,omitempty"`
 }
 
 // RunDrop is the work of dropping a table: it goes to the trash as it is.
@@ -56,12 +54,9 @@ func (s *Service) RunDrop(ctx context.Context, run *jobs.Run) error {
 		if err != nil {
 			return err
 		}
-		t, err := s.Table(tx, scope, run.Job.Table)
+		t, err := s.meant(tx, scope, run.Job)
 		if err != nil {
-			return missing(run.Job.Table, err)
-		}
-		if p.Table != t.ID {
-			return missing(run.Job.Table, fault.New(fault.NotFound, "notFound", "Not found."))
+			return err
 		}
 		if p.From != 0 && p.From != t.Version {
 			return moved(t, p.From)

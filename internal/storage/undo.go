@@ -85,7 +85,7 @@ func (s *Service) Undo(tx *db.Tx, scope access.Project, id int64) (Undone, error
 		if _, err := s.writable(tx, scope, access.TablesWrite, t.TextID); err != nil {
 			return Undone{}, err
 		}
-		j, err := s.enqueue(tx, scope, TableDrop, t.TextID, dropParams{t.ID, t.Version, id}, fmt.Sprintf("undo job %d: drop table %s", id, t.TextID))
+		j, err := s.enqueue(tx, scope, TableDrop, t.TextID, dropParams{t.Version, id}, fmt.Sprintf("undo job %d: drop table %s", id, t.TextID))
 		return Undone{Job: j}, err
 	}
 	if err := s.ownBucket(tx, scope, t.Bucket); err != nil {

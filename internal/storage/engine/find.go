@@ -141,6 +141,7 @@ func (s sortKey) read(cell []byte, null bool) key {
 	if !ok {
 		return key{class: classNoNumber}
 	}
+	n.digits = n.digits[:min(len(n.digits), longCell)] // like a text, so that keys are not as large as cells may be
 	return key{number: n}
 }
 

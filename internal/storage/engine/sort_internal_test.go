@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -98,5 +99,25 @@ func TestKeysCompareLikeCells(t *testing.T) {
 		if p, q := prefix(x), prefix(y); p != q && (p < q) != (got < 0) {
 			t.Fatalf("%+v: %q and %q: prefixes %x and %x", s.Order, a, b, p, q)
 		}
+	}
+}
+
+// TestKeysOfHugeNumbers: the keys of an order stay small, also of numbers with millions of
+// digits, and sort as far as they reach.
+func TestKeysOfHugeNumbers(t *testing.T) {
+	t.Parallel()
+	s := sortKey{Order: Order{Number: true}}
+	huge := func(first string) []byte { return []byte(first + strings.Repeat("7", 1<<20)) }
+	smaller, larger := s.read(huge("1"), false), s.read(huge("2"), false)
+	for _, k := range []key{smaller, larger} {
+		if n := len(k.number.digits) + len(k.text); n > longCell {
+			t.Errorf("a key of %d bytes", n)
+		}
+	}
+	if s.compare(smaller, larger) >= 0 || bytes.Compare(s.append(nil, huge("1"), false), s.append(nil, huge("2"), false)) >= 0 {
+		t.Error("the larger number comes first")
+	}
+	if n := len(s.append(nil, huge("1"), false)); n > longCell+16 {
+		t.Errorf("%d bytes to sort by", n)
 	}
 }
