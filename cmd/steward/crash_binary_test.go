@@ -185,20 +185,10 @@ func (p *process) watch(fn func(line)) {
 }
 
 // find gives the first line of the log that fits.
-func (p *process) find(fits func(line) bool) (line, bool) { return p.findAfter(0, fits) }
-
-// mark is the place in the log that it has reached.
-func (p *process) mark() int {
+func (p *process) find(fits func(line) bool) (line, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.lines)
-}
-
-// findAfter gives the first line of the log after a place that fits.
-func (p *process) findAfter(mark int, fits func(line) bool) (line, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, l := range p.lines[mark:] {
+	for _, l := range p.lines {
 		if fits(l) {
 			return l, true
 		}

@@ -40,12 +40,12 @@ func (w *crashWorld) finishSystem(p *process) error {
 	if err := w.until(p, "no job is left", w.idle); err != nil {
 		return err
 	}
-	from := p.mark()
+	before := w.jobs() // they have ended, but the log may not say so yet
 	if err := d.system(); err != nil {
 		return w.wrong("%s: %v", d, err)
 	}
 	err := w.until(p, d.kind+" ends", func() bool {
-		l, ok := p.findAfter(from, func(l line) bool { return l.Msg == "job: ran" && l.Operation == d.job })
+		l, ok := p.find(func(l line) bool { return l.Msg == "job: ran" && l.Operation == d.job && !before[l.Job] })
 		if ok && l.Error != "" {
 			w.t.Errorf("%s: %s", d, l.Error)
 		}
@@ -69,6 +69,19 @@ func (w *crashWorld) idle() (ok bool) {
 		return err
 	})
 	return ok
+}
+
+// jobs are the numbers of all jobs that there are.
+func (w *crashWorld) jobs() map[int64]bool {
+	there := map[int64]bool{}
+	inspect(w.t, w.dsn, func(tx *db.Tx) error {
+		ids, err := db.All(tx, db.Scalar[int64], "SELECT id FROM jobs")
+		for _, id := range ids {
+			there[id] = true
+		}
+		return err
+	})
+	return there
 }
 
 // compact asks for a compaction of the table with the most files, as the program does
