@@ -75,31 +75,10 @@ func (s *Service) StartExport(tx *db.Tx, scope access.Project, e Export) (jobs.J
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	var c fault.Check
-	known := func(field, name string) {
-		c.Field(hasColumn(columns, name), field, fmt.Sprintf("The table has no column %q.", excerpt(name)))
-	}
-	p := exportParams{Columns: e.Columns, Where: filtersOf(e.Where), Order: []orderParams{}, Limit: e.Limit, Format: e.Format, Formulas: e.Formulas}
-	for _, name := range e.Columns {
-		known("columns", name)
-	}
-	for _, w := range e.Where {
-		known("column", w.Column)
-	}
-	for _, o := range e.Order {
-		known("order", o.Column)
-		p.Order = append(p.Order, orderParams{o.Column, o.Descending, o.Number})
-	}
-	c.Field(len(e.Where) <= conditionsMax, "column", "Use at most 20 conditions.")
-	c.Field(e.Limit >= 0, "limit", "Enter a number of rows, or leave it empty.")
-	c.Field(e.Format == FormatCSV || e.Format == FormatGzip || e.Format == FormatParquet, "format", "Choose a format.")
-	if err := c.Err(); err != nil {
+	if err := e.check(columns); err != nil {
 		return jobs.Job{}, err
 	}
-	if !e.Since.IsZero() {
-		p.Since = e.Since.UnixMicro()
-	}
-	params, err := s.pinned(tx, scope, e.Table, p)
+	params, err := s.pinned(tx, scope, e.Table, e.params())
 	if err != nil {
 		return jobs.Job{}, err
 	}
@@ -110,6 +89,39 @@ func (s *Service) StartExport(tx *db.Tx, scope access.Project, e Export) (jobs.J
 	ev := audit.In(scope, "storage.tableExportStarted", "table", e.Table, e.Table)
 	ev.JobID = j.ID
 	return j, audit.Record(tx, ev.Says("%s started job %d: export rows of table %s.", scope.Actor().Name, j.ID, e.Table))
+}
+
+// check is Invalid for what the table does not have, and for numbers and formats that
+// there are not.
+func (e Export) check(columns []Column) error {
+	var c fault.Check
+	known := func(field, name string) {
+		c.Field(hasColumn(columns, name), field, fmt.Sprintf("The table has no column %q.", excerpt(name)))
+	}
+	for _, name := range e.Columns {
+		known("columns", name)
+	}
+	for _, w := range e.Where {
+		known("column", w.Column)
+	}
+	for _, o := range e.Order {
+		known("order", o.Column)
+	}
+	c.Field(len(e.Where) <= conditionsMax, "column", "Use at most 20 conditions.")
+	c.Field(e.Limit >= 0, "limit", "Enter a number of rows, or leave it empty.")
+	c.Field(e.Format == FormatCSV || e.Format == FormatGzip || e.Format == FormatParquet, "format", "Choose a format.")
+	return c.Err()
+}
+
+func (e Export) params() exportParams {
+	p := exportParams{Columns: e.Columns, Where: filtersOf(e.Where), Order: []orderParams{}, Limit: e.Limit, Format: e.Format, Formulas: e.Formulas}
+	for _, o := range e.Order {
+		p.Order = append(p.Order, orderParams{o.Column, o.Descending, o.Number})
+	}
+	if !e.Since.IsZero() {
+		p.Since = e.Since.UnixMicro()
+	}
+	return p
 }
 
 func (p exportParams) query() engine.Query {
@@ -123,17 +135,30 @@ func (p exportParams) query() engine.Query {
 	return q
 }
 
+// ExportOf is the export that a job was asked for.
+func ExportOf(j jobs.Job) (Export, error) {
+	var p exportParams
+	if err := decode(j, &p); err != nil {
+		return Export{}, err
+	}
+	q := p.query()
+	return Export{Table: j.Table, Columns: p.Columns, Where: q.Where, Since: q.Since, Order: q.Order, Limit: p.Limit, Format: p.Format, Formulas: p.Formulas}, nil
+}
+
 // RunExport is the work of an export: it streams rows of one version into a file.
 func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 	var p exportParams
 	if err := decode(run.Job, &p); err != nil {
 		return err
 	}
-	var scope access.Project
 	var t Table
+	var next time.Time
 	err := s.db.View(ctx, func(tx *db.Tx) error {
-		var err error
-		if scope, err = jobScope(tx, run.Job); err != nil {
+		scope, err := jobScope(tx, run.Job)
+		if err != nil {
+			return err
+		}
+		if next, err = unseen(tx, scope, run.Job.Table); err != nil { // before the table: what ends in between is in both
 			return err
 		}
 		t, err = s.meant(tx, scope, run.Job)
@@ -147,35 +172,58 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	defer func() { _ = view.Close() }()
-	f := File{Name: fmt.Sprintf("%s-v%d.%s", t.Name, t.Version, p.Format), key: fmt.Sprintf("files/%d/%s", scope.ID(), id.Short()), ActorName: run.Job.ActorName}
-	rows, plain, err := s.writeExport(ctx, run, view, p, &f)
-	if err != nil {
+	f := File{Name: fmt.Sprintf("%s-v%d.%s", t.Name, t.Version, p.Format), key: fmt.Sprintf("files/%d/%s", run.Job.Project, id.Short()), ActorName: run.Job.ActorName}
+	done := exported{table: t, next: next, file: &f}
+	if done.rows, done.plain, err = s.writeExport(ctx, run, view, p, &f); err != nil {
 		return changeFault(t, err)
 	}
-	err = s.flip(ctx, run, func(tx *db.Tx) error {
-		scope, err := jobScope(tx, run.Job)
-		if err != nil {
-			return err
-		}
-		if err := addFile(tx, scope, &f); err != nil {
-			return err
-		}
-		if err := jobs.Uses(tx, run.Job.ID, jobs.TableUse{TableID: t.ID, VersionBefore: t.Version, VersionAfter: t.Version}); err != nil {
-			return err
-		}
-		says := fmt.Sprintf("exported %d rows of table %s, version %d, into file %d (%s, %d bytes, SHA-256 %s)", rows, t.TextID, t.Version, f.ID, f.Name, f.Bytes, f.SHA256)
-		res, err := told(tx, scope, run, "tableExported", t, says, map[string]any{
-			"fileId": f.ID, "fileName": f.Name, "sizeBytes": f.Bytes, "uncompressedBytes": plain, "sha256": f.SHA256, "rows": rows, "version": t.Version})
-		if err != nil {
-			return err
-		}
-		res.Rows, res.OutBytes = rows, f.Bytes
-		return run.Complete(tx, res)
-	})
+	err = s.flip(ctx, run, func(tx *db.Tx) error { return done.commit(tx, run) })
 	if err != nil && !db.Uncertain(err) {
 		err = errors.Join(err, s.blobs.Remove(context.WithoutCancel(ctx), f.key))
 	}
 	return err
+}
+
+// unseen is the time since when there may be changes of a table that its current version
+// does not have: rows carry the time at which the job that writes them began with them.
+func unseen(tx *db.Tx, scope access.Project, table string) (time.Time, error) {
+	began, err := db.One(tx, func(r db.Row) (at time.Time, err error) { return at, r.Scan(db.Time(&at)) },
+		"SELECT MIN(started_at) FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing') AND class = 'storage'", serialKey(scope.Branch(), table))
+	if began.IsZero() || began.After(tx.Now) {
+		began = tx.Now
+	}
+	return began, err
+}
+
+// exported is what an export has written.
+type exported struct {
+	table       Table
+	next        time.Time // since when to ask for what changes after it
+	file        *File
+	rows, plain int64
+}
+
+// commit makes the file one of the project, and ends the job.
+func (e exported) commit(tx *db.Tx, run *jobs.Run) error {
+	scope, err := jobScope(tx, run.Job)
+	if err != nil {
+		return err
+	}
+	t, f := e.table, e.file
+	if err := addFile(tx, scope, f); err != nil {
+		return err
+	}
+	if err := jobs.Uses(tx, run.Job.ID, jobs.TableUse{TableID: t.ID, VersionBefore: t.Version, VersionAfter: t.Version}); err != nil {
+		return err
+	}
+	says := fmt.Sprintf("exported %d rows of table %s, version %d, into file %d (%s, %d bytes, SHA-256 %s)", e.rows, t.TextID, t.Version, f.ID, f.Name, f.Bytes, f.SHA256)
+	res, err := told(tx, scope, run, "tableExported", t, says, map[string]any{"fileId": f.ID, "fileName": f.Name, "sizeBytes": f.Bytes,
+		"uncompressedBytes": e.plain, "sha256": f.SHA256, "rows": e.rows, "version": t.Version, "nextChangedSince": e.next.UnixMicro()})
+	if err != nil {
+		return err
+	}
+	res.Rows, res.OutBytes = e.rows, f.Bytes
+	return run.Complete(tx, res)
 }
 
 // writeExport writes the bytes of an export, and notes their number and checksum.

@@ -148,7 +148,7 @@ func ExportPage(m Export) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Input(ui.Field{ID: "since", Type: "datetime-local", Label: "Changed since", Hint: "Date and time in UTC: rows that were written then or later.", Value: m.Since, Error: m.Errors["since"], Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Input(ui.Field{ID: "since", Type: "datetime-local", Label: "Changed since", Hint: "Date and time in UTC: rows that changed then or later. The job of the last export names the moment from which none is missed. Rows that were deleted, or that a revert brought back, are not among the changes.", Value: m.Since, Error: m.Errors["since"], Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

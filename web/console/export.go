@@ -1,6 +1,8 @@
 package console
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -120,4 +122,55 @@ func (c *Console) exportStart(ec echo.Context, s access.Project) error {
 		return c.exportPage(ec, s, http.StatusUnprocessableEntity, lists, errs)
 	}
 	return c.await(ec, s, j, paths.StorageJob(s.ID(), j.ID))
+}
+
+// nextExport leads from an export to one of what changes after it. Of one that has only
+// so many rows there is none.
+func (c *Console) nextExport(s access.Project, j jobs.Job) (view.JobNext, error) {
+	if j.Operation != storage.TableExport {
+		return view.JobNext{}, nil
+	}
+	var r struct {
+		Since int64 `json:"nextChangedSince"`
+	}
+	if err := json.Unmarshal(j.Results, &r); err != nil {
+		return view.JobNext{}, fmt.Errorf("console: results of job %d: %w", j.ID, err)
+	}
+	e, err := storage.ExportOf(j)
+	if err != nil || r.Since == 0 || e.Limit > 0 {
+		return view.JobNext{}, err
+	}
+	e.Since = time.UnixMicro(r.Since).UTC()
+	return view.JobNext{Since: c.exact(e.Since), URL: paths.TableExport(s.ID(), e.Table) + "?" + exportQuery(e).Encode()}, nil
+}
+
+// exportQuery is an export as the form's address says it.
+func exportQuery(e storage.Export) url.Values {
+	q := url.Values{"since": {e.Since.Format("2006-01-02T15:04:05")}, "format": {string(e.Format)}}
+	if e.Formulas {
+		q.Set("formulas", "guard")
+	}
+	for _, name := range e.Columns {
+		q.Add("columns", name)
+	}
+	as := func(number bool) string {
+		if number {
+			return "number"
+		}
+		return "text"
+	}
+	for _, w := range e.Where {
+		q.Add("column", w.Column)
+		q.Add("op", string(w.Op))
+		q.Add("value", w.Value)
+		q.Add("as", as(w.Number))
+	}
+	for _, o := range e.Order {
+		q.Set("order", o.Column)
+		q.Set("orderAs", as(o.Number))
+		if o.Descending {
+			q.Set("direction", "desc")
+		}
+	}
+	return q
 }

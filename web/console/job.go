@@ -226,6 +226,10 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 		}
 	default:
 		m.Rows, m.Made = jobRows(j), madeFile(s, j)
+		var err error
+		if m.Next, err = c.nextExport(s, j); err != nil {
+			return m, err
+		}
 	}
 	if c.app.Storage.Undoable(s, j) {
 		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), j.ID), Key: key()}

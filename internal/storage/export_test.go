@@ -1,0 +1,129 @@
+package storage_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+)
+
+// export asks for an export of what changed in a table.
+func (q queue) export(table string, since time.Time) jobs.Job {
+	q.t.Helper()
+	return q.ask(func(tx *db.Tx) (jobs.Job, error) {
+		return q.App.Storage.StartExport(tx, q.scope, storage.Export{Table: bucket + "." + table, Since: since, Format: storage.FormatCSV})
+	})
+}
+
+// exported is what an export wrote, and the moment that it names for the next one.
+func (q queue) exported(j jobs.Job) (text string, next time.Time) {
+	q.t.Helper()
+	q.View(func(tx *db.Tx) (err error) { j, err = q.App.Jobs.Get(tx, q.scope, j.ID); return err })
+	if j.State != jobs.Success {
+		q.t.Fatalf("the export ended in %s: %s", j.State, j.ErrorMessage)
+	}
+	var r struct {
+		File int64 `json:"fileId"`
+		Next int64 `json:"nextChangedSince"`
+	}
+	if err := json.Unmarshal(j.Results, &r); err != nil {
+		q.t.Fatal(err)
+	}
+	var f storage.File
+	q.View(func(tx *db.Tx) (err error) { f, err = q.App.Storage.File(tx, q.scope, r.File); return err })
+	content, err := q.App.Storage.Download(q.t.Context(), q.scope, f)
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	defer func() { _ = content.Close() }()
+	b, err := io.ReadAll(content)
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(string(b)), " "), time.UnixMicro(r.Next).UTC()
+}
+
+// TestExportsMissNothing: a load that has written its rows when an export chooses its
+// version, and ends after that, is in the next export of changes.
+func TestExportsMissNothing(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	q.run(q.load("t", "n\n1\n2\n", storage.Load{}))
+	q.load("t", "n\n3\n", storage.Load{Append: true}) // uploaded before files are counted
+	exporting, staged := make(chan struct{}), make(chan struct{})
+	files := q.files("files")
+	var loading atomic.Bool
+	var once sync.Once
+	q.App.Jobs.Handle(map[string]jobs.Handler{
+		storage.TableExport: func(ctx context.Context, run *jobs.Run) error {
+			close(exporting)
+			<-staged
+			return q.App.Storage.RunExport(ctx, run)
+		},
+		storage.TableImport: func(ctx context.Context, run *jobs.Run) error {
+			loading.Store(true)
+			return q.App.Storage.RunLoad(ctx, run)
+		},
+	}, func(_ *db.Tx, j jobs.Job) error {
+		if j.Operation == storage.TableImport && loading.Load() { // it commits
+			once.Do(func() {
+				close(staged)
+				wait(t, "the export writes its file", func() bool { return q.files("files") > files })
+			})
+		}
+		return nil
+	})
+	first := q.export("t", time.Time{})
+	q.Update(func(tx *db.Tx) error { // before the load
+		_, err := tx.Exec("UPDATE jobs SET priority = priority + 1 WHERE id = $1", first.ID)
+		return err
+	})
+	var all sync.WaitGroup
+	all.Go(func() { q.drain() })
+	<-exporting
+	q.drain()
+	all.Wait()
+	before, next := q.exported(first)
+	if before != "n 1 2" {
+		t.Errorf("the first export has %q", before)
+	}
+	q.App.Jobs.Handle(map[string]jobs.Handler{storage.TableExport: q.App.Storage.RunExport}, func(*db.Tx, jobs.Job) error { return nil })
+	second := q.run(q.export("t", next))[0]
+	if after, _ := q.exported(second); after != "n 3" {
+		t.Errorf("the next export, since %s, has %q: the load that ran beside the first one is missing", next, after)
+	}
+}
+
+// drain runs jobs until none waits.
+func (q queue) drain() {
+	if err := q.App.Jobs.Drain(q.t.Context(), jobs.Storage); err != nil {
+		q.t.Error(err)
+	}
+}
+
+// TestExportsGoOn: each export names the moment for the next one, and none gives a change
+// twice that ended before it began.
+func TestExportsGoOn(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	q.run(q.load("t", "n\n1\n", storage.Load{}))
+	var got []string
+	var since time.Time
+	for _, n := range []string{"2", "3", "4"} {
+		var text string
+		text, since = q.exported(q.run(q.export("t", since))[0])
+		got = append(got, text)
+		q.run(q.load("t", "n\n"+n+"\n", storage.Load{Append: true}))
+	}
+	if s := strings.Join(got, "; "); s != "n 1; n 2; n 3" {
+		t.Errorf("the exports have %s", s)
+	}
+}
