@@ -165,7 +165,7 @@ func (m *models) jobs() view.Jobs {
 	for i := range shownJobs {
 		table := fmt.Sprintf("in.c-%s.prices_%02d", bucketName(i%29), i)
 		out.List.Jobs = append(out.List.Jobs, view.JobRow{ID: strconv.Itoa(i + 10), URL: paths.StorageJob(worldProject, int64(i+10)), Operation: "tableCreate",
-			Table: ui.Link{Label: table, URL: paths.Table(worldProject, table)}, Transfer: "67 B", Created: m.now, Duration: "12 ms", Creator: m.ada, State: ui.Success})
+			Table: view.JobTable{Link: ui.Link{Label: table, URL: paths.Table(worldProject, table)}}, Transfer: "67 B", Created: m.now, Duration: "12 ms", Creator: m.ada, State: ui.Success})
 	}
 	return out
 }

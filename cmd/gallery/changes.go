@@ -160,9 +160,10 @@ func changedColumns() storage.Columns {
 func exportJob() storage.Job {
 	card := storage.JobCard{
 		ID: "84220", Title: "Export customers", State: ui.Success, Created: exact(4 * time.Minute), Started: exact(4 * time.Minute), Ended: exact(3 * time.Minute), Duration: "6.1 s",
-		Operation: "tableExport", Table: ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}, RunID: "84220", Transfer: "61.4 MB", Creator: marcus, Params: "{\n  \"fileType\": \"csv.gz\"\n}", Results: "{\n  \"rows\": 1204\n}",
+		Operation: "tableExport", Table: storage.JobTable{Link: ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}}, RunID: "84220", Transfer: "61.4 MB", Creator: marcus, Params: "{\n  \"fileType\": \"csv.gz\"\n}", Results: "{\n  \"rows\": 1204\n}",
 		Rows: []ui.Stat{{Label: "Rows", Figure: "1,284,907"}, {Label: "Data", Figure: "412 MB"}, {Label: "Version", Figure: "186"}},
 		Made: storage.JobFile{Name: "customers-v186.csv.gz (file 55131)", Size: "61.4 MB", SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", URL: "/files/55131"},
+		Next: storage.JobNext{Since: exact(4 * time.Minute), URL: "/table-export"},
 	}
 	return storage.Job{Shell: inside(), JobsURL: "/storage-jobs", SelfURL: "/job-export", Card: card}
 }
@@ -170,7 +171,7 @@ func exportJob() storage.Job {
 func duplicatesJob() storage.Job {
 	card := storage.JobCard{
 		ID: "84221", Title: "Set the primary key of customers", State: ui.Error, Created: exact(4 * time.Minute), Started: exact(4 * time.Minute), Ended: exact(3 * time.Minute), Duration: "1.2 s",
-		Operation: "tablePrimaryKeyAdd", Table: ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}, RunID: "84221", Creator: marcus, Params: "{\n  \"columns\": [\n    \"email\"\n  ]\n}",
+		Operation: "tablePrimaryKeyAdd", Table: storage.JobTable{Link: ui.Link{Label: "in.c-crm.customers"}, Now: ui.Link{Label: "no longer exists"}}, RunID: "84221", Creator: marcus, Params: "{\n  \"columns\": [\n    \"email\"\n  ]\n}",
 		Error: storage.JobError{Message: `The primary key of table in.c-crm.customers cannot be "email": 14 values stand in more than one row each. 17 rows are too many.`, Code: "storage.tables.duplicates",
 			Details: []string{`"ada@northwind.example": 3 rows`, `no value: 2 rows`, `"` + longest[:80] + `…": 2 rows`, "and 11 more"},
 			Retry:   ui.Button{Label: "Choose another key", URL: "/table-settings-bare#primary-key", Icon: "key-round", Small: true}},

@@ -10,8 +10,8 @@ import (
 )
 
 func jobList() storage.Jobs {
-	customers := ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}
-	orders := ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}
+	customers := storage.JobTable{Link: ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}}
+	orders := storage.JobTable{Link: ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}, Now: ui.Link{Label: "now in.c-shop.orders-2025-until-the-move", URL: "/table-columns"}}
 	return storage.Jobs{
 		Shell: inside(),
 		Tabs:  storageTabs(),
@@ -22,8 +22,8 @@ func jobList() storage.Jobs {
 			Jobs: []storage.JobRow{
 				{ID: "84216", URL: "/job-waiting", Operation: "Table import", Table: orders, Created: ago(10 * time.Second), Creator: loader, State: ui.Waiting},
 				{ID: "84213", URL: "/job-running", Operation: "Table import", Table: customers, Transfer: "61.4 MB", Created: ago(4 * time.Minute), Duration: "3 min 53 s", Creator: marcus, State: ui.Processing},
-				{ID: "84211", URL: "/job-error", Operation: "Table import", Table: ui.Link{Label: longID + ".customer_segments", URL: "/table-columns"}, Transfer: "18 KB", Created: ago(75 * time.Minute), Duration: "4 s", Creator: partner, State: ui.Error},
-				{ID: "84209", URL: "/job-success", Operation: "Table create", Table: ui.Link{Label: "in.c-shop." + long}, Transfer: "1.2 GB", Created: ago(90 * time.Minute), Duration: "41 s", Creator: hana, State: ui.Success},
+				{ID: "84211", URL: "/job-error", Operation: "Table import", Table: storage.JobTable{Link: ui.Link{Label: longID + ".customer_segments", URL: "/table-columns"}}, Transfer: "18 KB", Created: ago(75 * time.Minute), Duration: "4 s", Creator: partner, State: ui.Error},
+				{ID: "84209", URL: "/job-success", Operation: "Table create", Table: storage.JobTable{Link: ui.Link{Label: "in.c-shop." + long}, Now: ui.Link{Label: "now in the trash", URL: "/trash"}}, Transfer: "1.2 GB", Created: ago(90 * time.Minute), Duration: "41 s", Creator: hana, State: ui.Success},
 				{ID: "84207", URL: "/job-cancelled", Operation: "Table import", Table: customers, Transfer: "2.1 MB", Created: ago(26 * time.Hour), Duration: "9 s", Creator: hana, State: ui.Cancelled},
 				{ID: "84205", URL: "/job-success", Operation: "Bucket delete", Created: ago(3 * day), Duration: "0.2 s", Creator: system, State: ui.Success},
 			},
@@ -39,7 +39,7 @@ func jobScreens() []Screen {
 	many.Status.Value, many.Table = "success", "in.c-shop"
 	many.List.Jobs = nil
 	for i := range 100 {
-		many.List.Jobs = append(many.List.Jobs, storage.JobRow{ID: fmt.Sprint(84204 - i), URL: "/job-success", Operation: "Table import", Table: ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}, Transfer: ui.Bytes(int64(i) * 1_204_000), Created: ago(time.Duration(i) * 7 * time.Hour), Duration: ui.Duration(time.Duration(i) * 731 * time.Millisecond), Creator: loader, State: ui.Success})
+		many.List.Jobs = append(many.List.Jobs, storage.JobRow{ID: fmt.Sprint(84204 - i), URL: "/job-success", Operation: "Table import", Table: storage.JobTable{Link: ui.Link{Label: "in.c-shop.orders", URL: "/table-columns"}}, Transfer: ui.Bytes(int64(i) * 1_204_000), Created: ago(time.Duration(i) * 7 * time.Hour), Duration: ui.Duration(time.Duration(i) * 731 * time.Millisecond), Creator: loader, State: ui.Success})
 	}
 	many.List.Pager = ui.Pager{Text: "Jobs 84105 to 84204, newest first", Prev: ui.Link{Label: "Newer", URL: "/storage-jobs"}, Next: ui.Link{Label: "Older", URL: "/storage-jobs-many?before=84105"}}
 	empty := jobList()
@@ -70,7 +70,7 @@ func jobScreens() []Screen {
 	failed.Card.State, failed.Card.Rows, failed.Card.Results, failed.Card.Attempt = ui.Error, nil, "", ""
 	failed.Card.Undo = layout.Undo{}
 	failed.Card.Title = "Load into " + long
-	failed.Card.Table = ui.Link{Label: longID + "." + long}
+	failed.Card.Table = storage.JobTable{Link: ui.Link{Label: longID + "." + long}}
 	failed.Card.Creator = partner
 	failed.Card.Error = storage.JobError{Where: "Line 18,204, column lifetime_value.", Message: "The row has 9 cells instead of 8. The table stays as it was.", Code: "storage.import.raggedRow", Retry: ui.Button{Label: "Load again", URL: "/load-check", Small: true, Icon: "upload"}}
 	failed.Log.Lines = append([]ui.Line{{Time: clock(0), Tone: "bad", Level: "error", Text: "Line 18,204: the row has 9 cells instead of 8."}}, log.Lines...)
@@ -85,7 +85,7 @@ func jobScreens() []Screen {
 	partly.Log.Lines = append([]ui.Line{{Time: clock(0), Tone: "warn", Level: "warn", Text: "12004 of 1296911 rows cannot be read and are left out."}}, log.Lines...)
 
 	checked := done
-	checked.Card.Title, checked.Card.Operation, checked.Card.Table, checked.Card.Attempt = "Check all rows of a file", "File check", ui.Link{}, ""
+	checked.Card.Title, checked.Card.Operation, checked.Card.Table, checked.Card.Attempt = "Check all rows of a file", "File check", storage.JobTable{}, ""
 	checked.Card.Undo = layout.Undo{}
 	checked.Card.Rows = []ui.Stat{{Label: "Rows in the file", Figure: "1,284,907"}, {Label: "Good rows", Figure: "1,284,907"}, {Label: "Rows that cannot be read", Figure: "0"}}
 	checked.Card.Load = &storage.JobLoad{Label: "Load into customers", Text: "With the options of this check.", Action: "/projects/1042/storage/load/88", Key: "k10", Fields: []storage.JobField{{Name: "badRows", Value: "stop"}}}
@@ -129,7 +129,7 @@ func runningJob(percent int) (storage.JobCard, storage.JobLog) {
 	card := storage.JobCard{
 		ID: "84213", Title: "Load into customers", State: ui.Processing, Operation: "Table import",
 		Progress: &ui.Progress{ID: "job-progress", Label: fmt.Sprintf("%d%% loaded", percent), Note: ui.Number(int64(percent)*12849) + " rows, " + ui.Bytes(int64(percent)*960_000) + " of 96 MB", Percent: fmt.Sprint(percent)},
-		Table:    ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"},
+		Table:    storage.JobTable{Link: ui.Link{Label: "in.c-crm.customers", URL: "/table-columns"}},
 		File:     storage.JobFile{Name: "customers-2026-11-21.csv.gz", Size: "96 MB", SHA256: "9f2c41d07be3a8c5b60ad2f41c7e58930d1b6a2f8e4c97d35a01c8f26be7d4a4"},
 		Transfer: ui.Bytes(int64(percent) * 960_000), Created: exact(4 * time.Minute), Started: exact(4*time.Minute - 2*time.Second), Duration: "3 min 53 s",
 		Creator: marcus, RunID: "84213", CanCancel: true,

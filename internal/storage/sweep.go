@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"steward/internal/db"
@@ -107,7 +106,7 @@ func (s *Service) sweepStrays(ctx context.Context, before time.Time) (swept engi
 				args[i] = key
 			}
 			var w db.Where
-			w.And("blob_key IN (?"+strings.Repeat(", ?", len(keys)-1)+")", args...)
+			w.And(among("blob_key", args), args...)
 			known, err = db.All(tx, db.Scalar[string], "SELECT blob_key FROM files WHERE "+w.SQL(), w.Args()...)
 			return err
 		})

@@ -16,13 +16,23 @@ type Undone struct {
 	Says string   // a sentence
 }
 
-// Undoable reports whether the actor may try to undo a job.
-func (s *Service) Undoable(scope access.Project, j jobs.Job) bool {
+// Undoable reports whether the actor may try to undo a job, which is about a table: not
+// when the job changed nothing.
+func (s *Service) Undoable(scope access.Project, j jobs.Job, about Subject) bool {
 	if j.State != jobs.Success || j.Class != jobs.Storage {
 		return false
 	}
 	p, ok := undoing(j.Operation)
-	return ok && scope.May(p)
+	return ok && scope.May(p) && (about.Changed || !makesVersions(j.Operation))
+}
+
+// makesVersions reports whether an operation that changed anything made a version.
+func makesVersions(operation string) bool {
+	switch operation {
+	case TableDrop, BucketDelete, SnapshotCreate, SnapshotDelete:
+		return false
+	}
+	return true
 }
 
 // undoing is the permission that undoing an operation takes; ok is false for what

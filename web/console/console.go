@@ -141,17 +141,22 @@ func (c *Console) await(ec echo.Context, s access.Project, j jobs.Job, next stri
 	defer tick.Stop()
 	for {
 		var log []jobs.Line
+		var undoable bool
 		err := c.view(ec, func(tx *db.Tx) (err error) {
 			if j, err = c.app.Jobs.Get(tx, s, j.ID); err != nil || j.State != jobs.Success {
 				return err
 			}
-			log, err = jobs.Log(tx, j, 1)
+			if log, err = jobs.Log(tx, j, 1); err != nil {
+				return err
+			}
+			about, err := c.app.Storage.Subjects(tx, s, j)
+			undoable = c.app.Storage.Undoable(s, j, about[j.ID])
 			return err
 		})
 		switch {
 		case err != nil:
 			return err
-		case j.State == jobs.Success && len(log) == 1 && c.app.Storage.Undoable(s, j):
+		case j.State == jobs.Success && len(log) == 1 && undoable:
 			return c.doneWith(ec, log[0].Message, undo{Action: paths.StorageJobUndo(s.ID(), j.ID)}, next)
 		case j.State == jobs.Success && len(log) == 1:
 			return c.done(ec, log[0].Message, next)

@@ -126,7 +126,7 @@ func (c *Console) exportStart(ec echo.Context, s access.Project) error {
 
 // nextExport leads from an export to one of what changes after it. Of one that has only
 // so many rows there is none.
-func (c *Console) nextExport(s access.Project, j jobs.Job) (view.JobNext, error) {
+func (c *Console) nextExport(s access.Project, j jobs.Job, about storage.Subject) (view.JobNext, error) {
 	if j.Operation != storage.TableExport {
 		return view.JobNext{}, nil
 	}
@@ -141,7 +141,11 @@ func (c *Console) nextExport(s access.Project, j jobs.Job) (view.JobNext, error)
 		return view.JobNext{}, err
 	}
 	e.Since = time.UnixMicro(r.Since).UTC()
-	return view.JobNext{Since: c.exact(e.Since), URL: paths.TableExport(s.ID(), e.Table) + "?" + exportQuery(e).Encode()}, nil
+	m := view.JobNext{Since: c.exact(e.Since)}
+	if about.State == storage.Here {
+		m.URL = paths.TableExport(s.ID(), about.TextID) + "?" + exportQuery(e).Encode()
+	}
+	return m, nil
 }
 
 // exportQuery is an export as the form's address says it.

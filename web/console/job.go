@@ -140,11 +140,12 @@ func (c *Console) jobList(ec echo.Context, tx *db.Tx, s access.Project, f jobs.F
 	if s.May(access.TablesWrite) {
 		m.LoadURL = paths.Load(s.ID())
 	}
+	about, err := c.app.Storage.Subjects(tx, s, list...)
 	for _, j := range list {
-		m.Jobs = append(m.Jobs, view.JobRow{ID: itoa(j.ID), URL: paths.StorageJob(s.ID(), j.ID), Operation: j.Operation, Table: tableLink(s, j),
+		m.Jobs = append(m.Jobs, view.JobRow{ID: itoa(j.ID), URL: paths.StorageJob(s.ID(), j.ID), Operation: j.Operation, Table: jobTable(s, j, about[j.ID]),
 			Transfer: transfer(j), Created: c.when(j.CreatedAt), Duration: c.duration(j), Creator: ui.Who{Name: j.ActorName}, State: stateOf(j)})
 	}
-	return m, nil
+	return m, err
 }
 
 func (c *Console) storageJob(ec echo.Context, s access.Project) error {
@@ -192,8 +193,13 @@ var lineFields = []field[jobs.Line]{
 
 // jobCard is the live part of a job's page.
 func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard, error) {
+	subjects, err := c.app.Storage.Subjects(tx, s, j)
+	if err != nil {
+		return view.JobCard{}, err
+	}
+	about := subjects[j.ID]
 	m := view.JobCard{ID: itoa(j.ID), Title: jobTitle(j), State: stateOf(j), Created: c.exact(j.CreatedAt), Started: c.exact(j.StartedAt), Ended: c.exact(j.FinishedAt),
-		Duration: c.duration(j), Operation: j.Operation, Table: tableLink(s, j), RunID: j.RunID, Transfer: transfer(j), Creator: ui.Who{Name: j.ActorName},
+		Duration: c.duration(j), Operation: j.Operation, Table: jobTable(s, j, about), RunID: j.RunID, Transfer: transfer(j), Creator: ui.Who{Name: j.ActorName},
 		Params: pretty(j.Params), Results: pretty(j.Results)}
 	if j.Operation == storage.TableDrop && j.State == jobs.Success {
 		m.Table.Label += ", which it dropped"
@@ -201,43 +207,58 @@ func (c *Console) jobCard(tx *db.Tx, s access.Project, j jobs.Job) (view.JobCard
 	if j.Attempt > 0 {
 		m.Attempt = itoa(j.Attempt + 1)
 	}
-	if j.FileID != 0 {
-		f, err := c.app.Storage.File(tx, s, j.FileID)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return m, err
-		}
-		m.File = view.JobFile{Name: fmt.Sprintf("%s (file %d)", f.Name, f.ID), Size: ui.Bytes(f.Bytes), SHA256: f.SHA256}
+	if m.File, err = c.jobFile(tx, s, j); err != nil {
+		return m, err
 	}
 	switch {
 	case !j.Finished():
 		m.CanCancel = s.MayOn(access.StorageJobsCancel, j.UserID == s.Actor().UserID)
 		m.Progress = progress(j)
 	case j.State == jobs.Failed:
-		lines := strings.Split(j.ErrorMessage, "\n")
-		m.Error = view.JobError{Message: lines[0], Details: lines[1:], Code: j.ErrorCode}
-		if j.ErrorCode == "storage.tables.duplicates" && s.May(access.TablesWrite) {
-			m.Error.Retry = ui.Button{Label: "Choose another key", URL: paths.TableSettings(s.ID(), j.Table) + "#primary-key", Icon: "key-round", Small: true}
-		}
-		if readsFile(j) && s.May(access.TablesWrite) {
-			var err error
-			if m.Error.Retry, err = retry(s, j); err != nil {
-				return m, err
-			}
-		}
+		m.Error, err = jobError(s, j, about)
 	default:
 		m.Rows, m.Made = jobRows(j), madeFile(s, j)
-		var err error
-		if m.Next, err = c.nextExport(s, j); err != nil {
-			return m, err
-		}
+		m.Next, err = c.nextExport(s, j, about)
 	}
-	if c.app.Storage.Undoable(s, j) {
+	if err != nil {
+		return m, err
+	}
+	if c.app.Storage.Undoable(s, j, about) {
 		m.Undo = layout.Undo{Action: paths.StorageJobUndo(s.ID(), j.ID), Key: key()}
 	}
-	if !j.Finished() || !readsFile(j) {
+	if j.Finished() && readsFile(j) {
+		err = c.jobFindings(tx, s, j, &m)
+	}
+	return m, err
+}
+
+// jobFile is the file that a job reads, zero for none.
+func (c *Console) jobFile(tx *db.Tx, s access.Project, j jobs.Job) (view.JobFile, error) {
+	if j.FileID == 0 {
+		return view.JobFile{}, nil
+	}
+	f, err := c.app.Storage.File(tx, s, j.FileID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return view.JobFile{}, err
+	}
+	return view.JobFile{Name: fmt.Sprintf("%s (file %d)", f.Name, f.ID), Size: ui.Bytes(f.Bytes), SHA256: f.SHA256}, nil
+}
+
+// jobError is why a job failed, and what to do about it.
+func jobError(s access.Project, j jobs.Job, about storage.Subject) (view.JobError, error) {
+	lines := strings.Split(j.ErrorMessage, "\n")
+	m := view.JobError{Message: lines[0], Details: lines[1:], Code: j.ErrorCode}
+	if !s.May(access.TablesWrite) {
 		return m, nil
 	}
-	err := c.jobFindings(tx, s, j, &m)
+	if j.ErrorCode == "storage.tables.duplicates" && about.State == storage.Here {
+		m.Retry = ui.Button{Label: "Choose another key", URL: paths.TableSettings(s.ID(), about.TextID) + "#primary-key", Icon: "key-round", Small: true}
+	}
+	if !readsFile(j) {
+		return m, nil
+	}
+	var err error
+	m.Retry, err = retry(s, j)
 	return m, err
 }
 
@@ -555,15 +576,22 @@ func stateOf(j jobs.Job) ui.State {
 	return ui.Error
 }
 
-func tableLink(s access.Project, j jobs.Job) ui.Link {
-	if j.Table == "" {
-		return ui.Link{}
+// jobTable names the table of a job as the job knew it, leads to it as it is called now,
+// and says so when that is another name, or when it is gone.
+func jobTable(s access.Project, j jobs.Job, about storage.Subject) view.JobTable {
+	m := view.JobTable{Link: ui.Link{Label: j.Table}}
+	switch about.State {
+	case storage.Here:
+		m.URL = paths.Table(s.ID(), about.TextID)
+		if about.TextID != j.Table {
+			m.Now = ui.Link{Label: "now " + about.TextID, URL: m.URL}
+		}
+	case storage.InTrash:
+		m.Now = ui.Link{Label: "now in the trash", URL: paths.Trash(s.ID())}
+	case storage.Gone:
+		m.Now = ui.Link{Label: "no longer exists"}
 	}
-	l := ui.Link{Label: j.Table}
-	if j.Operation == storage.TableImport || (j.State == jobs.Success && j.Operation != storage.TableDrop) {
-		l.URL = paths.Table(s.ID(), j.Table)
-	}
-	return l
+	return m
 }
 
 func transfer(j jobs.Job) string {

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"steward/internal/jobs"
 	"steward/internal/storage"
 	"steward/internal/storage/csv"
+	"steward/internal/storage/engine"
 	"steward/views/paths"
 )
 
@@ -63,6 +65,92 @@ func TestUndoLeadsToTheTable(t *testing.T) {
 	if got := d.c.Get(d.tablePath("orders-back") + "/preview?format=csv").Body; got != "id\n1\n" {
 		t.Errorf("after the undo the rows are %q", got)
 	}
+}
+
+// TestNoUndoOfNothing: what changed nothing is not offered to be undone, neither on its
+// page nor where it leads.
+func TestNoUndoOfNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.load("orders", "id,city\n1,Oslo\n", "id")
+	var none jobs.Job
+	d.Update(func(tx *db.Tx) (err error) {
+		none, err = d.App.Storage.DeleteRows(tx, d.scope, deskBucket+".orders", []engine.Condition{{Column: "city", Op: engine.Equal, Value: "Rome"}}, false, 0)
+		return err
+	})
+	d.ended(none.ID)
+	for what, job := range map[string]int64{"a load of the same rows": d.addRows("orders", "id,city\n1,Oslo\n").ID, "a delete of no rows": none.ID} {
+		page := d.c.Get(paths.StorageJob(d.project.ID, job)).Want(http.StatusOK)
+		if state := text(page, ".job-state"); !strings.HasPrefix(state, "Success") {
+			t.Errorf("%s: %s", what, state)
+		}
+		if page.Page().Find(`form[action$="/undo"]`).Length() != 0 {
+			t.Errorf("%s is offered to be undone", what)
+		}
+	}
+	changed := d.c.Get(paths.StorageJob(d.project.ID, d.addRows("orders", "id,city\n1,Rome\n").ID))
+	if changed.Page().Find(`form[action$="/undo"]`).Length() != 1 {
+		t.Error("a load that changed a row is not offered to be undone")
+	}
+}
+
+// TestJobsKnowTheirTables: a job leads to its table under the name that it has now, and
+// says when it is in the trash or gone.
+func TestJobsKnowTheirTables(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	trash := "/projects/" + num(d.project.ID) + "/trash"
+	d.load("orders", "id\n1\n")
+	load := d.latest()
+	failed := d.addRows("orders", "other\n1\n").ID
+	export := d.follow(d.send(d.tablePath("orders")+"/export", d.tablePath("orders")+"/export", url.Values{"format": {"csv"}}))
+	exportJob := d.latest()
+	if export.Page().Find(`section[aria-labelledby="made"] a[href*="/export?"]`).Length() != 1 {
+		t.Error("the export does not lead to the next one")
+	}
+	check := func(when, now, href string) {
+		t.Helper()
+		list := d.c.Get(paths.StorageJobs(d.project.ID)).Want(http.StatusOK)
+		for _, job := range []int64{load, failed, exportJob} {
+			page := d.c.Get(paths.StorageJob(d.project.ID, job)).Want(http.StatusOK)
+			for where, s := range map[string]*gq{"page": page.Page().Find("aside .facts"), "list": list.Page().Find("#job-row-" + num(job))} {
+				if got := words(s); !strings.Contains(got, strings.TrimSpace(deskBucket+".orders "+now)) {
+					t.Errorf("%s, the %s of job %d says %q", when, where, job, got)
+				}
+				links := s.Find("a").FilterFunction(func(_ int, a *gq) bool { return a.AttrOr("href", "") == d.tablePath("orders") }).Length()
+				if want := map[bool]int{true: 1}[href == d.tablePath("orders")]; links != want {
+					t.Errorf("%s, the %s of job %d leads to %s %d times", when, where, job, d.tablePath("orders"), links)
+				}
+				if href != "" && s.Find(`a[href="`+href+`"]`).Length() == 0 {
+					t.Errorf("%s, the %s of job %d does not lead to %s", when, where, job, href)
+				}
+			}
+		}
+		for _, job := range []int64{load, failed, exportJob} {
+			d.c.Get(paths.StorageJob(d.project.ID, job)).Page().Find(`main a[href*="/tables/"]`).Each(func(_ int, a *gq) {
+				d.c.Get(a.AttrOr("href", "")).Want(http.StatusOK)
+			})
+		}
+	}
+	check("at first", "", d.tablePath("orders"))
+	d.follow(d.send(d.tablePath("orders")+"/settings", d.tablePath("orders")+"/delete", nil))
+	check("dropped", "now in the trash", trash)
+	d.load("orders", "id\n2\n") // another one
+	check("replaced", "now in the trash", trash)
+	path, form := d.c.Get(trash).Form(trash)
+	form.Set("name", "orders-back")
+	d.follow(d.c.Post(path, form))
+	check("restored", "now "+deskBucket+".orders-back", d.tablePath("orders-back"))
+	d.follow(d.send(d.tablePath("orders-back")+"/settings", d.tablePath("orders-back")+"/delete", nil))
+	d.Update(func(tx *db.Tx) error {
+		list, err := d.App.Storage.Trash(tx, d.scope, storage.TrashFilter{Limit: 1})
+		if err != nil {
+			return err
+		}
+		_, err = d.App.Storage.Purge(tx, d.scope, list[0].ID)
+		return err
+	})
+	check("purged", "no longer exists", "")
 }
 
 // latest is the newest job.
