@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"steward/internal/storage/blob"
 	"steward/internal/storage/csv"
 	"steward/internal/storage/engine"
 )
@@ -59,10 +60,16 @@ func BenchmarkOperations(b *testing.B) {
 	}
 }
 
-// BenchmarkManyLoads opens a table of a thousand small loads that was compacted
-// when it had to be.
+// BenchmarkManyLoads opens a table of a thousand small loads that was compacted when it
+// had to be: as a process does that knows nothing of it yet, and again. A preview reads
+// its first rows, too.
 func BenchmarkManyLoads(b *testing.B) {
-	e := benchEngine(b)
+	store, err := blob.OpenLocal(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	e := engine.New(store, engine.Options{})
 	location := ""
 	for i := range 1000 {
 		source, err := csv.NewReader(strings.NewReader(fmt.Sprintf("n,m\n%d,x\n", i)), csv.DefaultDialect())
@@ -81,15 +88,29 @@ func BenchmarkManyLoads(b *testing.B) {
 			location = s.Location
 		}
 	}
-	b.ResetTimer()
-	for range b.N {
-		v, err := e.Open(b.Context(), location)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if v.Rows() != 1000 {
-			b.Fatal(v.Rows())
-		}
-		_ = v.Close()
+	for _, bench := range []struct {
+		name           string
+		fresh, preview bool
+	}{{"first", true, false}, {"again", false, false}, {"firstPreview", true, true}, {"previewAgain", false, true}} {
+		b.Run(bench.name, func(b *testing.B) {
+			for range b.N {
+				if bench.fresh {
+					e = engine.New(store, engine.Options{})
+				}
+				v, err := e.Open(b.Context(), location)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if v.Rows() != 1000 {
+					b.Fatal(v.Rows())
+				}
+				if bench.preview {
+					if _, err := v.Find(b.Context(), engine.Query{Limit: 100}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				_ = v.Close()
+			}
+		})
 	}
 }

@@ -66,6 +66,15 @@ func (c *cache[K, V]) put(key K, value V, bytes int64) {
 	}
 }
 
+// forget drops what is remembered under a key.
+func (c *cache[K, V]) forget(key K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[key]; ok {
+		c.drop(e)
+	}
+}
+
 func (c *cache[K, V]) drop(e *list.Element) {
 	r := c.recent.Remove(e).(remembered[K, V])
 	delete(c.entries, r.key)

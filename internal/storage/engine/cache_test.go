@@ -49,6 +49,16 @@ func TestCache(t *testing.T) {
 		has(t, c, map[string]int{"a": 2})
 	})
 
+	t.Run("forgets what it is told to", func(t *testing.T) {
+		t.Parallel()
+		c := newCache[string, int](100)
+		c.put("a", 1, 10)
+		c.put("b", 2, 20)
+		c.forget("a")
+		c.forget("c")
+		has(t, c, map[string]int{"b": 2})
+	})
+
 	t.Run("does not give its room to one value", func(t *testing.T) {
 		t.Parallel()
 		c := newCache[string, int](100)

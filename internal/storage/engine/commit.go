@@ -97,7 +97,8 @@ func apply(t *table.Table, tx *table.Transaction) (table.Metadata, error) {
 	return table.UpdateTableMetadata(t.Metadata(), commit.Updates, t.MetadataLocation())
 }
 
-// after returns the files that are there after the edit, with the deletion vectors of before.
+// after returns the files that are there after the edit, in the order of the table, with
+// the deletion vectors of before.
 func (c edit) after(live []liveFile) []liveFile {
 	after := make([]liveFile, 0, len(live)+len(c.added))
 	gone := make(map[string]bool, len(c.removed))
@@ -116,6 +117,7 @@ func (c edit) after(live []liveFile) []liveFile {
 		}
 		after = append(after, f)
 	}
+	sortFiles(after)
 	return after
 }
 
@@ -161,15 +163,24 @@ func (c edit) vectors(ctx context.Context, files *files, t *table.Table, live []
 		return nil, err
 	}
 	for _, f := range written {
-		b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentPosDeletes, location,
-			iceberg.PuffinFile, nil, nil, nil, f.Count(), f.FileSizeBytes())
+		of := *f.ReferencedDataFile()
+		vectors[of], err = newVector(of, location, f.FileSizeBytes(), *f.ContentOffset(), *f.ContentSizeInBytes(), f.Count())
 		if err != nil {
 			return nil, err
 		}
-		vectors[*f.ReferencedDataFile()] = b.ReferencedDataFile(*f.ReferencedDataFile()).
-			ContentOffset(*f.ContentOffset()).ContentSizeInBytes(*f.ContentSizeInBytes()).Build()
 	}
 	return vectors, nil
+}
+
+// newVector describes the deletion vector of a data file: where it stands in which
+// file of so many bytes, and how many rows it has.
+func newVector(of, location string, bytes, offset, length, rows int64) (iceberg.DataFile, error) {
+	b, err := iceberg.NewDataFileBuilder(*iceberg.UnpartitionedSpec, iceberg.EntryContentPosDeletes, location,
+		iceberg.PuffinFile, nil, nil, nil, rows, bytes)
+	if err != nil {
+		return nil, err
+	}
+	return b.ReferencedDataFile(of).ContentOffset(offset).ContentSizeInBytes(length).Build(), nil
 }
 
 // captured is the one file that the library writes, whose name depends on its content.
@@ -188,6 +199,7 @@ func (c *captured) Remove(string) error                     { return errors.ErrU
 func newStaged(files *files, meta table.Metadata, base, location string, live []liveFile) *Staged {
 	s := &Staged{
 		Base: base, Location: location, files: files,
+		shown:    showing(location, meta.CurrentSnapshot(), meta.CurrentSchema(), live),
 		SchemaID: meta.CurrentSchema().ID, Columns: dataColumns(meta.CurrentSchema()),
 		Files: int64(len(live)),
 	}

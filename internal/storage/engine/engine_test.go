@@ -58,7 +58,8 @@ func leaked() string {
 // bundle is an engine on a store of its own.
 type bundle struct {
 	*engine.Engine
-	dir string
+	dir     string
+	options engine.Options
 }
 
 func setup(t *testing.T, options engine.Options) *bundle {
@@ -71,7 +72,7 @@ func setup(t *testing.T, options engine.Options) *bundle {
 	t.Cleanup(func() { _ = store.Close() })
 	e := engine.New(store, options)
 	e.Scribble()
-	return &bundle{e, dir}
+	return &bundle{e, dir, options}
 }
 
 // restarted is the same store with an engine that remembers nothing of it.
@@ -82,7 +83,7 @@ func (b *bundle) restarted(t *testing.T) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return &bundle{engine.New(store, engine.Options{}), b.dir}
+	return &bundle{engine.New(store, b.options), b.dir, b.options}
 }
 
 // files lists what is in the store, temporary files too.

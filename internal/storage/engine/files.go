@@ -71,6 +71,18 @@ func (f *files) open(location string) (*blob.File, error) {
 	return f.store.Open(f.ctx, key)
 }
 
+// read returns the content of a file, which must not be a large one.
+func (f *files) read(location string) ([]byte, error) {
+	file, err := f.open(location)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	content := make([]byte, file.Size())
+	_, err = io.ReadFull(file, content)
+	return content, err
+}
+
 // Open opens a file for Iceberg, which has no large ones: it is read as a whole,
 // and compared with its checksum.
 func (f *files) Open(location string) (iceio.File, error) {

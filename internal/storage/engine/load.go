@@ -81,6 +81,7 @@ type Staged struct {
 
 	smallFiles int // in the longest line of small files
 	files      *files
+	shown      *shown // at Location
 }
 
 // Load writes the rows of a CSV file into a table and stages the change. A
@@ -101,6 +102,9 @@ func (e *Engine) Load(ctx context.Context, l Load) (*Staged, error) {
 // Discard removes the files of a change that the caller refused, as far as it
 // can. It must not be called once the pointer may have moved to its Location.
 func (e *Engine) Discard(ctx context.Context, s *Staged) error {
+	if s.Location != s.Base {
+		e.views.forget(viewKey{location: s.Location, current: true})
+	}
 	if err := s.files.discard(ctx); err != nil {
 		return fmt.Errorf("engine: discard: %w", err)
 	}
@@ -139,7 +143,7 @@ func (e *Engine) load(ctx context.Context, files *files, l Load) (*Staged, error
 	}
 	location := l.Base
 	if location == "" || change.any() || rows.any() {
-		if location, err = writeMetadata(files, meta, l.Base); err != nil {
+		if location, err = writeMetadata(files, meta, l.Base, live); err != nil {
 			return nil, fmt.Errorf("engine: stage %s: %w", l.Folder, err)
 		}
 	}

@@ -281,6 +281,7 @@ func (h *history) compare(what string) {
 	equal(t, what+": columns", names(v.Columns()), h.columns)
 	equal(t, what+": count", v.Rows(), int64(len(want)))
 	same(t, what, h.bundle.rows(t, h.location), want)
+	equal(t, what+": damage", h.verify(t, h.location), []string(nil)) // the outline agrees with the manifests
 	ask(t, h.chance, v, h.oracle)
 	for i, past := range h.versions {
 		if i%4 != int(h.job)%4 && h.job < steps {
@@ -338,6 +339,9 @@ func TestSequences(t *testing.T) {
 			h.track()
 			h.keep()
 			for h.job = 1; h.job <= steps; h.job++ {
+				if h.IntN(3) == 0 {
+					h.bundle = h.restarted(t)
+				}
 				what := fmt.Sprintf("job %d (%s)", h.job, h.change())
 				h.compare(what)
 				h.keep()

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -21,18 +20,27 @@ var ErrNoSnapshot = errors.New("engine: no such snapshot")
 
 // loadTable reads the metadata file at a location.
 func loadTable(files *files, location string) (*table.Table, error) {
-	file, err := files.open(location)
+	content, err := readMetadata(files, location)
 	if err != nil {
-		return nil, fmt.Errorf("engine: open table at %s: %w", location, err)
+		return nil, err
 	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(file)
+	return parseTable(files, location, content)
+}
+
+// readMetadata returns the content of the metadata file at a location.
+func readMetadata(files *files, location string) ([]byte, error) {
+	content, err := files.read(location)
 	if err == nil {
 		err = check(location, content)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: open table at %s: %w", location, err)
 	}
+	return content, nil
+}
+
+// parseTable returns the table whose metadata file has some content.
+func parseTable(files *files, location string, content []byte) (*table.Table, error) {
 	meta, err := table.ParseMetadataBytes(content)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open table at %s: %w", location, err)
@@ -130,9 +138,9 @@ func totals(live []liveFile) (rows, bytes int64) {
 // metadataSuffix is how the names of metadata files end, as Iceberg wants it.
 const metadataSuffix = ".metadata.json"
 
-// writeMetadata writes a metadata file, the successor of the one at base, and
-// returns its location.
-func writeMetadata(files *files, meta table.Metadata, base string) (string, error) {
+// writeMetadata writes a metadata file, the successor of the one at base, whose current
+// snapshot has the data files live, and returns its location.
+func writeMetadata(files *files, meta table.Metadata, base string, live []liveFile) (string, error) {
 	version := 0
 	if number, _, ok := strings.Cut(path.Base(base), "-"); ok {
 		if n, err := strconv.Atoi(number); err == nil {
@@ -140,6 +148,9 @@ func writeMetadata(files *files, meta table.Metadata, base string) (string, erro
 		}
 	}
 	content, err := json.Marshal(meta)
+	if err == nil {
+		content, err = withOutline(content, meta, live)
+	}
 	if err != nil {
 		return "", err
 	}

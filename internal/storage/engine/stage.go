@@ -20,6 +20,8 @@ func (e *Engine) stage(ctx context.Context, change func(*files) (*Staged, error)
 		// The reason to stop may be that the context ended.
 		return nil, errors.Join(err, files.discard(context.WithoutCancel(ctx)))
 	}
+	// Whoever opens the table next wants to know just this.
+	e.views.put(viewKey{location: staged.Location, current: true}, staged.shown, staged.shown.size())
 	return staged, nil
 }
 
@@ -56,7 +58,7 @@ func stageWritten(ctx context.Context, files *files, meta table.Metadata, base s
 		return nil, err
 	}
 	files.staging(t)
-	location, err := writeMetadata(files, meta, base)
+	location, err := writeMetadata(files, meta, base, live)
 	if err != nil {
 		return nil, fmt.Errorf("engine: stage %s: %w", meta.Location(), err)
 	}
@@ -74,7 +76,7 @@ func stageEdit(ctx context.Context, files *files, t *table.Table, live []liveFil
 	if err != nil {
 		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
 	}
-	location, err := writeMetadata(files, meta, base)
+	location, err := writeMetadata(files, meta, base, after)
 	if err != nil {
 		return nil, fmt.Errorf("engine: stage %s: %w", t.Location(), err)
 	}

@@ -92,7 +92,7 @@ func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, live 
 	if err != nil {
 		return effect{}, err
 	}
-	v := &View{shown: showing(t, t.CurrentSnapshot(), t.Schema(), live), engine: e}
+	v := &View{shown: showing(t.MetadataLocation(), t.CurrentSnapshot(), t.Schema(), live), engine: e}
 	ids := append(slices.Clone(keys), v.smallestFirst(keys)...) // the order of the tuples
 	sources, positions := make([]int, len(ids)), make([]int, len(ids))
 	for i, id := range ids {

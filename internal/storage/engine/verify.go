@@ -29,10 +29,18 @@ type Damage struct {
 // goroutine; may be nil. Fails with the context's error only.
 func (e *Engine) Verify(ctx context.Context, location string, progress func(bytes int64)) ([]Damage, error) {
 	v := &verifier{files: newFiles(ctx, e.store), progress: progress, seen: make(map[string]bool)}
-	t, err := loadTable(v.files, location)
+	content, err := readMetadata(v.files, location)
 	if err != nil {
 		v.found(location, err)
 		return v.damages, ctx.Err()
+	}
+	t, err := parseTable(v.files, location, content)
+	if err != nil {
+		v.found(location, err)
+		return v.damages, ctx.Err()
+	}
+	if err := checkOutline(ctx, t, content); err != nil && ctx.Err() == nil {
+		v.found(location, err) // or the damaged file that it comes from
 	}
 	for _, s := range t.Metadata().Snapshots() {
 		manifests, err := s.Manifests(v.files)

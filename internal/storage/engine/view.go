@@ -85,7 +85,27 @@ func (e *Engine) view(ctx context.Context, key viewKey, choose func(*table.Table
 	if s, ok := e.views.get(key); ok {
 		return &View{shown: s, engine: e}, nil
 	}
-	t, err := loadTable(newFiles(ctx, e.store), key.location)
+	s, err := e.show(ctx, key, choose)
+	if err != nil {
+		return nil, err
+	}
+	e.views.put(key, s, s.size())
+	return &View{shown: s, engine: e}, nil
+}
+
+// show reads what view opens: from the outline of the table if that is it.
+func (e *Engine) show(ctx context.Context, key viewKey, choose func(*table.Table) (*table.Snapshot, *iceberg.Schema, error)) (*shown, error) {
+	files := newFiles(ctx, e.store)
+	content, err := readMetadata(files, key.location)
+	if err != nil {
+		return nil, err
+	}
+	if o, ok := outlineIn(content); ok && o.is(key) {
+		if s, err := o.shown(key.location); err == nil {
+			return s, nil
+		} // else what it is made from tells
+	}
+	t, err := parseTable(files, key.location, content)
 	if err != nil {
 		return nil, err
 	}
@@ -93,12 +113,11 @@ func (e *Engine) view(ctx context.Context, key viewKey, choose func(*table.Table
 	if err != nil {
 		return nil, err
 	}
-	s, err := show(ctx, t, snapshot, schema)
+	live, err := liveFiles(ctx, t, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	e.views.put(key, s, s.size())
-	return &View{shown: s, engine: e}, nil
+	return showing(key.location, snapshot, schema, live), nil
 }
 
 // current opens the current snapshot of a table that was read already.
@@ -107,7 +126,7 @@ func (e *Engine) current(ctx context.Context, t *table.Table) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &View{shown: showing(t, t.CurrentSnapshot(), t.Schema(), live), engine: e}, nil
+	return &View{shown: showing(t.MetadataLocation(), t.CurrentSnapshot(), t.Schema(), live), engine: e}, nil
 }
 
 // live returns the data files of the current snapshot of a table, from memory if the
@@ -119,23 +138,22 @@ func (e *Engine) live(ctx context.Context, t *table.Table) ([]liveFile, error) {
 	return liveFiles(ctx, t, t.CurrentSnapshot())
 }
 
-// show reads what a snapshot of a table holds.
-func show(ctx context.Context, t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema) (*shown, error) {
-	live, err := liveFiles(ctx, t, snapshot)
-	if err != nil {
-		return nil, err
+// showing is what a snapshot of a table holds, nil for none, under a schema.
+func showing(location string, snapshot *table.Snapshot, schema *iceberg.Schema, live []liveFile) *shown {
+	var id int64
+	if snapshot != nil {
+		id = snapshot.SnapshotID
 	}
-	return showing(t, snapshot, schema, live), nil
+	return newShown(location, id, schema.Fields(), live)
 }
 
-// showing is what a snapshot of a table holds, whose data files are known.
-func showing(t *table.Table, snapshot *table.Snapshot, schema *iceberg.Schema, live []liveFile) *shown {
-	s := &shown{location: t.MetadataLocation(), columns: dataColumns(schema), ids: make(map[string]int), live: live}
-	if snapshot != nil {
-		s.snapshot = snapshot.SnapshotID
-	}
-	for _, f := range schema.Fields() {
+func newShown(location string, snapshot int64, fields []iceberg.NestedField, live []liveFile) *shown {
+	s := &shown{location: location, snapshot: snapshot, ids: make(map[string]int, len(fields)), live: live}
+	for _, f := range fields {
 		s.ids[f.Name] = f.ID
+		if !reserved(f.Name) {
+			s.columns = append(s.columns, Column{ID: f.ID, Name: f.Name})
+		}
 	}
 	s.rows, s.bytes = totals(live)
 	return s
