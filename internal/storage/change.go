@@ -151,6 +151,7 @@ func (s *Service) move(tx *db.Tx, scope access.Project, m move) (Table, error) {
 	t := base
 	t.Location, t.Rows, t.Bytes, t.Files, t.Deleted = st.Location, st.Rows, st.Bytes, st.Files, st.Deleted
 	t.Version++
+	t.ChangedAt = later(tx.Now, base.ChangedAt)
 	if err := moveTable(tx, scope, bucket, base, t, name, m.job); err != nil {
 		return Table{}, err
 	}
@@ -204,7 +205,7 @@ func moveTable(tx *db.Tx, scope access.Project, bucket Bucket, base, t Table, na
 	}
 	n, err := tx.Exec(`UPDATE tables SET location = $3, version = $4, rows_count = $5, size_bytes = $6, files_count = $7, deleted_rows = $11,
 		changed_at = $8, changed_by = $9, changed_job_id = $10
-		WHERE id = $1 AND location = $2 AND deleted_at IS NULL`, t.ID, base.Location, t.Location, t.Version, t.Rows, t.Bytes, t.Files, tx.Now, j.ActorName, j.ID, t.Deleted)
+		WHERE id = $1 AND location = $2 AND deleted_at IS NULL`, t.ID, base.Location, t.Location, t.Version, t.Rows, t.Bytes, t.Files, t.ChangedAt, j.ActorName, j.ID, t.Deleted)
 	if err == nil && n != 1 {
 		err = fault.Newf(fault.Conflict, "storage.tables.moved", "Table %s changed meanwhile. This job changed nothing; start it again.", t.TextID)
 	}
@@ -278,7 +279,7 @@ func addVersion(tx *db.Tx, scope access.Project, t Table, m move) error {
 		rows_added, rows_changed, rows_removed, rows_count, size_bytes, columns, primary_key, source, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		t.ID, t.Version, snapshot, schema, st.Location, j.Operation, j.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), j.ActorName,
-		m.rowsAdded(), m.rowsChanged(), m.rowsRemoved(), t.Rows, t.Bytes, string(columns), string(key), m.source, tx.Now)
+		m.rowsAdded(), m.rowsChanged(), m.rowsRemoved(), t.Rows, t.Bytes, string(columns), string(key), m.source, t.ChangedAt)
 	return err
 }
 

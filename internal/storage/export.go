@@ -152,13 +152,9 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	var t Table
-	var next time.Time
 	err := s.db.View(ctx, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, run.Job)
 		if err != nil {
-			return err
-		}
-		if next, err = unseen(tx, scope, run.Job.Table); err != nil { // before the table: what ends in between is in both
 			return err
 		}
 		t, err = s.meant(tx, scope, run.Job)
@@ -173,7 +169,7 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 	}
 	defer func() { _ = view.Close() }()
 	f := File{Name: fmt.Sprintf("%s-v%d.%s", t.Name, t.Version, p.Format), key: fmt.Sprintf("files/%d/%s", run.Job.Project, id.Short()), ActorName: run.Job.ActorName}
-	done := exported{table: t, next: next, file: &f}
+	done := exported{table: t, file: &f}
 	if done.rows, done.plain, err = s.writeExport(ctx, run, view, p, &f); err != nil {
 		return changeFault(t, err)
 	}
@@ -184,21 +180,9 @@ func (s *Service) RunExport(ctx context.Context, run *jobs.Run) error {
 	return err
 }
 
-// unseen is the time since when there may be changes of a table that its current version
-// does not have: rows carry the time at which the job that writes them began with them.
-func unseen(tx *db.Tx, scope access.Project, table string) (time.Time, error) {
-	began, err := db.One(tx, func(r db.Row) (at time.Time, err error) { return at, r.Scan(db.Time(&at)) },
-		"SELECT MIN(started_at) FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing') AND class = 'storage'", serialKey(scope.Branch(), table))
-	if began.IsZero() || began.After(tx.Now) {
-		began = tx.Now
-	}
-	return began, err
-}
-
 // exported is what an export has written.
 type exported struct {
 	table       Table
-	next        time.Time // since when to ask for what changes after it
 	file        *File
 	rows, plain int64
 }
@@ -217,8 +201,11 @@ func (e exported) commit(tx *db.Tx, run *jobs.Run) error {
 		return err
 	}
 	says := fmt.Sprintf("exported %d rows of table %s, version %d, into file %d (%s, %d bytes, SHA-256 %s)", e.rows, t.TextID, t.Version, f.ID, f.Name, f.Bytes, f.SHA256)
+	// Since when to ask for what this export lacks. Rows carry the time at which their load began to write them, which is
+	// never before the change that it follows: this version, or a later one.
+	next := t.ChangedAt.UnixMicro()
 	res, err := told(tx, scope, run, "tableExported", t, says, map[string]any{"fileId": f.ID, "fileName": f.Name, "sizeBytes": f.Bytes,
-		"uncompressedBytes": e.plain, "sha256": f.SHA256, "rows": e.rows, "version": t.Version, "nextChangedSince": e.next.UnixMicro()})
+		"uncompressedBytes": e.plain, "sha256": f.SHA256, "rows": e.rows, "version": t.Version, "nextChangedSince": next})
 	if err != nil {
 		return err
 	}

@@ -127,3 +127,48 @@ func TestExportsGoOn(t *testing.T) {
 		t.Errorf("the exports have %s", s)
 	}
 }
+
+// TestClockPutBack: what is loaded after the clock was put back comes after what was there,
+// and no export misses it.
+func TestClockPutBack(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	q.run(q.load("t", "n\n1\n", storage.Load{}))
+	_, since := q.exported(q.run(q.export("t", time.Time{}))[0])
+	q.Clock.Forward(-2 * time.Hour)
+	for _, n := range []string{"2", "3"} {
+		if j := q.run(q.load("t", "n\n"+n+"\n", storage.Load{Append: true}))[0]; j.State != jobs.Success {
+			t.Fatalf("a load after the clock was put back ends in %s: %s", j.State, j.ErrorMessage)
+		}
+	}
+	text, since := q.exported(q.run(q.export("t", since))[0])
+	if text != "n 2 3" {
+		t.Errorf("the export of changes has %q", text)
+	}
+	q.run(q.ask(func(tx *db.Tx) (jobs.Job, error) {
+		return q.App.Storage.CreateSnapshot(tx, q.scope, bucket+".t", "put back")
+	}))
+	table := q.table("t")
+	var versions []storage.Version
+	var snapshots []storage.Snapshot
+	q.View(func(tx *db.Tx) (err error) {
+		if versions, err = q.App.Storage.Versions(tx, q.scope, table, storage.VersionFilter{Limit: 10}); err != nil {
+			return err
+		}
+		snapshots, err = q.App.Storage.Snapshots(tx, q.scope, table, storage.SnapshotFilter{From: versions[0], Limit: 10})
+		return err
+	})
+	for i := 1; i < len(versions); i++ {
+		if versions[i].CreatedAt.After(versions[i-1].CreatedAt) {
+			t.Errorf("version %d is of %s, version %d of %s", versions[i].Number, versions[i].CreatedAt, versions[i-1].Number, versions[i-1].CreatedAt)
+		}
+	}
+	if len(versions) != 3 || len(snapshots) != 1 {
+		t.Errorf("%d versions and, of the last, %d snapshots", len(versions), len(snapshots))
+	}
+	q.Clock.Forward(3 * time.Hour)
+	q.run(q.load("t", "n\n4\n", storage.Load{Append: true}))
+	if text, _ = q.exported(q.run(q.export("t", since))[0]); !strings.HasSuffix(text, " 4") {
+		t.Errorf("when the clock has caught up, the export of changes has %q", text)
+	}
+}

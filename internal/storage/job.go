@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"steward/internal/access"
 	"steward/internal/audit"
@@ -83,6 +84,15 @@ func (s *Service) flip(ctx context.Context, run *jobs.Run, fn func(*db.Tx) error
 	err := s.db.Update(ctx, fn)
 	s.log.Debug("commit: flipped", "job", run.Job.ID, "operation", run.Job.Operation, "error", err)
 	return err
+}
+
+// later is the later of two times. Where one follows the other it stays so, even when the
+// clock was put back meanwhile.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // weight is the priority of a job by the bytes that it reads: somebody may be waiting

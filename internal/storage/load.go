@@ -311,7 +311,7 @@ func (s *Service) stage(ctx context.Context, run *jobs.Run, p loadParams, file F
 		mode = engine.Append
 	}
 	staged, err := s.engine.Load(ctx, engine.Load{
-		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: in.source, Job: run.Job.ID, Time: s.db.Now(), DropColumns: p.DropColumns,
+		Folder: table.Folder, Base: table.Location, Mode: mode, Key: key, Source: in.source, Job: run.Job.ID, Time: later(s.db.Now(), table.ChangedAt), DropColumns: p.DropColumns,
 		Progress: func(n, _ int64) { in.rows.Store(n) },
 	})
 	if err != nil {

@@ -186,7 +186,7 @@ func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
 		_, err = tx.Exec(`INSERT INTO snapshots (id, table_id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key,
 			job_id, user_id, token_id, actor_name, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 			id, table.ID, p.Description, now.Number, now.SnapshotID, now.SchemaID, table.Rows, table.Bytes, string(columns), string(key),
-			run.Job.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), run.Job.ActorName, tx.Now)
+			run.Job.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), run.Job.ActorName, later(tx.Now, now.CreatedAt))
 		if err != nil {
 			return jobs.Result{}, err
 		}

@@ -56,7 +56,7 @@ func (f Field) attrs() templ.Attributes {
 		out["autofocus"] = true
 	}
 	if f.Type == "datetime-local" {
-		out["step"] = "1" // to the second
+		out["step"] = "any" // as precise as the value
 	}
 	if f.Plain {
 		out["spellcheck"] = "false"

@@ -150,7 +150,7 @@ func (c *Console) nextExport(s access.Project, j jobs.Job, about storage.Subject
 
 // exportQuery is an export as the form's address says it.
 func exportQuery(e storage.Export) url.Values {
-	q := url.Values{"since": {e.Since.Format("2006-01-02T15:04:05")}, "format": {string(e.Format)}}
+	q := url.Values{"since": {e.Since.Format("2006-01-02T15:04:05.000")}, "format": {string(e.Format)}}
 	if e.Formulas {
 		q.Set("formulas", "guard")
 	}

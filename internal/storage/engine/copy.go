@@ -35,6 +35,9 @@ func (e *Engine) Copy(ctx context.Context, c Copy) (*Staged, error) {
 		if err != nil {
 			return nil, err
 		}
+		if source, err = files.pastOf(source); err != nil {
+			return nil, err
+		}
 		snapshot, _, err := version(source, c.Snapshot, c.Schema)
 		if err != nil {
 			return nil, err

@@ -42,6 +42,7 @@ type files struct {
 
 	largeFile int64 // bytes of a data file that is not put together with others
 	told      func(folder string)
+	now, last int64 // when the past of the table was made to end, and when it ended; 0 if that is the same
 
 	mu      sync.Mutex
 	created []string // keys

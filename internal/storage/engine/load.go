@@ -176,12 +176,9 @@ func prepare(files *files, l Load) (*table.Table, change, error) {
 		return tableOf(files, meta, ""), change, nil
 	}
 
-	t, err := loadTable(files, l.Base)
+	t, err := tableIn(files, l.Folder, l.Base)
 	if err != nil {
 		return nil, change{}, err
-	}
-	if t.Location() != scheme+l.Folder {
-		return nil, change{}, fmt.Errorf("engine: the table at %s does not lie in %s", l.Base, l.Folder)
 	}
 	change, err := planColumns(t.Schema(), t.Metadata().LastColumnID(), l.Source.Header())
 	if err != nil {

@@ -149,6 +149,9 @@ func writeMetadata(files *files, meta table.Metadata, base string, live []liveFi
 	}
 	content, err := json.Marshal(meta)
 	if err == nil {
+		content, err = files.restored(content)
+	}
+	if err == nil {
 		content, err = withOutline(content, meta, live)
 	}
 	if err != nil {

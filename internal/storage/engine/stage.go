@@ -34,7 +34,7 @@ func tableIn(files *files, folder, base string) (*table.Table, error) {
 	if t.Location() != scheme+folder {
 		return nil, fmt.Errorf("engine: the table at %s does not lie in %s", base, folder)
 	}
-	return t, nil
+	return files.pastOf(t)
 }
 
 // stageMetadata stages a change of metadata alone, none if there are no updates.
