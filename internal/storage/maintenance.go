@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -180,13 +181,67 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 	for _, t := range due { // each by itself, so that nobody else waits for all
 		err = errors.Join(err, s.db.Update(ctx, func(tx *db.Tx) error { return s.once(tx, t, TableTrim, tx.Now) }))
 	}
-	if err = errors.Join(failed, err); err != nil {
+	again, asking := s.compactAgain(ctx)
+	if err = errors.Join(failed, err, asking); err != nil {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": len(due)},
-			Says: fmt.Sprintf("Purged %d things from the trash and had %d tables trimmed.", purged, len(due))})
+		return run.Complete(tx, jobs.Result{Results: map[string]any{"purged": purged, "trimmed": len(due), "compactedAgain": again},
+			Says: fmt.Sprintf("Purged %d things from the trash, had %d tables trimmed, and asked again for %d compactions that had failed.", purged, len(due), again)})
 	})
+}
+
+// compactionPause is how long a compaction that failed is let be: what stood in its way
+// may be over then, and a damaged table does not keep the program busy.
+const compactionPause = 6 * time.Hour
+
+// compactAgain asks for the compactions that have failed and that tables still need: a
+// table that nobody changes any more would never be compacted otherwise.
+func (s *Service) compactAgain(ctx context.Context) (asked int, err error) {
+	type failure struct {
+		table tableParams
+		at    time.Time
+	}
+	var failures []failure
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		failures, err = db.All(tx, func(r db.Row) (f failure, err error) {
+			var params string
+			if err := r.Scan(&params, db.Time(&f.at)); err != nil {
+				return f, err
+			}
+			return f, json.Unmarshal([]byte(params), &f.table)
+		}, `SELECT params, finished_at FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND state = 'error' AND operation = $1
+			ORDER BY created_at DESC, id DESC LIMIT `+fmt.Sprint(maintainMost), TableCompact)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	seen := map[int64]bool{}
+	for _, f := range failures { // the last one of each table comes first
+		if seen[f.table.Table] {
+			continue
+		}
+		seen[f.table.Table] = true
+		if s.db.Now().Sub(f.at) < compactionPause {
+			continue
+		}
+		needed := false
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			t, err := anyTable(tx, f.table.Table)
+			if needed = err == nil && t.TrashedAt.IsZero() && engine.Crowded(t.Files, t.Rows, t.Deleted); !needed {
+				return err
+			}
+			return s.once(tx, t, TableCompact, tx.Now)
+		})
+		if err != nil && !fault.Is(err, fault.NotFound) { // purged meanwhile
+			return asked, err
+		}
+		if needed {
+			asked++
+		}
+	}
+	return asked, nil
 }
 
 // expireTrash purges what is in the trash past its time, each thing by itself: one that

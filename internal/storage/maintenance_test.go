@@ -1,11 +1,13 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +195,63 @@ func TestCompaction(t *testing.T) {
 		if rows := strings.Split(p.rowsOf("drops", n), "\n"); int64(len(rows)) != n {
 			t.Errorf("version %d has %d rows", n, len(rows))
 		}
+	}
+}
+
+// TestCompactionAgain: a compaction that failed for good is asked for again by the round of
+// maintenance, though nobody changes the table any more, and not all the time.
+func TestCompactionAgain(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	rounds := func() {
+		t.Helper()
+		q.Update(func(tx *db.Tx) error {
+			_, err := q.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: storage.Maintain, Params: struct{}{}})
+			return err
+		})
+		if err := q.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := func() (list []string) {
+		q.View(func(tx *db.Tx) (err error) {
+			list, err = db.All(tx, db.Scalar[string], "SELECT state FROM jobs WHERE operation = $1 ORDER BY id", storage.TableCompact)
+			return err
+		})
+		return list
+	}
+	for i := 0; len(states()) == 0; i++ {
+		q.run(q.load("t", fmt.Sprintf("a\n%d\n", i), storage.Load{Append: true}))
+	}
+	before := q.table("t")
+	broken := func(context.Context, *jobs.Run) error { return errors.New("no space left on device") }
+	free := func(*db.Tx, jobs.Job) error { return nil }
+	q.App.Jobs.Handle(map[string]jobs.Handler{storage.TableCompact: broken, storage.Maintain: q.App.Storage.RunMaintain}, free)
+	for i := 0; states()[0] != "error"; i++ {
+		if i == 50 {
+			t.Fatalf("the compaction is %s", states())
+		}
+		if err := q.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+		q.Clock.Forward(time.Hour)
+	}
+	rounds()
+	if got := states(); len(got) != 1 {
+		t.Errorf("right after the failure the compactions are %q", got)
+	}
+	q.Clock.Forward(7 * time.Hour)
+	q.App.Jobs.Handle(map[string]jobs.Handler{storage.TableCompact: q.App.Storage.RunCompact, storage.Maintain: q.App.Storage.RunMaintain}, free)
+	rounds()
+	if got := states(); !slices.Equal(got, []string{"error", "success"}) {
+		t.Errorf("the compactions are %q", got)
+	}
+	if now := q.table("t"); now.Files >= before.Files || now.Version != before.Version {
+		t.Errorf("%d files, were %d", now.Files, before.Files)
+	}
+	rounds()
+	if got := states(); len(got) != 2 {
+		t.Errorf("it is compacted although it need not be: %q", got)
 	}
 }
 

@@ -24,7 +24,17 @@ const (
 // NeedsCompaction tells whether the table has so many small files or deleted
 // rows that [Engine.Compact] makes reading it clearly faster.
 func (s *Staged) NeedsCompaction() bool {
-	return s.smallFiles >= manyFiles || s.Deleted >= manyDeleted && s.Deleted*10 >= s.Rows+s.Deleted
+	return s.smallFiles >= manyFiles || muchDeleted(s.Rows, s.Deleted)
+}
+
+// Crowded tells by the figures of a table whether it may need compaction: where it does
+// not, it needs none.
+func Crowded(files, rows, deleted int64) bool {
+	return files >= manyFiles || muchDeleted(rows, deleted)
+}
+
+func muchDeleted(rows, deleted int64) bool {
+	return deleted >= manyDeleted && deleted*10 >= rows+deleted
 }
 
 // smallTogether returns how many files stand in the longest line of small files
