@@ -308,6 +308,44 @@ func TestTrimSparesReaders(t *testing.T) {
 	}
 }
 
+// TestPurgeLeavesNoFolder: of a table that is purged nothing stays, and the sweep finds the
+// empty folders that are left from before.
+func TestPurgeLeavesNoFolder(t *testing.T) {
+	t.Parallel()
+	p := history(t)
+	p.loadText("gone", "a\none\n", false)
+	p.loadText("stays", "a\none\n", false)
+	folder := func(table storage.Table) string { return filepath.Join(p.App.Config.StoreDir(), table.Folder) }
+	gone, stays := folder(p.table("gone")), folder(p.table("stays"))
+	p.do(func(tx *db.Tx) (jobs.Job, error) { return p.App.Storage.DropTable(tx, p.scope, bucket+".gone") })
+	p.Update(func(tx *db.Tx) error {
+		list, err := p.App.Storage.Trash(tx, p.scope, storage.TrashFilter{Limit: 1})
+		if err == nil {
+			_, err = p.App.Storage.Purge(tx, p.scope, list[0].ID)
+		}
+		return err
+	})
+	p.system(storage.Maintain) // waits for the removal, too
+	if _, err := os.Stat(gone); !os.IsNotExist(err) {
+		t.Errorf("the folder of the purged table: %v", err)
+	}
+	left := filepath.Join(p.App.Config.StoreDir(), "tables/999999")
+	if err := os.MkdirAll(filepath.Join(left, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-72 * time.Hour)
+	if err := os.Chtimes(left, old, old); err != nil {
+		t.Fatal(err)
+	}
+	p.system(storage.Sweep)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("the empty folder of a table that was purged before: %v", err)
+	}
+	if _, err := os.Stat(stays); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSweep: files that nothing refers to go when they are old, those of tables and those
 // that were uploaded; a table that is being
 // made of another one's old files keeps them.

@@ -33,9 +33,11 @@ var (
 type Local struct {
 	root *os.Root
 
-	// folders serializes the making of folders: whoever finds a folder
-	// existing may rely on it being durable.
+	// folders serializes the making and removing of folders: whoever finds one that this
+	// process knows may rely on it being durable.
 	folders sync.Mutex
+	known   map[string]bool
+	synced  func(folder string) // told of each folder whose names were made durable; nil but in tests
 }
 
 // OpenLocal opens the store in the folder dir and creates the folder, for its
@@ -44,11 +46,14 @@ func OpenLocal(dir string) (*Local, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("blob: open store: %w", err)
 	}
+	if err := syncAbove(dir); err != nil {
+		return nil, fmt.Errorf("blob: open store: %w", err)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("blob: open store: %w", err)
 	}
-	return &Local{root: root}, nil
+	return &Local{root: root, known: map[string]bool{}}, nil
 }
 
 // Close releases the folder. Files and writers that are open stay usable, but
@@ -64,11 +69,12 @@ func (l *Local) Create(ctx context.Context, key string) (*Writer, error) {
 	if err := check(ctx, key); err != nil {
 		return nil, fmt.Errorf("blob: create %q: %w", key, err)
 	}
-	if err := l.makeFolder(path.Dir(key)); err != nil {
-		return nil, fmt.Errorf("blob: create %q: %w", key, err)
-	}
 	temp := temporaryName(path.Dir(key))
-	file, err := l.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	var file *os.File
+	err := l.inFolder(path.Dir(key), func() (err error) {
+		file, err = l.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("blob: create %q: %w", key, err)
 	}
@@ -158,11 +164,13 @@ func (l *Local) Link(ctx context.Context, from, to string) error {
 	if err := errors.Join(check(ctx, from), check(ctx, to)); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, err)
 	}
-	if err := l.makeFolder(path.Dir(to)); err != nil {
-		return fmt.Errorf("blob: link %q to %q: %w", from, to, err)
-	}
 	failpoint.Step("blob: link")
-	if err := l.root.Link(from, to); err != nil {
+	if err := l.inFolder(path.Dir(to), func() error {
+		if _, err := l.root.Stat(from); err != nil {
+			return known(err)
+		}
+		return l.root.Link(from, to)
+	}); err != nil {
 		return fmt.Errorf("blob: link %q to %q: %w", from, to, known(err))
 	}
 	now := time.Now()
@@ -188,49 +196,6 @@ func (l *Local) Walk(ctx context.Context, prefix string, fn func(key string, siz
 		}
 		return fn(name, info.Size(), info.ModTime())
 	})
-}
-
-// Folders calls fn with the name of each folder right below the one with a key, and when
-// something last came into it or went. A folder that is not there has none. An error of fn ends it and is returned as it is.
-func (l *Local) Folders(ctx context.Context, key string, fn func(name string, modified time.Time) error) error {
-	if err := check(ctx, key); err != nil {
-		return fmt.Errorf("blob: folders of %q: %w", key, err)
-	}
-	dir, err := l.root.Open(key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("blob: folders of %q: %w", key, err)
-	}
-	defer func() { _ = dir.Close() }() // only read
-	for {
-		entries, err := dir.ReadDir(1000)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("blob: folders of %q: %w", key, err)
-		}
-		for _, e := range entries {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if !e.IsDir() {
-				continue
-			}
-			info, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("blob: folders of %q: %w", key, err)
-			}
-			if err := fn(e.Name(), info.ModTime()); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // Sweep removes the temporary files that crashed processes left behind: those
@@ -289,41 +254,6 @@ func (l *Local) walk(ctx context.Context, prefix string, visit func(name string,
 		}
 		return visit(name, info)
 	})
-}
-
-// makeFolder makes a folder and those above it, each durable before it is used.
-func (l *Local) makeFolder(folder string) error {
-	l.folders.Lock()
-	defer l.folders.Unlock()
-	return l.makeFolderLocked(folder)
-}
-
-func (l *Local) makeFolderLocked(folder string) error {
-	info, err := l.root.Stat(folder)
-	if err == nil && !info.IsDir() {
-		return fmt.Errorf("%q is an object, not a folder: %w", folder, ErrExists)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	above := path.Dir(folder)
-	if err := l.makeFolderLocked(above); err != nil {
-		return err
-	}
-	if err := l.root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return l.syncFolder(above)
-}
-
-// syncFolder makes the names in a folder durable.
-func (l *Local) syncFolder(folder string) error {
-	dir, err := l.root.Open(folder)
-	if err != nil {
-		return err
-	}
-	err = dir.Sync()
-	return errors.Join(err, dir.Close())
 }
 
 // File is an object open for reading. Its bytes never change.

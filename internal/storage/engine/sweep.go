@@ -19,7 +19,8 @@ type Swept struct {
 
 // Sweep removes the files in a table's folder that nothing refers to: neither
 // the metadata at base, nor the metadata files that its log names. All files are
-// removed if base is "", that is, if the table was never made or is no more.
+// removed if base is "", that is, if the table was never made or is no more, and then
+// the folders that are empty.
 //
 // Only files from before the given moment are removed. It must lie further back
 // than the longest change takes, because what a change has written is not
@@ -46,7 +47,11 @@ func (e *Engine) Sweep(ctx context.Context, folder, base string, before time.Tim
 			return Swept{}, fmt.Errorf("engine: sweep %s: %w", folder, err)
 		}
 	}
-	return e.remove(ctx, folder+"/", func(key string, modified time.Time) bool { return !reached[key] && modified.Before(before) })
+	swept, err := e.remove(ctx, folder+"/", func(key string, modified time.Time) bool { return !reached[key] && modified.Before(before) })
+	if err == nil && base == "" {
+		err = e.store.RemoveFolders(ctx, folder)
+	}
+	return swept, err
 }
 
 // SweepMetadata removes the metadata files in a table's folder that are neither the one
