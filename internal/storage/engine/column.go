@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
@@ -25,6 +27,13 @@ const (
 // are left out, because readers would take a part for a value that is there.
 const longestBound = 256
 
+// compressor compresses pages, as many at a time as there are processors. To make one
+// takes longer than to compress the pages of a small load.
+var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(compressionLevel)),
+		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithZeroFrames(true), zstd.WithWindowSize(2*largestPage))
+})
+
 // columnWriter encodes one column, a row group at a time, into pages. The
 // pages of a row group wait in memory for those of the other columns.
 //
@@ -37,7 +46,7 @@ type columnWriter struct {
 	fixed    bool          // values have 8 bytes each, and no length
 	pageSize int           // bytes of values that make a page
 	kept     int           // bytes that its dictionary may keep between row groups
-	codec    *zstd.Encoder // shared with the other columns of a worker
+	codec    *zstd.Encoder // of all columns
 	bounded  bool          // the row groups tell the smallest and the largest value
 
 	// The row group.
@@ -94,7 +103,7 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 	next := 0
 	for len(defined) > 0 {
 		row := 0
-		stop := c.pageSize
+		stop := c.fullPage()
 		if c.cutPages == 0 && c.raw < c.firstPage() {
 			stop = c.firstPage()
 		}
@@ -121,13 +130,23 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 		if c.indexing && c.cutPages == 0 && !c.worthIndexing() {
 			c.toPlain()
 		}
-		if c.raw >= c.pageSize || (c.cutPages == 0 && !c.indexing && c.raw >= c.firstPage()) {
+		if c.raw >= c.fullPage() || (c.cutPages == 0 && !c.indexing && c.raw >= c.firstPage()) {
 			if err := c.cut(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// fullPage is how many bytes of values make a page. Where they stand for themselves it is
+// half of what it is with a dictionary, which makes them small anyway: to see a value, all
+// those of its page are decompressed.
+func (c *columnWriter) fullPage() int {
+	if c.indexing {
+		return c.pageSize
+	}
+	return c.pageSize / 2
 }
 
 // firstPage is how many bytes of values make the first page of a row group, where

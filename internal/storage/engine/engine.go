@@ -39,6 +39,7 @@ type Engine struct {
 	options Options
 	views   *cache[viewKey, *shown]
 	footers *cache[footerKey, *footer]
+	prints  *cache[fingerprintsKey, []fingerprint]
 	buffers *buffers
 }
 
@@ -73,6 +74,7 @@ func New(store *blob.Local, options Options) *Engine {
 	return &Engine{
 		store: store, options: options,
 		views: newCache[viewKey, *shown](viewsLimit), footers: newCache[footerKey, *footer](footersLimit),
+		prints:  newCache[fingerprintsKey, []fingerprint](fingerprintsLimit),
 		buffers: new(buffers),
 	}
 }

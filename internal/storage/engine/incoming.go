@@ -151,13 +151,8 @@ func (in *incoming) spill(ctx context.Context) (err error) {
 		c := &in.chunks[i]
 		rest := c.data
 		for row := range c.rows {
-			for range in.keys {
-				_, _, rest = cutCell(rest)
-			}
-			others := rest
-			for range len(in.sources) - in.keys {
-				_, _, rest = cutCell(rest)
-			}
+			others := cutCells(rest, in.keys)
+			rest = cutCells(others, len(in.sources)-in.keys)
 			ordinal := c.first + int64(row)
 			if err := in.remember(ctx, in.hashes[ordinal], others[:len(others)-len(rest)], ordinal); err != nil {
 				return err

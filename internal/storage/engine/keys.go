@@ -38,6 +38,14 @@ func cutCell(tuple []byte) (cell []byte, null bool, rest []byte) {
 	return tuple[n:end:end], false, tuple[end:]
 }
 
+// cutCells returns what of a tuple follows so many cells.
+func cutCells(tuple []byte, cells int) []byte {
+	for range cells {
+		_, _, tuple = cutCell(tuple)
+	}
+	return tuple
+}
+
 // hash stands for a tuple where many of them are remembered.
 //
 // Two of n different tuples have the same hash with a probability of about
@@ -96,6 +104,15 @@ func (r *tupleReader) read(row int64) error {
 		r.cells[i] = tupleCell{cell, null}
 	}
 	return nil
+}
+
+// fingerprint returns that of the cells that were read.
+func (r *tupleReader) fingerprint() fingerprint {
+	mixed := uint64(0)
+	for _, c := range r.cells {
+		mixed = mixCell(mixed, c.text, c.null)
+	}
+	return fingerprintOf(mixed)
 }
 
 // joined returns the cells that were read as a tuple, which is good until the next call.
@@ -236,40 +253,6 @@ func (f keyFilter) add(key hash) { f[key.Hi%uint64(len(f))] |= 1 << (key.Lo >> 5
 
 // may tells whether a key may be one of those that were added.
 func (f keyFilter) may(key hash) bool { return f[key.Hi%uint64(len(f))]>>(key.Lo>>58)&1 == 1 }
-
-// sieve tells of cells that are certainly not those of some keys, faster than their
-// tuple could be made and looked for. Most keys of a table are not those of an input.
-type sieve []uint64 // as many as a power of two
-
-// newSieve returns a sieve through which about one in sixty other keys falls.
-func newSieve(keys int) sieve {
-	size := 64
-	for size < keys {
-		size *= 2
-	}
-	return make(sieve, size)
-}
-
-// mixCell brings the next cell of a key into a number for all of them, which begins as 0.
-func mixCell(mixed uint64, cell []byte, null bool) uint64 {
-	if null {
-		return xxh3.HashSeed(nil, ^mixed)
-	}
-	return xxh3.HashSeed(cell, mixed)
-}
-
-func (s sieve) add(mixed uint64) { s[mixed>>6&uint64(len(s)-1)] |= 1 << (mixed % 64) }
-
-func (s sieve) may(mixed uint64) bool { return s[mixed>>6&uint64(len(s)-1)]>>(mixed%64)&1 == 1 }
-
-// mayHave tells whether the cells that a reader read may be those of a key.
-func (s sieve) mayHave(r *tupleReader) bool {
-	mixed := uint64(0)
-	for _, c := range r.cells {
-		mixed = mixCell(mixed, c.text, c.null)
-	}
-	return s.may(mixed)
-}
 
 // keyBounds are the smallest and the largest cell of a column, byte by byte.
 // NULL is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/iceberg-go"
@@ -105,7 +106,7 @@ func (e *Engine) upsert(ctx context.Context, files *files, t *table.Table, live 
 	if err := in.read(ctx, l); err != nil {
 		return effect{}, err
 	}
-	u := &upsert{view: v, in: in, ids: ids, gone: newBitmaps()}
+	u := &upsert{view: v, in: in, ids: ids, gone: newBitmaps(), told: make([]atomic.Int64, len(ids)-len(keys))}
 	pass, err := u.match(ctx)
 	if err != nil {
 		return effect{}, err
@@ -148,6 +149,8 @@ type upsert struct {
 	in   *incoming
 	ids  []int    // of the columns of the tuples
 	gone *bitmaps // rows of the table
+
+	told []atomic.Int64 // by column that is not of the key: how many rows it told apart
 }
 
 // match compares the input with the table and returns which of its rows are to be written.
@@ -175,7 +178,7 @@ type keyIndex struct {
 	in     *incoming
 	slots  []uint64 // row + 1, and the first half of its hash's Hi above it; or 0
 	states []rowState
-	sieve  sieve
+	prints fingerprintSet
 	ranges []keyRange // of the first columns of the key
 }
 
@@ -189,7 +192,7 @@ func newKeyIndex(in *incoming) *keyIndex {
 		size *= 2
 	}
 	x := &keyIndex{
-		in: in, slots: make([]uint64, size), states: make([]rowState, in.rows), sieve: newSieve(int(in.rows)),
+		in: in, slots: make([]uint64, size), states: make([]rowState, in.rows), prints: newFingerprintSet(int(in.rows)),
 		ranges: make([]keyRange, min(mostRanges, in.keys)),
 	}
 	for row := range uint32(in.rows) {
@@ -209,7 +212,7 @@ func newKeyIndex(in *incoming) *keyIndex {
 				x.ranges[i].bounds.add(cell)
 			}
 		}
-		x.sieve.add(mixed)
+		x.prints.add(fingerprintOf(mixed))
 		slot := x.slot(in.hashes[row], tuple[:len(tuple)-len(rest)])
 		if x.slots[slot] != 0 {
 			x.states[uint32(x.slots[slot])-1] = rowDuplicate
@@ -322,6 +325,11 @@ func (u *upsert) matchInMemory(ctx context.Context) (pass func(row int64) bool, 
 
 // probeKeys returns the rows of a row group that have a key of the input.
 func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup) ([]keyMatch, error) {
+	name := group.fingerprintsKey(u.ids[:u.in.keys])
+	prints, known := u.view.engine.prints.get(name)
+	if !known {
+		prints = make([]fingerprint, group.rows)
+	}
 	keys, err := newTupleReader(group, u.ids[:u.in.keys])
 	if err != nil {
 		return nil, err
@@ -332,42 +340,56 @@ func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup
 		if row%window == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if group.deleted(row) {
+		if !known {
+			if err := keys.read(row); err != nil {
+				return nil, err
+			}
+			prints[row] = keys.fingerprint()
+		}
+		if !index.prints.has(prints[row]) || group.deleted(row) {
 			continue
 		}
-		if err := keys.read(row); err != nil {
-			return nil, err
-		}
-		if !index.sieve.mayHave(keys) {
-			continue
+		if known {
+			if err := keys.read(row); err != nil {
+				return nil, err
+			}
 		}
 		key := keys.joined()
 		if incoming, ok := index.find(u.in.hasher.sum(key), key); ok {
 			matches = append(matches, keyMatch{row: row, incoming: incoming, same: true})
 		}
 	}
+	if !known && u.remembers(group) {
+		u.view.engine.prints.put(name, prints, fingerprintBytes*group.rows)
+	}
 	return matches, nil
+}
+
+// remembers tells whether the fingerprints of a row group are worth remembering.
+func (u *upsert) remembers(group *rowGroup) bool {
+	rows := group.first + group.rows
+	for _, f := range u.view.live[:group.file.ordinal] {
+		rows += f.data.Count()
+	}
+	return fingerprintBytes*rows <= fingerprintsLimit/2
 }
 
 // compareCells compares rows of a row group with those of the input that have
 // the same key: column by column, each only for the rows that were equal so
-// far. Where these are few, only the pages that have them are read.
+// far. Where these are few, only the pages that have them are read. The column
+// that told most rows apart in other row groups comes first, because rows are
+// often changed in the same one.
 func (u *upsert) compareCells(ctx context.Context, group *rowGroup, matches []keyMatch) error {
 	equal := make([]int, len(matches)) // of the matches
 	rests := make([][]byte, len(matches))
 	rows := make([]int64, len(matches))
 	for i, m := range matches {
 		equal[i] = i
-		rests[i] = u.in.tuple(m.incoming)
-		for range u.in.keys {
-			_, _, rests[i] = cutCell(rests[i])
-		}
+		rests[i] = cutCells(u.in.tuple(m.incoming), u.in.keys)
 	}
-	for _, id := range u.ids[u.in.keys:] {
-		if len(equal) == 0 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
+	others := u.ids[u.in.keys:]
+	compare := func(column int, wanted func(match int) (cell []byte, null bool)) error {
+		if err := ctx.Err(); err != nil || len(equal) == 0 {
 			return err
 		}
 		rows = rows[:0]
@@ -375,23 +397,59 @@ func (u *upsert) compareCells(ctx context.Context, group *rowGroup, matches []ke
 			rows = append(rows, matches[i].row)
 		}
 		kept := 0
-		err := visit(group, id, rows, func(n int, cell parquet.ByteArray, null bool) {
+		err := visit(group, others[column], rows, func(n int, cell parquet.ByteArray, null bool) {
 			i := equal[n]
-			wanted, wantedNull, rest := cutCell(rests[i])
-			rests[i] = rest
-			if null != wantedNull || string(cell) != string(wanted) {
+			want, wantNull := wanted(i)
+			if null != wantNull || string(cell) != string(want) {
 				matches[i].same = false
 				return
 			}
 			equal[kept] = i
 			kept++
 		})
+		u.told[column].Add(int64(len(equal) - kept))
+		equal = equal[:kept]
+		return err
+	}
+
+	first := u.telling()
+	if first >= 0 {
+		err := compare(first, func(match int) (cell []byte, null bool) {
+			cell, null, _ = cutCell(cutCells(rests[match], first))
+			return cell, null
+		})
 		if err != nil {
 			return err
 		}
-		equal = equal[:kept]
+	}
+	for column := range others {
+		if column == first {
+			for _, i := range equal {
+				rests[i] = cutCells(rests[i], 1)
+			}
+			continue
+		}
+		err := compare(column, func(match int) (cell []byte, null bool) {
+			cell, null, rests[match] = cutCell(rests[match])
+			return cell, null
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// telling returns the column, not of the key, that told most rows apart so far; -1 if
+// none did.
+func (u *upsert) telling() int {
+	first, most := -1, int64(0)
+	for column := range u.told {
+		if n := u.told[column].Load(); n > most {
+			first, most = column, n
+		}
+	}
+	return first
 }
 
 // place64 is where a row stands, as an entry has it: the file, and the position in it.

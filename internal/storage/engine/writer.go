@@ -9,7 +9,6 @@ import (
 
 	pqschema "github.com/apache/arrow-go/v18/parquet/schema"
 	"github.com/apache/iceberg-go"
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
 	"steward/internal/storage/csv"
@@ -65,18 +64,13 @@ func startWriter(ctx context.Context, g *errgroup.Group, create func() (*dataFil
 	// A goroutine for each column lets the scheduler even out narrow and wide
 	// ones. With very many columns there is nothing left to even out.
 	workers := min(schema.NumColumns(), 8*runtime.GOMAXPROCS(0))
-	codecs := make([]*zstd.Encoder, workers)
-	for i := range codecs {
-		codec, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(compressionLevel)),
-			zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithWindowSize(2*largestPage))
-		if err != nil {
-			return nil, err
-		}
-		codecs[i] = codec
+	codec, err := compressor()
+	if err != nil {
+		return nil, err
 	}
 	for i := range schema.NumColumns() {
 		fixed := reserved(schema.Column(i).Name())
-		w.columns = append(w.columns, newColumnWriter(fixed, schema.NumColumns(), codecs[i%workers]))
+		w.columns = append(w.columns, newColumnWriter(fixed, schema.NumColumns(), codec))
 	}
 	for range workers {
 		w.queues = append(w.queues, make(chan task, 8))
