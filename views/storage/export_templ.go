@@ -87,7 +87,7 @@ func ExportPage(m Export) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.ErrorSummary(m.Errors, "since", "limit", "format").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.ErrorSummary(m.Errors, "column", "since", "limit", "order", "columns", "format").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -160,11 +160,11 @@ func ExportPage(m Export) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " <fieldset class=\"toolbar\"><legend class=\"vh\">Order</legend>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " <fieldset class=\"toolbar\" id=\"order\" tabindex=\"-1\"><legend class=\"vh\">Order</legend>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.SelectFilter(ui.Select{Name: "order", Label: "Order by", Value: m.Order.Column, Options: columnOptions("In stored order", m.Names)}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = columnFilter(ui.Select{Name: "order", Label: "Order by", Value: m.Order.Column}, "In stored order", m.Names).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

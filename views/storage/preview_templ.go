@@ -369,7 +369,7 @@ func previewForm(m Preview) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.ErrorSummary(m.Errors).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.ErrorSummary(m.Errors, "column", "order", "columns").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -383,11 +383,11 @@ func previewForm(m Preview) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<fieldset class=\"toolbar\"><legend class=\"vh\">Order</legend>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<fieldset class=\"toolbar\" id=\"order\" tabindex=\"-1\"><legend class=\"vh\">Order</legend>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.SelectFilter(ui.Select{Name: "order", Label: "Order by", Value: m.Order.Column, Options: columnOptions("In stored order", m.Names)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = columnFilter(ui.Select{Name: "order", Label: "Order by", Value: m.Order.Column}, "In stored order", m.Names).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

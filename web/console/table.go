@@ -329,7 +329,7 @@ func conditionsOf(p url.Values, names []string, errs ui.Errors) (shown []view.Co
 		shown = append(shown, cond)
 		op, ok := engine.ParseOp(cond.Op)
 		if !ok {
-			errs["op"] = "Choose how " + column + " is compared."
+			errs["column"] = "Choose how " + column + " is compared."
 			continue
 		}
 		number := cond.As == "number" && op != engine.IsNull && op != engine.IsNotNull
@@ -343,10 +343,10 @@ func conditionsOf(p url.Values, names []string, errs ui.Errors) (shown []view.Co
 // orderOf reads the fields order, direction and orderAs.
 func orderOf(p url.Values, names []string, errs ui.Errors) (view.Order, []engine.Order) {
 	column := p.Get("order")
-	if column == "" || unknown(names, errs, "order", column) {
-		return view.Order{}, nil
-	}
 	o := view.Order{Column: column, Direction: p.Get("direction"), As: p.Get("orderAs")}
+	if column == "" || unknown(names, errs, "order", column) {
+		return o, nil
+	}
 	return o, []engine.Order{{Column: column, Descending: o.Direction == "desc", Number: o.As == "number"}}
 }
 
