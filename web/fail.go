@@ -17,6 +17,7 @@ import (
 	"steward/internal/fault"
 	viewerrors "steward/views/errors"
 	"steward/views/paths"
+	"steward/views/ui"
 )
 
 // statuses is the mapping of faults to HTTP.
@@ -112,6 +113,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 	page := viewerrors.Error{Status: status, RequestID: audit.RequestOf(r.Context()).ID}
 	if f.Code != "notFound" { // one answer for all that nobody may know of, whatever the reason
 		page.Message = f.Message
+		page.Back = wayOn(r, f)
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {
 		page.Theme = v.User.Theme
@@ -122,6 +124,21 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		return nil
 	}
 	return viewerrors.Page(page).Render(r.Context(), c.Response())
+}
+
+// wayOn leads on from an error that somebody met who may be in the project of the address:
+// to the page without what the address asked of it, or to the project.
+func wayOn(r *http.Request, f *fault.Error) ui.Link {
+	if f.Kind == fault.Invalid && r.Method == http.MethodGet && r.URL.RawQuery != "" {
+		return ui.Link{Label: "Open the page afresh", URL: r.URL.EscapedPath()}
+	}
+	rest, ok := strings.CutPrefix(r.URL.Path, paths.Projects()+"projects/")
+	number, _, _ := strings.Cut(rest, "/")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil {
+		return ui.Link{}
+	}
+	return ui.Link{Label: "Go to the project", URL: paths.Project(id)}
 }
 
 // WantsJSON reports whether a request asks for JSON rather than a page.

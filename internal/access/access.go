@@ -4,6 +4,9 @@
 package access
 
 import (
+	"fmt"
+	"strings"
+
 	"steward/internal/fault"
 )
 
@@ -176,7 +179,26 @@ func (s Project) Require(p Permission, isOwn bool) error {
 	if s.facts.Role == "" {
 		return fault.New(fault.Forbidden, "access.join", "Join the project first. A member of its organization may do so, or may be invited.")
 	}
-	return fault.Newf(fault.Forbidden, "access.role", "Your role here is %s. It does not include: %s.", s.facts.Role.Label(), what[p])
+	says := fmt.Sprintf("Your role here is %s. It does not let you %s.", s.facts.Role.Label(), what[p])
+	if roles := s.holders(p); len(roles) > 0 {
+		says += " Roles that do: " + strings.Join(roles, ", ") + "."
+	}
+	return fault.New(fault.Forbidden, "access.role", says)
+}
+
+// holders are the roles of this kind of project that hold a permission whatever it is
+// used on.
+func (s Project) holders(p Permission) (roles []string) {
+	kind := []Role{Share, Admin, Guest, ReadOnly}
+	if s.place.Governed {
+		kind = []Role{Developer, Reviewer, ProductionManager, ReadOnly}
+	}
+	for _, r := range kind {
+		if inProject[p][r.column()] == yes {
+			roles = append(roles, r.Label())
+		}
+	}
+	return roles
 }
 
 // Above are what the actor is to an organization, a maintainer and the installation.
