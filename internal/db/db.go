@@ -27,9 +27,10 @@ type DB struct {
 	writer  *sql.DB // SQLite: one connection, so that writers queue instead of failing
 	reader  *sql.DB
 	pool    *pgxpool.Pool // beneath writer, on PostgreSQL
+	turns   turns         // SQLite: of the writers
 	ids     ids
 	now     func() time.Time
-	commit  func(time.Duration)
+	timed   func(time.Duration)
 }
 
 // Options are the parts of a DB that a caller may replace.
@@ -42,7 +43,7 @@ type Options struct {
 // can be relied on: SQLite at least 3.51.3 (earlier versions may corrupt a WAL file),
 // PostgreSQL at least 15 and with C collation. It does not migrate.
 func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
-	d := &DB{now: o.Now, commit: o.Committed}
+	d := &DB{now: o.Now, timed: o.Committed}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -89,13 +90,14 @@ func (d *DB) Ping(ctx context.Context) error { return d.reader.PingContext(ctx) 
 
 // Tx is one transaction. It lives inside the function that View or Update calls.
 type Tx struct {
-	Now      time.Time // the same for the whole transaction
-	ctx      context.Context
-	tx       *sql.Tx
-	db       *DB
-	trace    *Trace
-	onCommit []func()
-	blocks   map[string]*block
+	Now        time.Time // the same for the whole transaction
+	ctx        context.Context
+	statements context.Context // that statements run under
+	tx         *sql.Tx
+	db         *DB
+	trace      *Trace
+	onCommit   []func()
+	blocks     map[string]*block
 }
 
 // Context is the context that the transaction runs under.
@@ -106,32 +108,36 @@ func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
 
 // View runs fn in a read-only transaction that sees one state of the database.
 func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := d.begin(ctx, d.reader, d.dialect.viewOptions)
+	tx, err := d.reader.BeginTx(ctx, d.dialect.viewOptions)
 	if err != nil {
-		return err
+		return d.dialect.translate(err)
 	}
-	defer func() { _ = tx.tx.Rollback() }()
-	return fn(tx)
+	defer func() { _ = tx.Rollback() }()
+	return fn(d.in(ctx, tx))
 }
 
 // Update runs fn in a read-write transaction and commits when fn returns nil. Where
-// the database reports that concurrent transactions collided, fn runs again, up to
+// transactions that run at the same time got in each other's way, fn runs again, up to
 // four times, so it must have no effect outside the transaction (see Tx.OnCommit).
+//
+// On SQLite those who wait for their turn to write share a commit, so that each of them
+// is durable without waiting for the disk on its own. An error of one is an error of that
+// one alone.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range 4 {
 		if attempt > 0 {
 			select {
 			case <-ctx.Done():
-				return err
+				return d.dialect.translate(err)
 			case <-time.After(time.Duration(attempt*attempt) * 10 * time.Millisecond):
 			}
 		}
-		if err = d.update(ctx, fn); err == nil || !d.dialect.collided(err) {
+		if err = d.dialect.update(d, ctx, fn); err == nil || !d.dialect.collided(err) {
 			return err
 		}
 	}
-	return err
+	return d.dialect.translate(err)
 }
 
 var errUncertain = errors.New("db: the commit was not acknowledged")
@@ -140,49 +146,65 @@ var errUncertain = errors.New("db: the commit was not acknowledged")
 // stand nevertheless: when the connection broke, nobody can tell.
 func Uncertain(err error) bool { return errors.Is(err, errUncertain) }
 
-func (d *DB) update(ctx context.Context, fn func(*Tx) error) error {
-	tx, err := d.begin(ctx, d.writer, nil)
+// updateAlone is one attempt at an Update in a transaction of its own.
+func (d *DB) updateAlone(ctx context.Context, fn func(*Tx) error) error {
+	raw, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
+		return d.dialect.translate(err)
+	}
+	defer func() { _ = raw.Rollback() }()
+	tx := d.in(ctx, raw)
+	if err := tx.run(fn); err != nil {
 		return err
 	}
-	defer func() { _ = tx.tx.Rollback() }()
-	first, _ := ctx.Value(firstKey{}).(*first)
-	if first != nil && !first.done.Load() {
+	if err := d.commit(raw); err != nil {
+		return err
+	}
+	tx.committed()
+	return nil
+}
+
+// in is a transaction as its functions see it.
+func (d *DB) in(ctx context.Context, raw *sql.Tx) *Tx {
+	tx := &Tx{Now: d.Now(), ctx: ctx, statements: ctx, tx: raw, db: d}
+	tx.trace, _ = ctx.Value(traceKey{}).(*Trace)
+	return tx
+}
+
+// run calls fn, and what has to be done first.
+func (tx *Tx) run(fn func(*Tx) error) error {
+	if first, _ := tx.ctx.Value(firstKey{}).(*first); first != nil && !first.done.Load() {
 		if err := first.fn(tx); err != nil {
 			return err
 		}
 		tx.OnCommit(func() { first.done.Store(true) })
 	}
-	if err := fn(tx); err != nil {
-		return err
-	}
+	return fn(tx)
+}
+
+// commit makes a transaction durable.
+func (d *DB) commit(tx *sql.Tx) error {
 	start := time.Now()
 	failpoint.Step("db: commit")
-	if err := tx.tx.Commit(); err != nil {
+	if err := tx.Commit(); err != nil {
 		if c := d.dialect.classify(err); c != causeOther && c != causeGone { // the database itself says no
 			return d.dialect.translate(err)
 		}
 		return errors.Join(errUncertain, d.dialect.translate(err))
 	}
 	failpoint.Step("db: committed")
-	if d.commit != nil {
-		d.commit(time.Since(start))
-	}
-	d.ids.keep(tx.blocks)
-	for _, fn := range tx.onCommit {
-		fn()
+	if d.timed != nil {
+		d.timed(time.Since(start))
 	}
 	return nil
 }
 
-func (d *DB) begin(ctx context.Context, pool *sql.DB, o *sql.TxOptions) (*Tx, error) {
-	tx, err := pool.BeginTx(ctx, o)
-	if err != nil {
-		return nil, d.dialect.translate(err)
+// committed does what follows a commit.
+func (tx *Tx) committed() {
+	tx.db.ids.keep(tx.blocks)
+	for _, fn := range tx.onCommit {
+		fn()
 	}
-	t := &Tx{Now: d.Now(), ctx: ctx, tx: tx, db: d}
-	t.trace, _ = ctx.Value(traceKey{}).(*Trace)
-	return t, nil
 }
 
 type firstKey struct{}

@@ -34,6 +34,7 @@ type dialect struct {
 	viewOptions *sql.TxOptions
 	goose       goose.Dialect
 	classify    func(error) cause
+	update      func(d *DB, ctx context.Context, fn func(*Tx) error) error
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
 	horizon     func(tx *Tx) (int64, error)
@@ -60,13 +61,14 @@ var sqlite = dialect{
 	name:     "sqlite",
 	goose:    goose.DialectSQLite3,
 	classify: classifySQLite,
+	update:   (*DB).updateInTurn,
 	lock:     func(*Tx, string) error { return nil },
 	horizon:  func(*Tx) (int64, error) { return math.MaxInt64, nil },
 	oldest:   func(tx *Tx) (time.Time, error) { return tx.Now, nil },
 	check:    checkSQLite,
 	reserve: func(tx *Tx, kind string) (*block, error) {
 		return reserveBlock(func(n *int64) error {
-			return tx.tx.QueryRowContext(tx.ctx, reserveSQL, kind, blockSize).Scan(n)
+			return tx.tx.QueryRowContext(tx.statements, reserveSQL, kind, blockSize).Scan(n)
 		})
 	},
 }
@@ -77,6 +79,7 @@ var postgres = dialect{
 	viewOptions: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	goose:       goose.DialectPostgres,
 	classify:    classifyPostgres,
+	update:      (*DB).updateAlone, // the server itself lets commits share a write
 	lock: func(tx *Tx, name string) error {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(name))
@@ -97,7 +100,7 @@ var postgres = dialect{
 	// and a block is never handed out twice when the caller's transaction rolls back.
 	reserve: func(tx *Tx, kind string) (*block, error) {
 		return reserveBlock(func(n *int64) error {
-			return tx.db.ids.pool.QueryRowContext(tx.ctx, reserveSQL, kind, blockSize).Scan(n)
+			return tx.db.ids.pool.QueryRowContext(tx.statements, reserveSQL, kind, blockSize).Scan(n)
 		})
 	},
 }
@@ -132,6 +135,7 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 		pool.SetMaxIdleConns(conns)
 		return pool, pool.PingContext(ctx)
 	}
+	d.turns.share = sharedFor
 	var err error
 	if d.writer, err = open("cache_size(-16000)", 1); err != nil {
 		return err
@@ -204,7 +208,10 @@ func versionBefore(a, b string) bool {
 
 func classifySQLite(err error) cause {
 	var e *sqlitedriver.Error
-	if !errors.As(err, &e) {
+	switch {
+	case errors.Is(err, errUnshared):
+		return causeCollided
+	case !errors.As(err, &e):
 		return causeOther
 	}
 	switch e.Code() {

@@ -12,9 +12,12 @@ type Row interface{ Scan(dest ...any) error }
 
 // One returns the single row of a query. NotFound if there is none.
 func One[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) (T, error) {
-	v, err := scan(tx.tx.QueryRowContext(tx.ctx, query, tx.values(query, args)...))
+	var zero T
+	if err := tx.ctx.Err(); err != nil {
+		return zero, tx.db.dialect.translate(err)
+	}
+	v, err := scan(tx.tx.QueryRowContext(tx.statements, query, tx.values(query, args)...))
 	if err != nil {
-		var zero T
 		return zero, tx.db.dialect.translate(err)
 	}
 	return v, nil
@@ -22,7 +25,10 @@ func One[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) (T
 
 // All returns every row of a query, so the query must bound them.
 func All[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, query, tx.values(query, args)...)
+	if err := tx.ctx.Err(); err != nil {
+		return nil, tx.db.dialect.translate(err)
+	}
+	rows, err := tx.tx.QueryContext(tx.statements, query, tx.values(query, args)...)
 	if err != nil {
 		return nil, tx.db.dialect.translate(err)
 	}
@@ -56,7 +62,10 @@ func Scalar[T any](r Row) (T, error) {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
-	res, err := tx.tx.ExecContext(tx.ctx, query, tx.values(query, args)...)
+	if err := tx.ctx.Err(); err != nil {
+		return 0, tx.db.dialect.translate(err)
+	}
+	res, err := tx.tx.ExecContext(tx.statements, query, tx.values(query, args)...)
 	if err != nil {
 		return 0, tx.db.dialect.translate(err)
 	}

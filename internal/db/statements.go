@@ -17,7 +17,7 @@ const (
 // When the schema changes, SQLite compiles a kept statement anew by itself.
 type connector struct {
 	driver.Connector
-	reads bool // nothing is written, so that a transaction begins without waiting
+	reads bool // nothing is written
 }
 
 // Connect implements driver.Connector.
@@ -128,26 +128,37 @@ func (c *keepingConn) ExecContext(ctx context.Context, query string, args []driv
 	return result, c.keep(s)
 }
 
-// BeginTx implements driver.ConnBeginTx. The driver would compile BEGIN and ROLLBACK for
-// each transaction; for writers, which may have to wait, it also watches the context.
+// BeginTx implements driver.ConnBeginTx. The driver would compile BEGIN, COMMIT and ROLLBACK
+// for each transaction. Another process may keep a writer waiting, for as long as the busy
+// timeout says.
 func (c *keepingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if !c.reads {
-		return c.sqliteConn.BeginTx(ctx, o)
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if _, err := c.ExecContext(context.WithoutCancel(ctx), "BEGIN", nil); err != nil {
+	begin := "BEGIN IMMEDIATE"
+	if c.reads {
+		begin = "BEGIN" // waits for nobody
+	}
+	if _, err := c.ExecContext(context.WithoutCancel(ctx), begin, nil); err != nil {
 		return nil, err
 	}
 	return keptTx{c}, nil
 }
 
-// keptTx is a transaction that only reads. Its end is not left to a context.
+// keptTx is a transaction whose end is not left to a context.
 type keptTx struct{ conn *keepingConn }
 
 // Commit implements driver.Tx.
-func (t keptTx) Commit() error { return t.Rollback() }
+func (t keptTx) Commit() error {
+	if t.conn.reads { // there is nothing to commit
+		return t.Rollback()
+	}
+	_, err := t.conn.ExecContext(context.Background(), "COMMIT", nil)
+	if err != nil {
+		_ = t.Rollback() // it may be open still, and must not be for the next one
+	}
+	return err
+}
 
 // Rollback implements driver.Tx.
 func (t keptTx) Rollback() error {
