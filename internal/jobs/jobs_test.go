@@ -27,13 +27,14 @@ import (
 
 // bundle is a queue on a real database with one project.
 type bundle struct {
-	t     *testing.T
-	dsn   string
-	db    *db.DB
-	hub   *live.Hub
-	queue *jobs.Service
-	scope access.Project
-	ahead atomic.Int64
+	t      *testing.T
+	dsn    string
+	db     *db.DB
+	hub    *live.Hub
+	queue  *jobs.Service
+	scope  access.Project
+	person accounts.User
+	ahead  atomic.Int64
 }
 
 func setup(t *testing.T) *bundle {
@@ -51,6 +52,7 @@ func setup(t *testing.T) *bundle {
 		if err != nil {
 			return err
 		}
+		b.person = u
 		m, err := tenancy.CreateMaintainer(tx, u.Actor(), "M", u.ID)
 		if err != nil {
 			return err

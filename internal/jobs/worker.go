@@ -62,8 +62,6 @@ type Service struct {
 	handlers map[string]Handler
 	slots    map[Class]int
 
-	claiming sync.Mutex // one claimer a process: the others would only wait in the database
-
 	mu      sync.Mutex
 	running map[int64]*Run
 
@@ -120,140 +118,17 @@ func (s *Service) Backlog(ctx context.Context) (Backlog, error) {
 // Work claims and runs jobs, and fires schedules, until ctx ends. Then it lets running jobs finish for the
 // grace period, and gives the others back to the queue.
 func (s *Service) Work(ctx context.Context, grace time.Duration) {
-	stopping := make(chan struct{})
+	running, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
 	var wg sync.WaitGroup
 	for class, n := range s.slots {
-		// One slot more, for small work only, so that it never waits behind bulk work.
-		for i := range n + 1 {
-			atLeast := Bulk
-			if i == n {
-				atLeast = Person
-			}
-			wg.Go(func() { s.lane(ctx, stopping, class, atLeast) })
-		}
+		wg.Go(func() { s.lanes(ctx, running, class, n) })
 	}
 	wg.Go(func() { s.reap(ctx) })
 	wg.Go(func() { s.tick(ctx) })
 	<-ctx.Done()
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(grace):
-		close(stopping)
-		s.cancelAll(errStopping)
-		<-done
-	}
-}
-
-// lane runs one job after the other.
-func (s *Service) lane(ctx context.Context, stopping <-chan struct{}, class Class, atLeast int64) {
-	wake, stop := s.hub.Watch(wakeTopic)
-	defer stop()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-stopping:
-			return
-		default:
-		}
-		j, ok, err := s.claim(ctx, class, atLeast)
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("claiming a job failed", "error", err)
-		}
-		if ok {
-			s.run(j)
-			continue
-		}
-		timer.Reset(poll)
-		select {
-		case <-ctx.Done():
-		case <-wake:
-		case <-timer.C:
-		}
-	}
-}
-
-// Drain runs waiting jobs of a class in the caller's goroutine until none is left.
-func (s *Service) Drain(ctx context.Context, class Class) error {
-	for {
-		j, ok, err := s.claim(ctx, class, Bulk)
-		if err != nil || !ok {
-			return err
-		}
-		s.run(j)
-	}
-}
-
-// claim takes the next job that may run. A job that the guard refuses is ended, and the
-// one after it is looked at.
-func (s *Service) claim(ctx context.Context, class Class, atLeast int64) (Job, bool, error) {
-	for {
-		j, ok, err := s.claimOne(ctx, class, atLeast)
-		if err != nil || ok || j.ID == 0 {
-			return j, ok, err
-		}
-	}
-}
-
-// claimOne takes the next job: by priority and age, none whose serial key an older
-// unfinished job has, and its project below its parallelism. One process claims at a
-// time, so that these rules hold over all of them. A job without ok was refused.
-func (s *Service) claimOne(ctx context.Context, class Class, atLeast int64) (Job, bool, error) {
-	var empty bool
-	err := s.db.View(ctx, func(tx *db.Tx) error {
-		_, err := db.Value[int64](tx, "SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3 LIMIT 1", string(class), atLeast, tx.Now)
-		empty = fault.Is(err, fault.NotFound)
-		if empty {
-			return nil
-		}
-		return err
-	})
-	if err != nil || empty {
-		return Job{}, false, err
-	}
-	s.claiming.Lock()
-	defer s.claiming.Unlock()
-	var j Job
-	var refused error
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		refused = nil
-		if err := tx.Lock("jobs.claim"); err != nil {
-			return err
-		}
-		var err error
-		j, err = get(tx, `id = (
-			SELECT w.id FROM jobs w WHERE w.state = 'waiting' AND NOT w.held AND w.class = $1 AND w.priority >= $2 AND w.available_at <= $3
-			AND (SELECT count(*) FROM jobs p WHERE p.state = 'processing' AND p.project_id = w.project_id AND p.class = w.class) < $4
-			ORDER BY w.priority DESC, w.created_at, w.id LIMIT 1)`, string(class), atLeast, tx.Now, ProjectParallelism)
-		if err != nil {
-			return err
-		}
-		if refused = s.guard(tx, j); refused == nil && j.CancelRequested {
-			refused = fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
-		}
-		if refused != nil {
-			return s.end(tx, j, refused)
-		}
-		j, err = db.One(tx, scan, `UPDATE jobs SET state = 'processing', owner = $2, fence = fence + 1, lease_until = $3,
-			started_at = COALESCE(started_at, $4), rows_done = 0, bytes_done = 0 WHERE id = $1 AND state = 'waiting' RETURNING `+columns, j.ID, s.owner, tx.Now.Add(Lease), tx.Now)
-		if err != nil {
-			return err
-		}
-		if j.Attempt == 0 {
-			return addLog(tx, j.ID, audit.Info, "Started.")
-		}
-		return addLog(tx, j.ID, audit.Info, fmt.Sprintf("Started again, attempt %d.", j.Attempt+1))
-	})
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return Job{}, false, nil
-	case err != nil:
-		return Job{}, false, err
-	}
-	s.changed(j)
-	return j, refused == nil, nil
+	defer time.AfterFunc(grace, func() { stop(errStopping) }).Stop()
+	wg.Wait()
 }
 
 // Run is one attempt at a job.
@@ -336,7 +211,9 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 		r.done.Store(true)
 		r.s.finished[0].Add(1)
 		r.s.changed(r.Job)
-		r.s.hub.Signal(wakeTopic) // its serial key is free
+		if r.Job.SerialKey != "" { // the next one has the turn
+			r.s.hub.Signal(wakeTopic)
+		}
 	})
 	return nil
 }
@@ -346,8 +223,8 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 func (r *Run) Hold(tx *db.Tx) error { return r.s.hold(tx, r.Job) }
 
 // run does one attempt, and answers for its end.
-func (s *Service) run(j Job) {
-	ctx, cancel := context.WithCancelCause(audit.WithRequest(context.Background(), audit.Request{}))
+func (s *Service) run(running context.Context, j Job) {
+	ctx, cancel := context.WithCancelCause(audit.WithRequest(running, audit.Request{}))
 	defer cancel(nil)
 	s.log.Debug("job: run", "job", j.ID, "operation", j.Operation)
 	r := &Run{Job: j, s: s, cancel: cancel}
@@ -660,14 +537,6 @@ func (s *Service) cancelRunning(id int64) {
 	defer s.mu.Unlock()
 	if r := s.running[id]; r != nil {
 		r.cancel(errCancelled)
-	}
-}
-
-func (s *Service) cancelAll(cause error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.running {
-		r.cancel(cause)
 	}
 }
 

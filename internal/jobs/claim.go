@@ -1,0 +1,265 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// sameCommit is how long jobs take to end that ended with the same commit, so that the
+// next ones can be claimed with one.
+const sameCommit = 50 * time.Microsecond
+
+// lanes runs jobs of a class beside each other, under the context running, until ctx ends
+// and the last of them has ended. There is one lane more than slots, for small work only,
+// so that it never waits behind bulk work.
+func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
+	wake, stop := s.hub.Watch(wakeTopic)
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	free := places{any: slots, small: 1}
+	ended := make(chan *int, slots+1)
+	for more := false; ctx.Err() == nil; {
+		if free.all() > 0 && (more || s.waits(ctx, class, free)) {
+			var claimed []Job
+			var err error
+			claimed, more, err = s.claim(ctx, class, free)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("claiming jobs failed", "error", err)
+			}
+			for _, j := range claimed {
+				lane := &free.any
+				if free.any == 0 {
+					lane = &free.small
+				}
+				*lane--
+				wg.Go(func() { s.run(running, j); ended <- lane })
+			}
+			if more && free.all() > 0 {
+				continue
+			}
+		}
+		timer.Reset(poll)
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-timer.C:
+		case lane := <-ended:
+			*lane++
+			time.Sleep(sameCommit)
+			for range len(ended) {
+				*<-ended++
+			}
+		}
+	}
+}
+
+// Drain runs waiting jobs of a class in the caller's goroutine until none is left.
+func (s *Service) Drain(ctx context.Context, class Class) error {
+	for {
+		claimed, more, err := s.claim(ctx, class, places{any: 1})
+		if err != nil || len(claimed) == 0 && !more {
+			return err
+		}
+		for _, j := range claimed {
+			s.run(context.Background(), j)
+		}
+	}
+}
+
+// places are lanes that are free.
+type places struct {
+	any   int
+	small int // for small work only
+}
+
+func (p places) all() int { return p.any + p.small }
+
+// atLeast is the priority that a job must have when so many were claimed already.
+func (p places) atLeast(claimed int) int64 {
+	if claimed < p.any {
+		return Bulk
+	}
+	return Person
+}
+
+// waits reports whether a job waits that might be claimed: a look that keeps nobody from
+// writing.
+func (s *Service) waits(ctx context.Context, class Class, free places) (waits bool) {
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		waits, err = db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND NOT held
+			AND class = $1 AND priority >= $2 AND available_at <= $3)`, string(class), free.atLeast(0), tx.Now)
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("looking for waiting jobs failed", "error", err)
+	}
+	return waits
+}
+
+// claim takes the next jobs that may run, as many as places are free, in one transaction.
+// It ends those that the guard refuses or that somebody has cancelled. It reports whether
+// more may wait.
+func (s *Service) claim(ctx context.Context, class Class, free places) (claimed []Job, more bool, err error) {
+	var looked []Job
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		claimed, looked = nil, nil
+		// One claims at a time, so that the parallelism of projects holds over all processes.
+		if err := tx.Lock("jobs.claim"); err != nil {
+			return err
+		}
+		ids, err := choose(tx, class, free)
+		if err != nil {
+			return err
+		}
+		refusals := map[creator]error{}
+		for _, id := range ids {
+			j, err := get(tx, "id = $1", id)
+			if err != nil {
+				return err
+			}
+			looked = append(looked, j)
+			ok, err := s.start(tx, &j, refusals)
+			if err != nil {
+				return err
+			}
+			if ok {
+				claimed = append(claimed, j)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	for _, j := range looked {
+		s.changed(j)
+	}
+	return claimed, len(looked) == free.all() || len(looked) > len(claimed), nil
+}
+
+// creator is what the guard decides by, so that it is asked once for jobs that have it in
+// common.
+type creator struct {
+	project, branch, user, token int64
+	operation                    string
+}
+
+// start makes a waiting job this process's own. It ends one that may not run, and then
+// reports false.
+func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, error) {
+	by := creator{j.Project, j.Branch, j.UserID, j.TokenID, j.Operation}
+	refused, asked := refusals[by]
+	if !asked {
+		refused = s.guard(tx, *j)
+		refusals[by] = refused
+	}
+	if refused == nil && j.CancelRequested {
+		refused = fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
+	}
+	if refused != nil {
+		return false, s.end(tx, *j, refused)
+	}
+	j.State, j.Fence, j.RowsDone, j.BytesDone = Processing, j.Fence+1, 0, 0
+	if j.StartedAt.IsZero() {
+		j.StartedAt = tx.Now
+	}
+	n, err := tx.Exec(`UPDATE jobs SET state = 'processing', owner = $2, fence = $3, lease_until = $4, started_at = $5, rows_done = 0, bytes_done = 0
+		WHERE id = $1 AND state = 'waiting' AND fence = $3 - 1`, j.ID, s.owner, j.Fence, tx.Now.Add(Lease), j.StartedAt)
+	if err != nil || n != 1 { // somebody cancelled it meanwhile
+		return false, err
+	}
+	says := "Started."
+	if j.Attempt > 0 {
+		says = fmt.Sprintf("Started again, attempt %d.", j.Attempt+1)
+	}
+	return true, addLog(tx, j.ID, audit.Info, says)
+}
+
+// waiter is a job that waits in the queue.
+type waiter struct{ id, project, priority int64 }
+
+func scanWaiter(r db.Row) (w waiter, err error) {
+	return w, r.Scan(&w.id, db.Null(&w.project), &w.priority)
+}
+
+// choose gives the jobs that are next: by priority and age, none whose serial key another
+// unfinished job has, and none of a project that runs as many of the class as it may. It
+// looks at few jobs, however many wait: if too many of the first belong to projects that
+// run enough, it looks at the first one of each other project.
+func choose(tx *db.Tx, class Class, free places) ([]int64, error) {
+	running, err := runningIn(tx, class)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	pick := func(line []waiter) {
+		for _, w := range line {
+			if len(ids) == free.all() || w.priority < free.atLeast(len(ids)) {
+				return // those after it have no higher one
+			}
+			if !slices.Contains(ids, w.id) && (w.project == 0 || running[w.project] < ProjectParallelism) {
+				ids = append(ids, w.id)
+				running[w.project]++
+			}
+		}
+	}
+	for window := free.all(); window < 100; window *= 8 {
+		// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
+		line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
+			WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3
+			ORDER BY priority DESC, created_at, id LIMIT %d`, window), string(class), free.atLeast(len(ids)), tx.Now)
+		if err != nil {
+			return nil, err
+		}
+		if pick(line); len(ids) == free.all() || len(line) < window {
+			return ids, nil
+		}
+	}
+	line, err := db.All(tx, scanWaiter, firstOfProjects, string(class), tx.Now, ProjectParallelism, free.all())
+	if err != nil {
+		return nil, err
+	}
+	pick(line)
+	return ids, nil
+}
+
+// runningIn is how many jobs of a class run in each project that has any.
+func runningIn(tx *db.Tx, class Class) (map[int64]int64, error) {
+	running := map[int64]int64{}
+	_, err := db.All(tx, func(r db.Row) (struct{}, error) {
+		var project, n int64
+		err := r.Scan(db.Null(&project), &n)
+		running[project] = n
+		return struct{}{}, err
+	}, "SELECT project_id, count(*) FROM jobs WHERE state = 'processing' AND class = $1 GROUP BY project_id", string(class))
+	return running, err
+}
+
+// firstOfProjects is the line of those jobs that are the first of their project, of all
+// projects that may run more, and of those of no project. It steps from project to project
+// in an index, so that it does not read how many wait in each.
+const firstOfProjects = `WITH RECURSIVE waiting (project_id) AS (
+		SELECT MIN(project_id) FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1
+		UNION ALL
+		SELECT (SELECT MIN(project_id) FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id > waiting.project_id)
+		FROM waiting WHERE project_id IS NOT NULL
+	), heads (id) AS (
+		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id = waiting.project_id AND available_at <= $2
+			ORDER BY priority DESC, created_at, id LIMIT 1)
+		FROM waiting WHERE project_id IS NOT NULL
+			AND (SELECT count(*) FROM jobs WHERE state = 'processing' AND class = $1 AND project_id = waiting.project_id) < $3
+		UNION ALL
+		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id IS NULL AND available_at <= $2
+			ORDER BY priority DESC, created_at, id LIMIT 1)
+	)
+	SELECT j.id, j.project_id, j.priority FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id LIMIT $4`
