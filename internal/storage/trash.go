@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"steward/internal/access"
@@ -10,6 +12,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/jobs"
+	"steward/internal/storage/engine"
 	"steward/internal/tenancy"
 )
 
@@ -404,77 +407,77 @@ func (s *Service) purge(tx *db.Tx, x Trashed) error {
 		return err
 	}
 	if x.Kind == "table" {
-		if err := s.purgeTable(tx, x.Object); err != nil {
+		return s.purgeTables(tx, "id = $1", x.Object)
+	}
+	own, err := db.Value[int64](tx, `SELECT count(*) FROM trash h JOIN tables t ON t.id = h.object_id
+		WHERE t.bucket_id = $1 AND h.kind = 'table' AND h.with_bucket = 0 AND h.state = 'held'`, x.Object)
+	if err != nil {
+		return err
+	}
+	if own > 0 {
+		return fault.Newf(fault.Conflict, "storage.trash.holds", "%d tables of bucket %s were dropped before it and are in the trash by themselves. Purge them first.", own, x.TextID)
+	}
+	if _, err := tx.Exec(`UPDATE trash SET state = 'purged', ended_at = $2 WHERE kind = 'table' AND state = 'held'
+		AND object_id IN (SELECT id FROM tables WHERE bucket_id = $1 AND deleted_at IS NOT NULL)`, x.Object, tx.Now); err != nil {
+		return err
+	}
+	if err := s.purgeTables(tx, "bucket_id = $1", x.Object); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("DELETE FROM metadata WHERE object_type = 'bucket' AND object_id = $1", x.Object); err != nil {
+		return err
+	}
+	return tx.Must("DELETE FROM buckets WHERE id = $1 AND deleted_at IS NOT NULL", x.Object)
+}
+
+// purgeFolders is how many folders one job removes.
+const purgeFolders = 100
+
+// purgeTables forgets the dropped tables that a condition on a number selects: all at once,
+// because a bucket may have very many, and everybody else waits meanwhile.
+func (s *Service) purgeTables(tx *db.Tx, where string, number int64) error {
+	where += " AND deleted_at IS NOT NULL"
+	for _, query := range []string{
+		"DELETE FROM metadata WHERE object_type IN ('table', 'column') AND object_id", "DELETE FROM table_columns WHERE table_id",
+		"DELETE FROM versions WHERE table_id", "DELETE FROM snapshots WHERE table_id",
+	} {
+		if _, err := tx.Exec(query+" IN (SELECT id FROM tables WHERE "+where+")", number); err != nil {
 			return err
 		}
-	} else {
-		own, err := db.Value[int64](tx, `SELECT count(*) FROM trash h JOIN tables t ON t.id = h.object_id
-			WHERE t.bucket_id = $1 AND h.kind = 'table' AND h.with_bucket = 0 AND h.state = 'held'`, x.Object)
-		if err != nil {
-			return err
-		}
-		if own > 0 {
-			return fault.Newf(fault.Conflict, "storage.trash.holds", "%d tables of bucket %s were dropped before it and are in the trash by themselves. Purge them first.", own, x.TextID)
-		}
-		tables, err := db.All(tx, db.Scalar[int64], "SELECT id FROM tables WHERE bucket_id = $1 AND deleted_at IS NOT NULL ORDER BY id", x.Object)
-		if err != nil {
-			return err
-		}
-		for _, t := range tables {
-			if err := s.purgeTable(tx, t); err != nil {
-				return err
-			}
-			if _, err := tx.Exec("UPDATE trash SET state = 'purged', ended_at = $2 WHERE kind = 'table' AND object_id = $1 AND state = 'held'", t, tx.Now); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec("DELETE FROM metadata WHERE object_type = 'bucket' AND object_id = $1", x.Object); err != nil {
-			return err
-		}
-		if err := tx.Must("DELETE FROM buckets WHERE id = $1 AND deleted_at IS NOT NULL", x.Object); err != nil {
+	}
+	folders, err := db.All(tx, db.Scalar[string], "DELETE FROM tables WHERE "+where+" RETURNING folder", number)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(folders, purgeFolders) {
+		if _, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: FilesPurge, Params: purgeParams{some}}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) purgeTable(tx *db.Tx, id int64) error {
-	folder, err := db.Value[string](tx, "SELECT folder FROM tables WHERE id = $1 AND deleted_at IS NOT NULL", id)
-	if err != nil {
-		return err
-	}
-	for _, query := range []string{
-		"DELETE FROM metadata WHERE object_type IN ('table', 'column') AND object_id = $1", "DELETE FROM table_columns WHERE table_id = $1",
-		"DELETE FROM versions WHERE table_id = $1", "DELETE FROM snapshots WHERE table_id = $1",
-	} {
-		if _, err := tx.Exec(query, id); err != nil {
-			return err
-		}
-	}
-	if err := tx.Must("DELETE FROM tables WHERE id = $1 AND deleted_at IS NOT NULL", id); err != nil {
-		return err
-	}
-	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: FilesPurge, Params: purgeParams{folder}})
-	return err
-}
-
-// purgeParams is the removal of a purged table's files as a job keeps it.
+// purgeParams is the removal of purged tables' files as a job keeps it.
 type purgeParams struct {
-	Folder string `json:"folder"`
+	Folders []string `json:"folders"`
 }
 
-// RunPurge is the work of removing a purged table's files.
+// RunPurge is the work of removing the files of purged tables.
 func (s *Service) RunPurge(ctx context.Context, run *jobs.Run) error {
 	var p purgeParams
 	if err := decode(run.Job, &p); err != nil {
 		return err
 	}
-	swept, err := s.engine.Sweep(ctx, p.Folder, "", s.db.Now().Add(time.Hour))
-	if err != nil {
-		return err
+	var all engine.Swept
+	for _, folder := range p.Folders {
+		swept, err := s.engine.Sweep(ctx, folder, "", s.db.Now().Add(time.Hour))
+		if err != nil {
+			return err
+		}
+		all.Files, all.Bytes = all.Files+swept.Files, all.Bytes+swept.Bytes
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		return run.Complete(tx, jobs.Result{Results: map[string]any{"files": swept.Files, "bytes": swept.Bytes}, Says: fmt.Sprintf("Removed %d files of %s.", swept.Files, p.Folder)})
+		return run.Complete(tx, jobs.Result{Results: map[string]any{"files": all.Files, "bytes": all.Bytes}, Says: fmt.Sprintf("Removed %d files of %s.", all.Files, strings.Join(p.Folders, ", "))})
 	})
 }
 

@@ -17,13 +17,22 @@ type Undone struct {
 }
 
 // Undoable reports whether the actor may try to undo a job, which is about a table: not
-// when the job changed nothing.
+// when the job changed nothing, or when the table is not where it left it.
 func (s *Service) Undoable(scope access.Project, j jobs.Job, about Subject) bool {
 	if j.State != jobs.Success || j.Class != jobs.Storage {
 		return false
 	}
 	p, ok := undoing(j.Operation)
-	return ok && scope.May(p) && (about.Changed || !makesVersions(j.Operation))
+	if !ok || !scope.May(p) {
+		return false
+	}
+	switch {
+	case makesVersions(j.Operation):
+		return about.Changed && about.State == Here
+	case j.Operation == TableDrop:
+		return about.State == InTrash
+	}
+	return true
 }
 
 // makesVersions reports whether an operation that changed anything made a version.

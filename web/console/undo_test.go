@@ -135,6 +135,9 @@ func TestJobsKnowTheirTables(t *testing.T) {
 	check("at first", "", d.tablePath("orders"))
 	d.follow(d.send(d.tablePath("orders")+"/settings", d.tablePath("orders")+"/delete", nil))
 	check("dropped", "now in the trash", trash)
+	if d.c.Get(paths.StorageJob(d.project.ID, load)).Page().Find(`form[action$="/undo"]`).Length() != 0 {
+		t.Error("the load of a table that is in the trash is offered to be undone")
+	}
 	d.load("orders", "id\n2\n") // another one
 	check("replaced", "now in the trash", trash)
 	path, form := d.c.Get(trash).Form(trash)
