@@ -78,10 +78,10 @@ type BucketPatch struct {
 	Description string
 }
 
-const (
-	nameMax        = 96
-	descriptionMax = 10_000
-)
+// NameMax is how many characters the name of a bucket or table has at most.
+const NameMax = 96
+
+const descriptionMax = 10_000
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
@@ -94,8 +94,8 @@ func CheckName(field, name string) error {
 		c.Field(false, field, "Enter a name.")
 	case !nameForm.MatchString(name):
 		c.Field(false, field, "Use only letters, digits, - and _.")
-	case len(name) > nameMax:
-		c.Field(false, field, fmt.Sprintf("Use at most %d characters.", nameMax))
+	case len(name) > NameMax:
+		c.Field(false, field, fmt.Sprintf("Use at most %d characters.", NameMax))
 	}
 	return c.Err()
 }

@@ -143,7 +143,7 @@ func (s *Service) move(tx *db.Tx, scope access.Project, m move) (Table, error) {
 	if st.Location == base.Location && !m.rekeyed {
 		return base, nil
 	}
-	bucketID, name := splitTable(m.job.Table)
+	bucketID, name := SplitTable(m.job.Table)
 	bucket, err := s.Bucket(tx, scope, bucketID)
 	if err != nil {
 		return Table{}, err

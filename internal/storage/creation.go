@@ -22,7 +22,7 @@ type creation struct {
 // run makes the table that a job asks for. It comes into being with the job's end.
 func (n creation) run(ctx context.Context, s *Service, run *jobs.Run) error {
 	j := run.Job
-	bucket, name := splitTable(j.Table)
+	bucket, name := SplitTable(j.Table)
 	base := Table{Bucket: bucket, Name: name, TextID: j.Table, Description: n.description}
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
 		scope, err := jobScope(tx, j)

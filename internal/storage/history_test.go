@@ -66,7 +66,7 @@ func (p *place) picture(id string) string {
 		for _, c := range columns {
 			fmt.Fprintf(&b, "[%s %d]", c.Name, c.Key)
 		}
-		notes, err := p.App.Storage.MetadataOf(tx, p.scope, id)
+		notes, err := p.App.Storage.TableMetadata(tx, t, storage.MetadataFilter{Limit: 1000})
 		for _, n := range notes {
 			fmt.Fprintf(&b, "{%s %s %s=%s}", n.Column, n.Provider, n.Key, n.Value)
 		}

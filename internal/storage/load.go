@@ -188,7 +188,8 @@ func (s *Service) StartLoad(tx *db.Tx, scope access.Project, l Load) (jobs.Job, 
 }
 
 // StartCheck enqueues the job that reads a whole file as a load would, and changes
-// nothing. Its errors are those of StartLoad, but the bucket need not be there.
+// nothing. Its errors are those of StartLoad about the options and the file; neither the
+// bucket nor the table need be there.
 func (s *Service) StartCheck(tx *db.Tx, scope access.Project, l Load) (jobs.Job, error) {
 	if err := l.check(scope); err != nil {
 		return jobs.Job{}, err
@@ -442,7 +443,7 @@ func userOf(tx *db.Tx, j jobs.Job) (access.Actor, error) {
 }
 
 // Guard decides whether a storage job may still run: its project is alive and its
-// creator may still write tables.
+// creator may still do what it does.
 func (s *Service) Guard(tx *db.Tx, j jobs.Job) error {
 	_, err := jobScope(tx, j)
 	return err

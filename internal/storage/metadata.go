@@ -47,7 +47,7 @@ type object struct {
 
 // objectOf finds a bucket, a table, or a column of a table: whichever the text id names.
 func (s *Service) objectOf(tx *db.Tx, scope access.Project, id, column string) (object, error) {
-	if _, name := splitTable(id); name == "" {
+	if _, name := SplitTable(id); name == "" {
 		b, err := s.Bucket(tx, scope, id)
 		return object{"bucket", b.ID, 0, id, "bucket " + id}, err
 	}
@@ -72,26 +72,6 @@ func (o object) permission() access.Permission {
 		return access.BucketsWrite
 	}
 	return access.TablesWrite
-}
-
-// MetadataOf lists what is noted on a bucket, or on a table and its columns.
-func (s *Service) MetadataOf(tx *db.Tx, scope access.Project, id string) ([]Metadata, error) {
-	o, err := s.objectOf(tx, scope, id, "")
-	if err != nil {
-		return nil, err
-	}
-	scan := func(r db.Row) (Metadata, error) {
-		var m Metadata
-		return m, r.Scan(db.Null(&m.Column), &m.Provider, &m.Key, &m.Value, db.Time(&m.ChangedAt), &m.ChangedBy)
-	}
-	if o.kind == "bucket" {
-		return db.All(tx, scan, `SELECT NULL, provider, key, value, changed_at, changed_by FROM metadata
-			WHERE object_type = 'bucket' AND object_id = $1 ORDER BY provider, key`, o.id)
-	}
-	return db.All(tx, scan, `SELECT c.name, m.provider, m.key, m.value, m.changed_at, m.changed_by
-		FROM metadata m LEFT JOIN table_columns c ON c.table_id = m.object_id AND c.field_id = m.field_id
-		WHERE m.object_type IN ('table', 'column') AND m.object_id = $1 AND (m.field_id = 0 OR c.name IS NOT NULL)
-		ORDER BY m.field_id, m.provider, m.key`, o.id)
 }
 
 // MetadataFilter selects among what is noted on a table and its columns.

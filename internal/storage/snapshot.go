@@ -175,27 +175,32 @@ func (s *Service) RunSnapshot(ctx context.Context, run *jobs.Run) error {
 		}
 	}
 	return s.relocate(ctx, run, table, st, func(tx *db.Tx, scope access.Project) (jobs.Result, error) {
-		columns, err := json.Marshal(now.Columns)
-		if err != nil {
-			return jobs.Result{}, fmt.Errorf("storage: columns: %w", err)
-		}
-		key, err := json.Marshal(orEmpty(now.Key))
-		if err != nil {
-			return jobs.Result{}, fmt.Errorf("storage: key: %w", err)
-		}
-		_, err = tx.Exec(`INSERT INTO snapshots (id, table_id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key,
-			job_id, user_id, token_id, actor_name, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-			id, table.ID, p.Description, now.Number, now.SnapshotID, now.SchemaID, table.Rows, table.Bytes, string(columns), string(key),
-			run.Job.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), run.Job.ActorName, later(tx.Now, now.CreatedAt))
-		if err != nil {
-			return jobs.Result{}, err
-		}
-		says := fmt.Sprintf("made snapshot %d of table %s, version %d", id, table.TextID, now.Number)
-		if p.Description != "" {
-			says += fmt.Sprintf(": %s", excerpt(p.Description))
-		}
-		return told(tx, scope, run, "tableSnapshotCreated", table, says, map[string]any{"snapshotId": id, "version": now.Number, "rowsInTable": table.Rows})
+		return addSnapshot(tx, scope, run, table, now, Snapshot{ID: id, Description: p.Description})
 	})
+}
+
+// addSnapshot records a snapshot of a table's version, and tells of it.
+func addSnapshot(tx *db.Tx, scope access.Project, run *jobs.Run, table Table, now Version, n Snapshot) (jobs.Result, error) {
+	columns, err := json.Marshal(now.Columns)
+	if err != nil {
+		return jobs.Result{}, fmt.Errorf("storage: columns: %w", err)
+	}
+	key, err := json.Marshal(orEmpty(now.Key))
+	if err != nil {
+		return jobs.Result{}, fmt.Errorf("storage: key: %w", err)
+	}
+	_, err = tx.Exec(`INSERT INTO snapshots (id, table_id, description, version, snapshot_id, schema_id, rows_count, size_bytes, columns, primary_key,
+		job_id, user_id, token_id, actor_name, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		n.ID, table.ID, n.Description, now.Number, now.SnapshotID, now.SchemaID, table.Rows, table.Bytes, string(columns), string(key),
+		run.Job.ID, db.ZeroNull(scope.Actor().UserID), db.ZeroNull(scope.TokenID()), run.Job.ActorName, later(tx.Now, now.CreatedAt))
+	if err != nil {
+		return jobs.Result{}, err
+	}
+	says := fmt.Sprintf("made snapshot %d of table %s, version %d", n.ID, table.TextID, now.Number)
+	if n.Description != "" {
+		says += fmt.Sprintf(": %s", excerpt(n.Description))
+	}
+	return told(tx, scope, run, "tableSnapshotCreated", table, says, map[string]any{"snapshotId": n.ID, "version": now.Number, "rowsInTable": table.Rows})
 }
 
 func (s *Service) deleteSnapshot(ctx context.Context, run *jobs.Run, p snapshotParams) error {

@@ -52,7 +52,7 @@ func (s *Service) Table(tx *db.Tx, scope access.Project, id string) (Table, erro
 	if err := scope.Require(access.StorageRead, false); err != nil {
 		return Table{}, err
 	}
-	bucket, name := splitTable(id)
+	bucket, name := SplitTable(id)
 	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE b.project_id = $1 AND b.branch_id = $2 AND b.text_id = $3 AND t.name = $4 AND t.deleted_at IS NULL", scope.ID(), scope.Branch(), bucket, name)
 }
 
@@ -67,8 +67,8 @@ func anyTable(tx *db.Tx, id int64) (Table, error) {
 	return db.One(tx, scanTable, "SELECT "+tableColumns+" WHERE t.id = $1 AND b.id = t.bucket_id", id)
 }
 
-// splitTable takes in.c-x.y apart.
-func splitTable(id string) (bucket, name string) {
+// SplitTable takes in.c-x.y apart.
+func SplitTable(id string) (bucket, name string) {
 	dots := 0
 	for i := range len(id) {
 		if id[i] == '.' {

@@ -314,7 +314,7 @@ func (s *Service) Restore(tx *db.Tx, scope access.Project, id int64, name string
 }
 
 func (s *Service) restoreTable(tx *db.Tx, scope access.Project, x Trashed, name string) (string, error) {
-	bucket, was := splitTable(x.TextID)
+	bucket, was := SplitTable(x.TextID)
 	if name == "" {
 		name = was
 	}
@@ -361,7 +361,7 @@ func (s *Service) restoreBucket(tx *db.Tx, x Trashed) error {
 		return err
 	}
 	for _, t := range inside {
-		_, name := splitTable(t.TextID)
+		_, name := SplitTable(t.TextID)
 		if err := tx.Must("UPDATE tables SET name = $2, text_id = $3, deleted_at = NULL WHERE id = $1 AND deleted_at IS NOT NULL", t.Object, name, t.TextID); err != nil {
 			return err
 		}

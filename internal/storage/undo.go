@@ -115,7 +115,7 @@ func (s *Service) Undo(tx *db.Tx, scope access.Project, id int64) (Undone, error
 		return Undone{}, err
 	}
 	if !v.Kept() {
-		return Undone{}, gone(v.Number)
+		return Undone{}, RowsGone(v.Number)
 	}
 	back, err := s.enqueue(tx, scope, TableRevert, t.TextID, revertParams{Version: v.Number, Undo: id, From: t.Version},
 		fmt.Sprintf("undo job %d: table %s goes back to version %d", id, t.TextID, v.Number))

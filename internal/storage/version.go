@@ -94,7 +94,7 @@ func (s *Service) ViewVersion(ctx context.Context, scope access.Project, t Table
 		return nil, err
 	}
 	if !v.Kept() {
-		return nil, gone(v.Number)
+		return nil, RowsGone(v.Number)
 	}
 	view, err := s.engine.OpenVersion(ctx, t.Location, v.SnapshotID, int(v.SchemaID))
 	if err != nil {
@@ -103,7 +103,8 @@ func (s *Service) ViewVersion(ctx context.Context, scope access.Project, t Table
 	return view, nil
 }
 
-func gone(version int64) error {
+// RowsGone says that a version is there, but not its rows.
+func RowsGone(version int64) error {
 	return fault.Newf(fault.Conflict, "storage.versions.gone", "The rows of version %d are not kept any more.", version)
 }
 
@@ -169,7 +170,7 @@ func (s *Service) Revert(tx *db.Tx, scope access.Project, table string, number, 
 	}
 	switch {
 	case !v.Kept():
-		return jobs.Job{}, gone(number)
+		return jobs.Job{}, RowsGone(number)
 	case number == t.Version:
 		return jobs.Job{}, fault.Newf(fault.Conflict, "storage.versions.current", "Table %s is at version %d already.", table, number)
 	case from != t.Version:
@@ -216,7 +217,7 @@ func (s *Service) RunRevert(ctx context.Context, run *jobs.Run) error {
 	return change{
 		stage: func(ctx context.Context, t Table) (*engine.Staged, error) {
 			if !to.Kept() {
-				return nil, gone(to.Number)
+				return nil, RowsGone(to.Number)
 			}
 			st, err := s.engine.Restore(ctx, engine.Restore{Folder: t.Folder, Base: t.Location, Snapshot: to.SnapshotID, Schema: int(to.SchemaID), Job: run.Job.ID})
 			if err == nil { // as a replacement of all rows: what they have in common is told by a comparison
@@ -314,7 +315,7 @@ func (s *Service) source(tx *db.Tx, scope access.Project, from Source) (Table, V
 	}
 	v, err := version(tx, t.ID, from.Version)
 	if err == nil && !v.Kept() {
-		err = gone(from.Version)
+		err = RowsGone(from.Version)
 	}
 	return t, v, err
 }

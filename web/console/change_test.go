@@ -140,7 +140,7 @@ func (d *desk) picture() string {
 			for _, c := range columns {
 				fmt.Fprintf(&b, " [%q field %d key %d]", c.Name, c.FieldID, c.Key)
 			}
-			notes, err := st.MetadataOf(tx, d.scope, t.TextID)
+			notes, err := st.TableMetadata(tx, t, storage.MetadataFilter{Limit: 1000})
 			if err != nil {
 				return err
 			}
@@ -529,7 +529,11 @@ func TestHostileNames(t *testing.T) {
 		d.c.Get(odd + "/export?" + url.Values{"column": {name}, "op": {"contains"}, "value": {name}, "columns": {name}, "order": {name}}.Encode()).Want(http.StatusOK)
 	}
 	d.View(func(tx *db.Tx) error {
-		notes, err := d.App.Storage.MetadataOf(tx, d.scope, deskBucket+".odd")
+		table, err := d.App.Storage.Table(tx, d.scope, deskBucket+".odd")
+		if err != nil {
+			return err
+		}
+		notes, err := d.App.Storage.TableMetadata(tx, table, storage.MetadataFilter{Limit: 1000})
 		if len(notes) != len(hostileNames) {
 			t.Errorf("%d notes", len(notes))
 		}

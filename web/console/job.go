@@ -356,14 +356,6 @@ func share(n, of int64) string {
 	return ui.Percent(float64(n) / float64(of))
 }
 
-func cutTable(id string) (bucket, table string) {
-	i := strings.LastIndexByte(id, '.')
-	if i < 0 {
-		return "", id
-	}
-	return id[:i], id[i+1:]
-}
-
 // jobRows are the figures of what a job did.
 func jobRows(j jobs.Job) []ui.Stat {
 	var r map[string]any
@@ -522,7 +514,7 @@ func consequence(j jobs.Job) string {
 }
 
 func jobTitle(j jobs.Job) string {
-	_, table := cutTable(j.Table)
+	_, table := storage.SplitTable(j.Table)
 	switch j.Operation {
 	case storage.TableCreate:
 		return "Create " + table

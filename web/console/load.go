@@ -483,9 +483,7 @@ func tableName(file string) string {
 		}
 		return '_'
 	}, file), "_-")
-	if len(name) > 96 {
-		name = name[:96]
-	}
+	name = name[:min(len(name), storage.NameMax)]
 	if name == "" {
 		return "table"
 	}

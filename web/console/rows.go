@@ -35,9 +35,7 @@ func (c *Console) rowsDeletePage(ec echo.Context, s access.Project, p url.Values
 	if err != nil {
 		return err
 	}
-	for _, col := range columns {
-		m.Names = append(m.Names, col.Name)
-	}
+	m.Names = namesOf(columns)
 	m.AllURL = paths.TableSettings(s.ID(), t.TextID) + "#danger"
 	var where []engine.Condition
 	m.Conditions, where = conditionsOf(p, m.Names, m.Errors)
@@ -108,11 +106,7 @@ func (c *Console) rowsDeleteStart(ec echo.Context, s access.Project) error {
 		if err != nil {
 			return err
 		}
-		var names []string
-		for _, col := range columns {
-			names = append(names, col.Name)
-		}
-		_, where := conditionsOf(lists, names, errs)
+		_, where := conditionsOf(lists, namesOf(columns), errs)
 		if len(errs) > 0 {
 			return fault.New(fault.Invalid, "storage.tables.query", "These conditions cannot be used.")
 		}

@@ -106,10 +106,7 @@ func (c *Console) settingsPage(ec echo.Context, s access.Project, status int, ed
 	}
 	id, writes := t.TextID, s.May(access.TablesWrite)
 	m.Description = view.Described{Text: t.Description, Draft: t.Description}
-	m.Notes = view.Notes{Draft: draft, Download: downloadsAt(paths.TableSettings(s.ID(), id), nil)}
-	for _, col := range columns {
-		m.Notes.Names = append(m.Notes.Names, col.Name)
-	}
+	m.Notes = view.Notes{Draft: draft, Download: downloadsAt(paths.TableSettings(s.ID(), id), nil), Names: namesOf(columns)}
 	m.Key = view.TableKey{Columns: storage.KeyOf(columns), Names: m.Notes.Names, Places: places(nil), MoreURL: paths.TableSettings(s.ID(), id) + "#primary-key"}
 	cursor := ""
 	if len(notes) > pageSize {
@@ -324,7 +321,7 @@ func (c *Console) tableTruncate(ec echo.Context, s access.Project) error {
 }
 
 func (c *Console) tableDrop(ec echo.Context, s access.Project) error {
-	bucket, _ := cutTable(ec.Param("table"))
+	bucket, _ := storage.SplitTable(ec.Param("table"))
 	return c.whole(ec, s, paths.Bucket(s.ID(), bucket), func(tx *db.Tx, _ map[string]string) (jobs.Job, error) {
 		return c.app.Storage.DropTable(tx, s, ec.Param("table"))
 	})

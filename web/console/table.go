@@ -92,9 +92,7 @@ func (c *Console) tablePreview(ec echo.Context, s access.Project) error {
 		}
 		columns, err := c.app.Storage.Columns(tx, t)
 		m.Table.Columns = itoa(int64(len(columns)))
-		for _, col := range columns {
-			m.Names = append(m.Names, col.Name)
-		}
+		m.Names = namesOf(columns)
 		return err
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func (c *Console) trashRow(s access.Project, x storage.Trashed) view.TrashRow {
 	row := view.TrashRow{ID: itoa(x.ID), Kind: x.Kind, Name: x.TextID, Tables: ui.Number(x.Tables), Rows: ui.Number(x.Rows), Size: ui.Bytes(x.Bytes), By: ui.Who{Name: x.ActorName},
 		Job: ui.Link{Label: "Job " + itoa(x.JobID), URL: paths.StorageJob(s.ID(), x.JobID)}, Dropped: c.when(x.DeletedAt), Until: c.when(x.ExpiresAt)}
 	if row.Label = x.TextID; x.Kind == "table" {
-		row.Bucket, row.Label = cutTable(x.TextID)
+		row.Bucket, row.Label = storage.SplitTable(x.TextID)
 	}
 	if s.May(access.TableTrashRestore) {
 		row.Restore = view.TrashAction{Action: paths.TrashRestore(s.ID(), x.ID), Key: key()}
@@ -170,7 +170,7 @@ func (c *Console) trashAnswer(ec echo.Context, s access.Project, id int64, m vie
 		}
 		if x.Kind == "table" {
 			var was string
-			if m.Bucket, was = cutTable(x.TextID); m.Value == "" {
+			if m.Bucket, was = storage.SplitTable(x.TextID); m.Value == "" {
 				m.Value = was
 			}
 		}

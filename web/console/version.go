@@ -272,7 +272,7 @@ func (c *Console) versionTarget(tx *db.Tx, s access.Project, t storage.Table, nu
 	}
 	switch {
 	case !v.Kept():
-		return revertTarget{}, fault.Newf(fault.Conflict, "storage.versions.gone", "The rows of version %d are not kept any more.", number)
+		return revertTarget{}, storage.RowsGone(number)
 	case number == t.Version:
 		return revertTarget{}, fault.Newf(fault.Conflict, "storage.versions.current", "Table %s is at version %d already.", t.TextID, number)
 	}
@@ -439,7 +439,7 @@ func (c *Console) copyPage(ec echo.Context, s access.Project, from storage.Sourc
 	if err != nil {
 		return err
 	}
-	m.Bucket.Value, m.Name = t.Bucket, t.Name[:min(len(t.Name), nameMax-len(suffix))]+suffix
+	m.Bucket.Value, m.Name = t.Bucket, t.Name[:min(len(t.Name), storage.NameMax-len(suffix))]+suffix
 	if in != nil {
 		m.Bucket.Value, m.Name = in["bucket"], in["table"]
 	}
@@ -454,9 +454,6 @@ func (c *Console) copyPage(ec echo.Context, s access.Project, from storage.Sourc
 	return page(ec, status, view.CopyPage(m))
 }
 
-// nameMax is the length of a table's name.
-const nameMax = 96
-
 // copySource describes what is copied, and gives the end of the copy's name.
 func (c *Console) copySource(tx *db.Tx, s access.Project, t storage.Table, from storage.Source, m *view.Copy) (suffix string, err error) {
 	if from.Snapshot != 0 {
@@ -466,7 +463,7 @@ func (c *Console) copySource(tx *db.Tx, s access.Project, t storage.Table, from 
 	}
 	v, err := c.app.Storage.Version(tx, s, t, from.Version)
 	if err == nil && !v.Kept() {
-		err = fault.Newf(fault.Conflict, "storage.versions.gone", "The rows of version %d are not kept any more.", v.Number)
+		err = storage.RowsGone(v.Number)
 	}
 	m.Source, m.Lede, m.Action, m.CancelURL = "version "+itoa(v.Number), madeBy(v), paths.VersionCopy(s.ID(), t.TextID, v.Number), paths.TableVersions(s.ID(), t.TextID)
 	return "_v" + itoa(v.Number), err
