@@ -17,9 +17,13 @@ import (
 
 // How many bytes of values make a page: what a reader decodes at least to see
 // one value. All the columns together hold half of what a row group may take,
-// so that the pages of very wide tables are smaller.
+// so that the pages of very wide tables are smaller. A page of positions in a
+// dictionary is small anyway. One of the values themselves is kept smaller,
+// because a small upsert decompresses a page for each cell that it looks at;
+// smaller ones still would take up clearly more room.
 const (
 	largestPage  = 128 << 10
+	plainPage    = 32 << 10
 	smallestPage = 8 << 10
 )
 
@@ -139,18 +143,17 @@ func (c *columnWriter) add(values [][]byte, defined []int16) error {
 	return nil
 }
 
-// fullPage is how many bytes of values make a page. Where they stand for themselves it is
-// half of what it is with a dictionary, which makes them small anyway: to see a value, all
-// those of its page are decompressed.
+// fullPage is how many bytes of values make a page.
 func (c *columnWriter) fullPage() int {
 	if c.indexing {
 		return c.pageSize
 	}
-	return c.pageSize / 2
+	return min(c.pageSize, plainPage)
 }
 
 // firstPage is how many bytes of values make the first page of a row group, where
 // it needs no dictionary: a look at the first rows of a table decodes nothing else.
+// So many also tell whether the dictionary is worth its room.
 func (c *columnWriter) firstPage() int { return c.pageSize / 8 }
 
 // put takes one value into the page.
