@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
@@ -31,12 +30,11 @@ const (
 // are left out, because readers would take a part for a value that is there.
 const longestBound = 256
 
-// compressor compresses pages, as many at a time as there are processors. To make one
-// takes longer than to compress the pages of a small load.
-var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
+// newCompressor returns what compresses pages, as many at a time as there are processors.
+func newCompressor() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(compressionLevel)),
 		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithZeroFrames(true), zstd.WithWindowSize(2*largestPage))
-})
+}
 
 // columnWriter encodes one column, a row group at a time, into pages. The
 // pages of a row group wait in memory for those of the other columns.

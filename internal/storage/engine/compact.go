@@ -135,7 +135,7 @@ func (v *View) rewrite(ctx context.Context, files *files, t *table.Table, run ru
 		return nil, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, v.engine.options, v.live[run.from].firstRow)
+	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, v.engine, v.live[run.from].firstRow)
 	if err != nil {
 		return nil, fmt.Errorf("engine: write rows: %w", err)
 	}

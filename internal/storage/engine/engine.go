@@ -19,6 +19,9 @@ package engine
 
 import (
 	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
 
 	"steward/internal/storage/blob"
 )
@@ -40,7 +43,11 @@ type Engine struct {
 	views   *cache[viewKey, *shown]
 	footers *cache[footerKey, *footer]
 	prints  *cache[fingerprintsKey, []fingerprint]
+	seed    uint64 // of fingerprints
 	buffers *buffers
+
+	// To make a compressor takes longer than to compress the pages of a small load.
+	compressor func() (*zstd.Encoder, error)
 }
 
 // Options are what an engine does differently on request. The zero value is right.
@@ -74,8 +81,9 @@ func New(store *blob.Local, options Options) *Engine {
 	return &Engine{
 		store: store, options: options,
 		views: newCache[viewKey, *shown](viewsLimit), footers: newCache[footerKey, *footer](footersLimit),
-		prints:  newCache[fingerprintsKey, []fingerprint](fingerprintsLimit),
-		buffers: new(buffers),
+		prints: newCache[fingerprintsKey, []fingerprint](fingerprintsLimit),
+		seed:   uint64(newHasher()), buffers: new(buffers),
+		compressor: sync.OnceValues(newCompressor),
 	}
 }
 

@@ -20,7 +20,8 @@ const fingerprintBytes = 4
 // row would be forgotten just before the next load wants it.
 const fingerprintsLimit = 32 << 20
 
-// mixCell brings the next cell of a key into a number for all of them, which begins as 0.
+// mixCell brings the next cell of a key into a number for all of them, which begins as the
+// engine's seed: nobody can choose keys whose fingerprints are alike.
 func mixCell(mixed uint64, cell []byte, null bool) uint64 {
 	if null {
 		return xxh3.HashSeed(nil, ^mixed)

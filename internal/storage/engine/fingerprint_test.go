@@ -182,7 +182,7 @@ func TestFingerprintsAlike(t *testing.T) {
 		for e := k.prints.recent.Front(); e != nil; e = e.Next() {
 			prints := e.Value.(remembered[fingerprintsKey, []fingerprint]).value
 			for i := range prints {
-				prints[i] = fingerprintOf(mixCell(0, []byte(key), false))
+				prints[i] = fingerprintOf(mixCell(k.seed, []byte(key), false))
 			}
 		}
 		k.prints.mu.Unlock()

@@ -107,8 +107,8 @@ func (r *tupleReader) read(row int64) error {
 }
 
 // fingerprint returns that of the cells that were read.
-func (r *tupleReader) fingerprint() fingerprint {
-	mixed := uint64(0)
+func (r *tupleReader) fingerprint(seed uint64) fingerprint {
+	mixed := seed
 	for _, c := range r.cells {
 		mixed = mixCell(mixed, c.text, c.null)
 	}

@@ -223,7 +223,7 @@ func (e *Engine) write(ctx context.Context, files *files, t *table.Table, bounde
 		return nil, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, e.options, t.Metadata().NextRowID())
+	w, err := newWriter(ctx, g, files, t.Location()+"/data", schema, e, t.Metadata().NextRowID())
 	if err != nil {
 		return nil, fmt.Errorf("engine: write rows: %w", err)
 	}

@@ -39,7 +39,7 @@ func (x *export) writeParquet(ctx context.Context, out io.Writer) error {
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
-	w, err := startWriter(ctx, g, func() (*dataFileWriter, error) { return file, nil }, schema, x.view.engine.options, 0)
+	w, err := startWriter(ctx, g, func() (*dataFileWriter, error) { return file, nil }, schema, x.view.engine, 0)
 	if err != nil {
 		return err
 	}

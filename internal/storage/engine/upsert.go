@@ -198,7 +198,7 @@ func newKeyIndex(in *incoming) *keyIndex {
 	for row := range uint32(in.rows) {
 		tuple := in.tuple(row)
 		rest := tuple
-		mixed := uint64(0)
+		mixed := in.engine.seed
 		for i := range in.keys {
 			var cell []byte
 			var null bool
@@ -344,7 +344,7 @@ func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup
 			if err := keys.read(row); err != nil {
 				return nil, err
 			}
-			prints[row] = keys.fingerprint()
+			prints[row] = keys.fingerprint(u.view.engine.seed)
 		}
 		if !index.prints.has(prints[row]) || group.deleted(row) {
 			continue

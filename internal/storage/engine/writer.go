@@ -53,18 +53,18 @@ type task struct {
 
 // newWriter starts a writer of data files whose goroutines belong to g; they end
 // with [writer.finish] or with ctx, which must be g's.
-func newWriter(ctx context.Context, g *errgroup.Group, files *files, folder string, schema *pqschema.Schema, options Options, firstRow int64) (*writer, error) {
+func newWriter(ctx context.Context, g *errgroup.Group, files *files, folder string, schema *pqschema.Schema, e *Engine, firstRow int64) (*writer, error) {
 	create := func() (*dataFileWriter, error) { return createDataFile(files, folder, schema) }
-	return startWriter(ctx, g, create, schema, options, firstRow)
+	return startWriter(ctx, g, create, schema, e, firstRow)
 }
 
 // startWriter is newWriter for files of any kind.
-func startWriter(ctx context.Context, g *errgroup.Group, create func() (*dataFileWriter, error), schema *pqschema.Schema, options Options, firstRow int64) (*writer, error) {
-	w := &writer{create: create, schema: schema, options: options, firstRow: firstRow}
+func startWriter(ctx context.Context, g *errgroup.Group, create func() (*dataFileWriter, error), schema *pqschema.Schema, e *Engine, firstRow int64) (*writer, error) {
+	w := &writer{create: create, schema: schema, options: e.options, firstRow: firstRow}
 	// A goroutine for each column lets the scheduler even out narrow and wide
 	// ones. With very many columns there is nothing left to even out.
 	workers := min(schema.NumColumns(), 8*runtime.GOMAXPROCS(0))
-	codec, err := compressor()
+	codec, err := e.compressor()
 	if err != nil {
 		return nil, err
 	}
