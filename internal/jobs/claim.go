@@ -16,9 +16,12 @@ import (
 // next ones can be claimed with one.
 const sameCommit = 50 * time.Microsecond
 
+// smallLanes is how many lanes of each class are kept for small work, so that it never
+// waits behind bulk work. Most of its time it waits for the disk.
+const smallLanes = 4
+
 // lanes runs jobs of a class beside each other, under the context running, until ctx ends
-// and the last of them has ended. There is one lane more than slots, for small work only,
-// so that it never waits behind bulk work.
+// and the last of them has ended: in so many slots for any work, and the small lanes.
 func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
 	wake, stop := s.hub.Watch(wakeTopic)
 	defer stop()
@@ -26,17 +29,15 @@ func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
 	defer wg.Wait()
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
-	free := places{any: slots, small: 1}
-	ended := make(chan *int, slots+1)
-	for more := false; ctx.Err() == nil; {
-		if free.all() > 0 && (more || s.waits(ctx, class, free)) {
-			var claimed []Job
-			var err error
-			claimed, more, err = s.claim(ctx, class, free)
+	free := places{any: slots, small: smallLanes}
+	ended := make(chan *int, free.all())
+	for left := false; ctx.Err() == nil; {
+		if free.all() > 0 && (left || s.waits(ctx, class, free)) {
+			c, err := s.claim(ctx, class, free)
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("claiming jobs failed", "error", err)
 			}
-			for _, j := range claimed {
+			for _, j := range c.claimed {
 				lane := &free.any
 				if free.any == 0 {
 					lane = &free.small
@@ -44,7 +45,7 @@ func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
 				*lane--
 				wg.Go(func() { s.run(running, j); ended <- lane })
 			}
-			if more && free.all() > 0 {
+			if left = c.left; c.again() {
 				continue
 			}
 		}
@@ -66,12 +67,15 @@ func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
 // Drain runs waiting jobs of a class in the caller's goroutine until none is left.
 func (s *Service) Drain(ctx context.Context, class Class) error {
 	for {
-		claimed, more, err := s.claim(ctx, class, places{any: 1})
-		if err != nil || len(claimed) == 0 && !more {
+		c, err := s.claim(ctx, class, places{any: 1})
+		if err != nil {
 			return err
 		}
-		for _, j := range claimed {
+		for _, j := range c.claimed {
 			s.run(context.Background(), j)
+		}
+		if len(c.claimed) == 0 && !c.again() {
+			return nil
 		}
 	}
 }
@@ -106,18 +110,26 @@ func (s *Service) waits(ctx context.Context, class Class, free places) (waits bo
 	return waits
 }
 
+// claims are what a claim has come to.
+type claims struct {
+	claimed []Job
+	refused []Job // that may not run and were ended, or that somebody else ended meanwhile
+	left    bool  // others wait
+}
+
+// again tells whether another claim may come to something before a lane is free.
+func (c claims) again() bool { return c.left && len(c.claimed)+len(c.refused) > 0 }
+
 // claim takes the next jobs that may run, as many as places are free, in one transaction.
-// It ends those that the guard refuses or that somebody has cancelled. It reports whether
-// more may wait.
-func (s *Service) claim(ctx context.Context, class Class, free places) (claimed []Job, more bool, err error) {
-	var looked []Job
+// It ends those that the guard refuses or that somebody has cancelled.
+func (s *Service) claim(ctx context.Context, class Class, free places) (c claims, err error) {
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		claimed, looked = nil, nil
+		c = claims{}
 		// One claims at a time, so that the parallelism of projects holds over all processes.
 		if err := tx.Lock("jobs.claim"); err != nil {
 			return err
 		}
-		ids, err := choose(tx, class, free)
+		ids, left, err := choose(tx, class, free)
 		if err != nil {
 			return err
 		}
@@ -127,24 +139,25 @@ func (s *Service) claim(ctx context.Context, class Class, free places) (claimed 
 			if err != nil {
 				return err
 			}
-			looked = append(looked, j)
-			ok, err := s.start(tx, &j, refusals)
-			if err != nil {
+			switch ok, err := s.start(tx, &j, refusals); {
+			case err != nil:
 				return err
-			}
-			if ok {
-				claimed = append(claimed, j)
+			case ok:
+				c.claimed = append(c.claimed, j)
+			default:
+				c.refused = append(c.refused, j)
 			}
 		}
+		c.left = left || len(c.refused) > 0
 		return nil
 	})
 	if err != nil {
-		return nil, false, err
+		return claims{}, err
 	}
-	for _, j := range looked {
+	for _, j := range slices.Concat(c.refused, c.claimed) {
 		s.changed(j)
 	}
-	return claimed, len(looked) == free.all() || len(looked) > len(claimed), nil
+	return c, nil
 }
 
 // creator is what the guard decides by, so that it is asked once for jobs that have it in
@@ -194,14 +207,15 @@ func scanWaiter(r db.Row) (w waiter, err error) {
 
 // choose gives the jobs that are next: by priority and age, none whose serial key another
 // unfinished job has, and none of a project that runs as many of the class as it may. It
-// looks at few jobs, however many wait: if too many of the first belong to projects that
-// run enough, it looks at the first one of each other project.
-func choose(tx *db.Tx, class Class, free places) ([]int64, error) {
+// reports whether others wait.
+//
+// It looks at few jobs, however many wait: at as many as places are free and, if one of
+// them belongs to a project that runs enough, at the first one of each other project.
+func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err error) {
 	running, err := runningIn(tx, class)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var ids []int64
 	pick := func(line []waiter) {
 		for _, w := range line {
 			if len(ids) == free.all() || w.priority < free.atLeast(len(ids)) {
@@ -213,24 +227,20 @@ func choose(tx *db.Tx, class Class, free places) ([]int64, error) {
 			}
 		}
 	}
-	for window := free.all(); window < 100; window *= 8 {
-		// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
-		line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
-			WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3
-			ORDER BY priority DESC, created_at, id LIMIT %d`, window), string(class), free.atLeast(len(ids)), tx.Now)
-		if err != nil {
-			return nil, err
-		}
-		if pick(line); len(ids) == free.all() || len(line) < window {
-			return ids, nil
-		}
-	}
-	line, err := db.All(tx, scanWaiter, firstOfProjects, string(class), tx.Now, ProjectParallelism, free.all())
+	// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
+	line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
+		WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3
+		ORDER BY priority DESC, created_at, id LIMIT %d`, free.all()), string(class), free.atLeast(0), tx.Now)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	left = len(line) == free.all()
+	if pick(line); len(ids) == free.all() || !left {
+		return ids, left, nil
+	}
+	line, err = db.All(tx, scanWaiter, fmt.Sprintf("%s LIMIT %d", firstOfProjects, len(ids)+free.all()), string(class), tx.Now, ProjectParallelism)
 	pick(line)
-	return ids, nil
+	return ids, left, err
 }
 
 // runningIn is how many jobs of a class run in each project that has any.
@@ -262,4 +272,4 @@ const firstOfProjects = `WITH RECURSIVE waiting (project_id) AS (
 		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id IS NULL AND available_at <= $2
 			ORDER BY priority DESC, created_at, id LIMIT 1)
 	)
-	SELECT j.id, j.project_id, j.priority FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id LIMIT $4`
+	SELECT j.id, j.project_id, j.priority FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id`

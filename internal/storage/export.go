@@ -78,7 +78,7 @@ func (s *Service) StartExport(tx *db.Tx, scope access.Project, e Export) (jobs.J
 	if err := e.check(columns); err != nil {
 		return jobs.Job{}, err
 	}
-	params, err := s.pinned(tx, scope, e.Table, e.params())
+	params, _, err := s.pinned(tx, scope, e.Table, e.params())
 	if err != nil {
 		return jobs.Job{}, err
 	}

@@ -18,12 +18,16 @@ import (
 // enqueue starts a job that changes a table, behind those that change it already, and
 // records who asked for what: asks is the rest of a sentence.
 func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table string, params any, asks string) (jobs.Job, error) {
-	params, err := s.pinned(tx, scope, table, params)
+	params, meant, err := s.pinned(tx, scope, table, params)
 	if err != nil {
 		return jobs.Job{}, err
 	}
+	priority := jobs.Person
+	if readsTable(operation) {
+		priority = weight(meant.Bytes)
+	}
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{
-		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: jobs.Person, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
+		Class: jobs.Storage, Operation: operation, Scope: scope, Priority: priority, SerialKey: serialKey(scope.Branch(), table), Params: params, Table: table,
 	})
 	if err != nil {
 		return jobs.Job{}, err
@@ -33,26 +37,26 @@ func (s *Service) enqueue(tx *db.Tx, scope access.Project, operation, table stri
 	return j, audit.Record(tx, e.Says("%s started job %d: %s.", scope.Actor().Name, j.ID, asks))
 }
 
-// pinned puts the number of the table that somebody means into the params of a job, if
-// there is one: until its turn, another one may come to be called so.
-func (s *Service) pinned(tx *db.Tx, scope access.Project, table string, params any) (any, error) {
+// pinned finds the table that somebody means, zero if there is none, and puts its number
+// into the params of a job: until its turn, another one may come to be called so.
+func (s *Service) pinned(tx *db.Tx, scope access.Project, table string, params any) (any, Table, error) {
 	t, err := s.Table(tx, scope, table)
 	if fault.Is(err, fault.NotFound) {
-		return params, nil
+		return params, Table{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, t, err
 	}
 	text, err := json.Marshal(params)
 	if err != nil {
-		return nil, err
+		return nil, t, err
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, err
+		return nil, t, err
 	}
 	fields["tableNumber"] = strconv.AppendInt(nil, t.ID, 10)
-	return fields, nil
+	return fields, t, nil
 }
 
 // meant is the table that a job is for. NotFound when it is not there any more, Conflict

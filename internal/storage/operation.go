@@ -54,3 +54,9 @@ func permission(operation string) access.Permission {
 	}
 	return access.TablesWrite
 }
+
+// readsTable reports whether an operation reads all rows of a table to change it; the
+// others write down what it holds.
+func readsTable(operation string) bool {
+	return operation == TableRowsDelete || operation == TableKeyAdd
+}
