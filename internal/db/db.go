@@ -96,8 +96,10 @@ type Tx struct {
 	tx         *sql.Tx
 	db         *DB
 	trace      *Trace
+	failed     error // of a statement; nothing more can be done
 	onCommit   []func()
-	blocks     map[string]*block
+	blocks     map[string]*block // of ids, that it reserved
+	reserved   map[string]*block // by others in the same transaction
 }
 
 // Context is the context that the transaction runs under.
@@ -121,8 +123,9 @@ func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // four times, so it must have no effect outside the transaction (see Tx.OnCommit).
 //
 // On SQLite those who wait for their turn to write share a commit, so that each of them
-// is durable without waiting for the disk on its own. An error of one is an error of that
-// one alone.
+// is durable without waiting for the disk on its own: it may take as long as the next
+// one's fn. An error of one is an error of that one alone. After a statement that failed
+// no other runs, as on PostgreSQL, and the transaction fails.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	var err error
 	for attempt := range 4 {
@@ -160,6 +163,7 @@ func (d *DB) updateAlone(ctx context.Context, fn func(*Tx) error) error {
 	if err := d.commit(raw); err != nil {
 		return err
 	}
+	d.ids.keep(tx.blocks)
 	tx.committed()
 	return nil
 }
@@ -171,8 +175,16 @@ func (d *DB) in(ctx context.Context, raw *sql.Tx) *Tx {
 	return tx
 }
 
-// run calls fn, and what has to be done first.
+// run calls fn, and what has to be done first. A statement that failed fails all of it,
+// whatever fn makes of its error: some errors roll back what was written before them.
 func (tx *Tx) run(fn func(*Tx) error) error {
+	if err := tx.call(fn); err != nil {
+		return err
+	}
+	return tx.failed
+}
+
+func (tx *Tx) call(fn func(*Tx) error) error {
 	if first, _ := tx.ctx.Value(firstKey{}).(*first); first != nil && !first.done.Load() {
 		if err := first.fn(tx); err != nil {
 			return err
@@ -199,9 +211,8 @@ func (d *DB) commit(tx *sql.Tx) error {
 	return nil
 }
 
-// committed does what follows a commit.
+// committed does what waits for the commit.
 func (tx *Tx) committed() {
-	tx.db.ids.keep(tx.blocks)
 	for _, fn := range tx.onCommit {
 		fn()
 	}
@@ -274,9 +285,11 @@ const blockSize = 64
 // NewID returns an id that no row of this kind has had. Ids grow, are safe integers
 // in JavaScript, and may leave gaps; across processes they do not follow commit order.
 func (tx *Tx) NewID(kind string) (int64, error) {
-	if b := tx.blocks[kind]; b != nil && b.next < b.end {
-		b.next++
-		return b.next - 1, nil
+	for _, blocks := range []map[string]*block{tx.blocks, tx.reserved} {
+		if b := blocks[kind]; b != nil && b.next < b.end {
+			b.next++
+			return b.next - 1, nil
+		}
 	}
 	if n, ok := tx.db.ids.take(kind); ok {
 		return n, nil

@@ -34,6 +34,7 @@ type dialect struct {
 	viewOptions *sql.TxOptions
 	goose       goose.Dialect
 	classify    func(error) cause
+	own         func(error) bool // the database itself says that a statement failed
 	update      func(d *DB, ctx context.Context, fn func(*Tx) error) error
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
@@ -61,6 +62,7 @@ var sqlite = dialect{
 	name:     "sqlite",
 	goose:    goose.DialectSQLite3,
 	classify: classifySQLite,
+	own:      isError[*sqlitedriver.Error],
 	update:   (*DB).updateInTurn,
 	lock:     func(*Tx, string) error { return nil },
 	horizon:  func(*Tx) (int64, error) { return math.MaxInt64, nil },
@@ -79,6 +81,7 @@ var postgres = dialect{
 	viewOptions: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	goose:       goose.DialectPostgres,
 	classify:    classifyPostgres,
+	own:         isError[*pgconn.PgError],
 	update:      (*DB).updateAlone, // the server itself lets commits share a write
 	lock: func(tx *Tx, name string) error {
 		h := fnv.New64a()
@@ -204,6 +207,11 @@ func versionBefore(a, b string) bool {
 		}
 	}
 	return len(as) < len(bs)
+}
+
+func isError[E error](err error) bool {
+	_, is := errors.AsType[E](err)
+	return is
 }
 
 func classifySQLite(err error) cause {

@@ -13,36 +13,36 @@ type Row interface{ Scan(dest ...any) error }
 // One returns the single row of a query. NotFound if there is none.
 func One[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) (T, error) {
 	var zero T
-	if err := tx.ctx.Err(); err != nil {
-		return zero, tx.db.dialect.translate(err)
+	if err := tx.ready(); err != nil {
+		return zero, err
 	}
 	v, err := scan(tx.tx.QueryRowContext(tx.statements, query, tx.values(query, args)...))
 	if err != nil {
-		return zero, tx.db.dialect.translate(err)
+		return zero, tx.fail(err)
 	}
 	return v, nil
 }
 
 // All returns every row of a query, so the query must bound them.
 func All[T any](tx *Tx, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
-	if err := tx.ctx.Err(); err != nil {
-		return nil, tx.db.dialect.translate(err)
+	if err := tx.ready(); err != nil {
+		return nil, err
 	}
 	rows, err := tx.tx.QueryContext(tx.statements, query, tx.values(query, args)...)
 	if err != nil {
-		return nil, tx.db.dialect.translate(err)
+		return nil, tx.fail(err)
 	}
 	defer func() { _ = rows.Close() }()
 	var out []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, tx.db.dialect.translate(err)
+			return nil, tx.fail(err)
 		}
 		out = append(out, v)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, tx.db.dialect.translate(err)
+		return nil, tx.fail(err)
 	}
 	return out, nil
 }
@@ -62,15 +62,32 @@ func Scalar[T any](r Row) (T, error) {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
-	if err := tx.ctx.Err(); err != nil {
-		return 0, tx.db.dialect.translate(err)
+	if err := tx.ready(); err != nil {
+		return 0, err
 	}
 	res, err := tx.tx.ExecContext(tx.statements, query, tx.values(query, args)...)
 	if err != nil {
-		return 0, tx.db.dialect.translate(err)
+		return 0, tx.fail(err)
 	}
 	n, err := res.RowsAffected()
 	return n, tx.db.dialect.translate(err)
+}
+
+// ready is why no statement can run any more; nil if one can.
+func (tx *Tx) ready() error {
+	if tx.failed != nil {
+		return tx.failed
+	}
+	return tx.db.dialect.translate(tx.ctx.Err())
+}
+
+// fail translates the error of a statement, and remembers one of the database's own.
+func (tx *Tx) fail(err error) error {
+	err = tx.db.dialect.translate(err)
+	if tx.db.dialect.own(err) {
+		tx.failed = err
+	}
+	return err
 }
 
 // Must is Exec for a statement that has to change exactly one row. NotFound otherwise.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -85,15 +86,16 @@ func (t *turns) leave() {
 // shared is a transaction that writers write into one after the other. It belongs to the
 // one who has the turn.
 type shared struct {
-	tx      *sql.Tx       // nil until it has begun
-	first   time.Time     // when the first one had written
-	writers int           // whose work stands in it
-	broken  bool          // it can only be rolled back
-	ended   chan struct{} // closed when err says how it ended
+	tx      *sql.Tx           // nil until it has begun
+	first   time.Time         // when the first one had written
+	writers int               // whose work stands in it
+	broken  bool              // it can only be rolled back
+	blocks  map[string]*block // of ids that its writers reserved
+	ended   chan struct{}     // closed when err says how it ended
 	err     error
 }
 
-func newShared() *shared { return &shared{ended: make(chan struct{})} }
+func newShared() *shared { return &shared{blocks: map[string]*block{}, ended: make(chan struct{})} }
 
 // updateInTurn is one attempt at an Update where writers take turns. Statements are not
 // interrupted when ctx ends, since SQLite would roll back what others wrote; it ends
@@ -110,25 +112,32 @@ func (d *DB) updateInTurn(ctx context.Context, fn func(*Tx) error) error {
 		}
 	}
 	tx := d.in(ctx, s.tx)
-	tx.statements = context.WithoutCancel(ctx)
+	tx.statements, tx.reserved = context.WithoutCancel(ctx), s.blocks
 	returned := false
 	defer func() {
 		if !returned { // fn panicked: the others' work stands nevertheless
 			d.endShared(s)
 		}
 	}()
+	alone := s.writers == 0
 	err = s.write(tx, fn)
+	broke := s.broken
 	returned = true
-	if last := d.endShared(s); err != nil {
+	d.endShared(s)
+	if err != nil && (alone || broke) {
 		return err
-	} else if !last {
-		<-s.ended
 	}
-	if s.err != nil {
+	<-s.ended
+	switch {
+	case err == nil && s.err == nil:
+		tx.committed()
+		return nil
+	case err == nil:
 		return s.err
+	case s.err != nil: // it failed because of what others wrote, and that is no more
+		return errUnshared
 	}
-	tx.committed()
-	return nil
+	return err
 }
 
 // write runs fn in the transaction, which is afterwards as before unless it succeeds.
@@ -156,6 +165,7 @@ func (s *shared) write(tx *Tx, fn func(*Tx) error) (err error) {
 			return tx.db.dialect.translate(err)
 		}
 	}
+	maps.Copy(s.blocks, tx.blocks)
 	wrote = true
 	return nil
 }
@@ -176,19 +186,20 @@ func (s *shared) undo(tx *Tx) {
 	}
 }
 
-// endShared leaves the transaction to the next writer, or else ends it and reports true.
-func (d *DB) endShared(s *shared) bool {
+// endShared leaves the transaction to the next writer, or else ends it.
+func (d *DB) endShared(s *shared) {
 	if !s.broken && s.writers < sharedBy && time.Since(s.first) < d.turns.share && d.turns.pass(s) {
-		return false
+		return
 	}
 	switch {
 	case !s.broken:
-		s.err = d.commit(s.tx)
+		if s.err = d.commit(s.tx); s.err == nil {
+			d.ids.keep(s.blocks)
+		}
 	case s.writers > 0:
 		s.err = errUnshared
 	}
 	_ = s.tx.Rollback() // of what was not committed
 	close(s.ended)
 	d.turns.leave()
-	return true
 }

@@ -232,3 +232,94 @@ func TestRollbackUnderWriters(t *testing.T) {
 		t.Errorf("there are %v", got)
 	}
 }
+
+// TestNobodyIsAnsweredFromWhatMayStillGo: who fails because of what others wrote hears so
+// when that is durable; where it is rolled back, it writes again.
+func TestNobodyIsAnsweredFromWhatMayStillGo(t *testing.T) {
+	t.Parallel()
+	d, _ := openCounted(t)
+	change(t, d, "CREATE TABLE large (content BLOB)")
+	change(t, d, "PRAGMA max_page_count = 50")
+	broken := errors.New("no")
+	first, seen := true, 0
+	got := inOneGo(t, d,
+		func() error {
+			return d.Update(t.Context(), func(tx *Tx) error {
+				if !first {
+					return broken
+				}
+				first = false
+				return add(tx, 1)
+			})
+		},
+		func() error {
+			err := d.Update(t.Context(), func(tx *Tx) error { return add(tx, 1) })
+			seen = len(things(t, d))
+			return err
+		},
+		func() error {
+			return d.Update(t.Context(), func(tx *Tx) error {
+				_, err := tx.Exec("INSERT INTO large (content) VALUES (zeroblob(1000000))")
+				return err
+			})
+		},
+	)
+	if !errors.Is(got[0], broken) || got[1] != nil || seen != 1 || !fault.HasCode(got[2], "db.full") {
+		t.Errorf("got %v, and %d rows after the second", got, seen)
+	}
+}
+
+// TestNothingFollowsAFailedStatement: what it does about the error is of no use.
+func TestNothingFollowsAFailedStatement(t *testing.T) {
+	t.Parallel()
+	d, _ := openCounted(t)
+	change(t, d, "CREATE TABLE large (content BLOB)")
+	change(t, d, "PRAGMA max_page_count = 50")
+	got := inOneGo(t, d,
+		func() error { return d.Update(t.Context(), func(tx *Tx) error { return add(tx, 1) }) },
+		func() error {
+			return d.Update(t.Context(), func(tx *Tx) error {
+				if _, err := tx.Exec("INSERT INTO large (content) VALUES (zeroblob(1000000))"); err == nil {
+					t.Error("it is not full")
+				}
+				if err := add(tx, 2); !fault.HasCode(err, "db.full") {
+					t.Errorf("went on with %v", err)
+				}
+				return nil
+			})
+		},
+	)
+	if got[0] != nil || !fault.HasCode(got[1], "db.full") {
+		t.Errorf("got %v", got)
+	}
+	if got := things(t, d); !slices.Equal(got, []int{1}) {
+		t.Errorf("there are %v", got)
+	}
+}
+
+// TestIDsOfWritersTogether: they follow each other, as those of writers one by one do.
+func TestIDsOfWritersTogether(t *testing.T) {
+	t.Parallel()
+	d, _ := openCounted(t)
+	change(t, d, "CREATE TABLE sequences (kind TEXT PRIMARY KEY, next BIGINT NOT NULL)")
+	var got []int64
+	for range 3 {
+		updates := make([]func() error, 30)
+		for i := range updates {
+			updates[i] = func() error {
+				return d.Update(t.Context(), func(tx *Tx) error {
+					id, err := tx.NewID("thing")
+					got = append(got, id)
+					if i%10 == 5 {
+						return errors.New("roll back")
+					}
+					return err
+				})
+			}
+		}
+		_ = inOneGo(t, d, updates...)
+	}
+	if !slices.IsSorted(got) || len(slices.Compact(got)) != 90 || got[89] > 100 {
+		t.Errorf("got %v", got)
+	}
+}
