@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -140,6 +141,8 @@ func (s *Service) claim(ctx context.Context, class Class, free places) (c claims
 				return err
 			}
 			switch ok, err := s.start(tx, &j, refusals); {
+			case errors.Is(err, ErrFenced): // somebody cancelled it meanwhile
+				c.refused = append(c.refused, j)
 			case err != nil:
 				return err
 			case ok:
@@ -168,12 +171,14 @@ type creator struct {
 }
 
 // start makes a waiting job this process's own. It ends one that may not run, and then
-// reports false.
+// reports false. ErrFenced if somebody has cancelled it since it was read.
 func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, error) {
 	by := creator{j.Project, j.Branch, j.UserID, j.TokenID, j.Operation}
 	refused, asked := refusals[by]
 	if !asked {
-		refused = s.guard(tx, *j)
+		if refused = s.guard(tx, *j); refused != nil && !refuses(refused) {
+			return false, refused
+		}
 		refusals[by] = refused
 	}
 	if refused == nil && j.CancelRequested {
@@ -188,7 +193,10 @@ func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, er
 	}
 	n, err := tx.Exec(`UPDATE jobs SET state = 'processing', owner = $2, fence = $3, lease_until = $4, started_at = $5, rows_done = 0, bytes_done = 0
 		WHERE id = $1 AND state = 'waiting' AND fence = $3 - 1`, j.ID, s.owner, j.Fence, tx.Now.Add(Lease), j.StartedAt)
-	if err != nil || n != 1 { // somebody cancelled it meanwhile
+	if err == nil && n != 1 {
+		err = ErrFenced
+	}
+	if err != nil {
 		return false, err
 	}
 	says := "Started."

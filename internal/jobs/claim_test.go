@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -194,5 +195,26 @@ func TestManyProcessesRunEachJobOnce(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("ran %v, want %v", got, want)
+	}
+}
+
+// TestGuardThatCannotTell: an error that is no decision ends no job.
+func TestGuardThatCannotTell(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	broken := errors.New("the disk is gone")
+	err := broken
+	b.queue.Handle(map[string]jobs.Handler{"work": func(_ context.Context, r *jobs.Run) error { return b.complete(r) }},
+		func(*db.Tx, jobs.Job) error { return err })
+	j := b.enqueue(jobs.Spec{})
+	if got := b.queue.Drain(t.Context(), jobs.Storage); !errors.Is(got, broken) {
+		t.Errorf("got %v", got)
+	}
+	if got := b.job(j.ID); got.State != jobs.Waiting {
+		t.Errorf("the job is %s", got.State)
+	}
+	err = nil
+	if got := b.queue.Drain(t.Context(), jobs.Storage); got != nil || b.job(j.ID).State != jobs.Success {
+		t.Errorf("got %v, and the job is %s", got, b.job(j.ID).State)
 	}
 }

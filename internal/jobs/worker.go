@@ -49,8 +49,15 @@ var ErrFenced = errors.New("jobs: another worker has taken this job over; its co
 type Handler func(ctx context.Context, r *Run) error
 
 // Guard decides whether a job may still run: is its project alive, may its creator
-// still do this? It is asked at claim, at heartbeats and in the commit.
+// still do this? It is asked at claim, once for jobs of the same project, branch, creator
+// and operation, at heartbeats and in the commit. It refuses by a fault that is Forbidden,
+// NotFound or Conflict; after any other error it is asked again.
 type Guard func(tx *db.Tx, j Job) error
+
+// refuses tells whether a guard's error is its decision, rather than one of the database.
+func refuses(err error) bool {
+	return fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict)
+}
 
 // Service is the queue. It is safe for concurrent use.
 type Service struct {
@@ -300,6 +307,7 @@ func (r *Run) beat(ctx context.Context) {
 		var cancelled bool
 		var refused error
 		err := r.s.db.Update(ctx, func(tx *db.Tx) error {
+			refused = nil
 			var err error
 			cancelled, err = db.Value[bool](tx, `UPDATE jobs SET lease_until = $4, rows_done = $5, bytes_done = $6
 				WHERE id = $1 AND fence = $2 AND owner = $3 AND state = 'processing' RETURNING cancel_requested`,
@@ -307,8 +315,10 @@ func (r *Run) beat(ctx context.Context) {
 			if err != nil || !due {
 				return err
 			}
-			refused = r.s.guard(tx, r.Job)
-			return nil
+			if err = r.s.guard(tx, r.Job); refuses(err) {
+				refused, err = err, nil
+			}
+			return err
 		})
 		switch {
 		case ctx.Err() != nil:

@@ -199,17 +199,17 @@ const compactionPause = 6 * time.Hour
 // table that nobody changes any more would never be compacted otherwise.
 func (s *Service) compactAgain(ctx context.Context) (asked int, err error) {
 	type failure struct {
-		table tableParams
-		at    time.Time
+		table  tableParams
+		params string
+		at     time.Time
 	}
 	var failures []failure
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
 		failures, err = db.All(tx, func(r db.Row) (f failure, err error) {
-			var params string
-			if err := r.Scan(&params, db.Time(&f.at)); err != nil {
+			if err := r.Scan(&f.params, db.Time(&f.at)); err != nil {
 				return f, err
 			}
-			return f, json.Unmarshal([]byte(params), &f.table)
+			return f, json.Unmarshal([]byte(f.params), &f.table)
 		}, `SELECT params, finished_at FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND state = 'error' AND operation = $1
 			ORDER BY created_at DESC, id DESC LIMIT `+fmt.Sprint(maintainMost), TableCompact)
 		return err
@@ -229,7 +229,12 @@ func (s *Service) compactAgain(ctx context.Context) (asked int, err error) {
 		needed := false
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			t, err := anyTable(tx, f.table.Table)
-			if needed = err == nil && t.TrashedAt.IsZero() && engine.Crowded(t.Files, t.Rows, t.Deleted); !needed {
+			if err != nil || !t.TrashedAt.IsZero() || !engine.Crowded(t.Files, t.Rows, t.Deleted) {
+				return err
+			}
+			done, err := db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND table_name = $1
+				AND operation = $2 AND params = $3 AND state = 'success' AND finished_at > $4)`, t.TextID, TableCompact, f.params, f.at)
+			if needed = err == nil && !done; !needed {
 				return err
 			}
 			return s.once(tx, t, TableCompact, tx.Now)
@@ -279,7 +284,7 @@ func (s *Service) once(tx *db.Tx, t Table, operation string, at time.Time) error
 	if err != nil || there {
 		return err
 	}
-	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, MadeAt: at, Params: tableParams{t.ID}})
+	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, MadeAt: at, Params: tableParams{t.ID}, Table: t.TextID})
 	return err
 }
 

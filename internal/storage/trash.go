@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -469,12 +470,14 @@ func (s *Service) RunPurge(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	var all engine.Swept
-	for _, folder := range p.Folders {
+	var failed error
+	for _, folder := range p.Folders { // one that cannot be removed does not keep the others
 		swept, err := s.engine.Sweep(ctx, folder, "", s.db.Now().Add(time.Hour))
-		if err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 		all.Files, all.Bytes = all.Files+swept.Files, all.Bytes+swept.Bytes
+	}
+	if failed != nil {
+		return failed
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		return run.Complete(tx, jobs.Result{Results: map[string]any{"files": all.Files, "bytes": all.Bytes}, Says: fmt.Sprintf("Removed %d files of %s.", all.Files, strings.Join(p.Folders, ", "))})

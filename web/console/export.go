@@ -143,13 +143,25 @@ func (c *Console) nextExport(s access.Project, j jobs.Job, about storage.Subject
 	e.Since = time.UnixMicro(r.Since).UTC()
 	m := view.JobNext{Since: c.exact(e.Since)}
 	if about.State == storage.Here {
-		m.URL = paths.TableExport(s.ID(), about.TextID) + "?" + exportQuery(e).Encode()
+		m.URL = paths.TableExport(s.ID(), about.TextID) + "?" + exportQuery(e)
 	}
 	return m, nil
 }
 
-// exportQuery is an export as the form's address says it.
-func exportQuery(e storage.Export) url.Values {
+// longestAddress is about how long an address may be that every proxy lets through.
+const longestAddress = 4000
+
+// exportQuery is an export as the form's address says it, without its columns where they
+// would make the address too long.
+func exportQuery(e storage.Export) string {
+	q := exportValues(e)
+	if len(q.Encode()) > longestAddress {
+		q.Del("columns")
+	}
+	return q.Encode()
+}
+
+func exportValues(e storage.Export) url.Values {
 	q := url.Values{"since": {e.Since.Format("2006-01-02T15:04:05.000")}, "format": {string(e.Format)}}
 	if e.Formulas {
 		q.Set("formulas", "guard")

@@ -39,6 +39,9 @@ type fingerprintsKey struct {
 	columns string // the field ids of the key, in its order
 }
 
+// size is how many bytes it takes to remember something under the key, beside that.
+func (k fingerprintsKey) size() int64 { return int64(256 + len(k.data) + len(k.columns)) }
+
 func (g *rowGroup) fingerprintsKey(ids []int) fingerprintsKey {
 	var columns []byte
 	for _, id := range ids {

@@ -277,3 +277,38 @@ func size(t *testing.T, name string) int64 {
 	}
 	return info.Size()
 }
+
+// TestFingerprintsOfSmallGroupsCount: what is remembered of a row group takes more than its
+// fingerprints.
+func TestFingerprintsOfSmallGroupsCount(t *testing.T) {
+	t.Parallel()
+	k := newKeyedTable(t, Options{RowGroup: 1}, "a")
+	var text strings.Builder
+	text.WriteString("a,b\n")
+	for i := range 50 {
+		fmt.Fprintf(&text, "%d,x\n", i)
+	}
+	k.upsert("first", text.String(), 50, 0, 0)
+	k.upsert("nothing new", "a,b\n1,x\n49,x\n", 0, 0, 2)
+	k.prints.mu.Lock()
+	defer k.prints.mu.Unlock()
+	if n := len(k.prints.entries); n == 0 || k.prints.bytes < int64(n)*256 {
+		t.Errorf("%d row groups are said to take %d bytes", n, k.prints.bytes)
+	}
+}
+
+// TestFingerprintsAreSecret: those of one engine tell nothing of those of another.
+func TestFingerprintsAreSecret(t *testing.T) {
+	t.Parallel()
+	a, b := New(nil, Options{}), New(nil, Options{})
+	same := 0
+	for i := range 1000 {
+		cell := fmt.Appendf(nil, "key %d", i)
+		if fingerprintOf(mixCell(a.seed, cell, false)) == fingerprintOf(mixCell(b.seed, cell, false)) {
+			same++
+		}
+	}
+	if same > 2 {
+		t.Errorf("%d of 1000 fingerprints are the same", same)
+	}
+}

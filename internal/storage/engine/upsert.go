@@ -186,7 +186,7 @@ type keyIndex struct {
 const mostRanges = 4
 
 // newKeyIndex returns the index of an input; of several rows with a key it has the last.
-func newKeyIndex(in *incoming) *keyIndex {
+func newKeyIndex(ctx context.Context, in *incoming) (*keyIndex, error) {
 	size := 64
 	for size < 2*int(in.rows) {
 		size *= 2
@@ -196,6 +196,9 @@ func newKeyIndex(in *incoming) *keyIndex {
 		ranges: make([]keyRange, min(mostRanges, in.keys)),
 	}
 	for row := range uint32(in.rows) {
+		if row%window == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		tuple := in.tuple(row)
 		rest := tuple
 		mixed := in.engine.seed
@@ -220,7 +223,7 @@ func newKeyIndex(in *incoming) *keyIndex {
 		x.slots[slot] = in.hashes[row].Hi>>32<<32 | uint64(row+1)
 	}
 	x.settleRanges()
-	return x
+	return x, nil
 }
 
 func (x *keyIndex) settleRanges() {
@@ -296,7 +299,10 @@ type matchedGroup struct {
 
 // matchInMemory compares cell by cell.
 func (u *upsert) matchInMemory(ctx context.Context) (pass func(row int64) bool, err error) {
-	index := newKeyIndex(u.in)
+	index, err := newKeyIndex(ctx, u.in)
+	if err != nil {
+		return nil, err
+	}
 	err = scanAll(ctx, u.view, func(ctx context.Context, group *rowGroup) (matchedGroup, error) {
 		m := matchedGroup{location: group.file.live.data.FilePath(), first: group.first}
 		may, err := index.mayBeIn(group, u.ids[:u.in.keys])
@@ -360,7 +366,7 @@ func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup
 		}
 	}
 	if !known && u.remembers(group) {
-		u.view.engine.prints.put(name, prints, fingerprintBytes*group.rows)
+		u.view.engine.prints.put(name, prints, name.size()+fingerprintBytes*group.rows)
 	}
 	return matches, nil
 }
