@@ -15,10 +15,14 @@ type fingerprint uint32
 // fingerprintBytes is what one takes.
 const fingerprintBytes = 4
 
-// fingerprintsLimit is how many bytes of fingerprints an engine remembers. One table has
-// half of them at most: of a larger one only the first rows are remembered, because each
-// row would be forgotten just before the next load wants it.
-const fingerprintsLimit = 32 << 20
+const (
+	// fingerprintsLimit is how many bytes of fingerprints an engine remembers.
+	fingerprintsLimit = 32 << 20
+	// fingerprintsOfTable is how many of them are of one table, about half. Of a larger one
+	// only the first rows are remembered, because each row would be forgotten just before
+	// the next load wants it.
+	fingerprintsOfTable = fingerprintsLimit / fingerprintBytes / 2
+)
 
 // mixCell brings the next cell of a key into a number for all of them, which begins as the
 // engine's seed: nobody can choose keys whose fingerprints are alike.
@@ -32,6 +36,18 @@ func mixCell(mixed uint64, cell []byte, null bool) uint64 {
 // fingerprintOf returns the fingerprint of a key whose cells were mixed.
 func fingerprintOf(mixed uint64) fingerprint { return max(1, fingerprint(mixed>>32)) }
 
+// printOf returns the fingerprint of the key that a tuple begins with.
+func printOf(seed uint64, tuple []byte, cells int) fingerprint {
+	mixed := seed
+	for range cells {
+		var cell []byte
+		var null bool
+		cell, null, tuple = cutCell(tuple)
+		mixed = mixCell(mixed, cell, null)
+	}
+	return fingerprintOf(mixed)
+}
+
 // fingerprintsKey names the keys in a row group of a data file.
 type fingerprintsKey struct {
 	data    string // location
@@ -42,12 +58,12 @@ type fingerprintsKey struct {
 // size is how many bytes it takes to remember something under the key, beside that.
 func (k fingerprintsKey) size() int64 { return int64(256 + len(k.data) + len(k.columns)) }
 
-func (g *rowGroup) fingerprintsKey(ids []int) fingerprintsKey {
+func newFingerprintsKey(data string, group int, ids []int) fingerprintsKey {
 	var columns []byte
 	for _, id := range ids {
 		columns = binary.AppendUvarint(columns, uint64(id))
 	}
-	return fingerprintsKey{data: g.file.live.data.FilePath(), group: g.number, columns: string(columns)}
+	return fingerprintsKey{data: data, group: group, columns: string(columns)}
 }
 
 // fingerprintSet has the fingerprints of some keys. Most keys of a table are not among

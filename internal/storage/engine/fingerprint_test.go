@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -122,6 +123,15 @@ func (k *keyedTable) remembered() int {
 	return len(k.prints.entries)
 }
 
+func (k *keyedTable) forgetPrints() {
+	k.prints.mu.Lock()
+	names := slices.Collect(maps.Keys(k.prints.entries))
+	k.prints.mu.Unlock()
+	for _, name := range names {
+		k.prints.forget(name)
+	}
+}
+
 // TestRememberedKeys brings rows by keys that were read before, whatever happened to the
 // table since.
 func TestRememberedKeys(t *testing.T) {
@@ -133,6 +143,10 @@ func TestRememberedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := k.remembered(); n != 3 {
+		t.Fatalf("the keys of %d row groups are remembered after a load", n)
+	}
+	k.forgetPrints()
 	k.upsert("nothing new", "a,b,c\n1,x,0\n", 0, 0, 1)
 	if n := k.remembered(); n != 2 { // the third has no such key
 		t.Fatalf("the keys of %d row groups are remembered", n)
@@ -310,5 +324,42 @@ func TestFingerprintsAreSecret(t *testing.T) {
 	}
 	if same > 2 {
 		t.Errorf("%d of 1000 fingerprints are the same", same)
+	}
+}
+
+// TestFingerprintsOfALoad: a load of keyed rows remembers the same as reading them does.
+func TestFingerprintsOfALoad(t *testing.T) {
+	t.Parallel()
+	k := newKeyedTable(t, Options{RowGroup: 10, FileSize: 1}, "a", "b")
+	var text strings.Builder
+	text.WriteString("a,b,c\n")
+	for i := range 95 {
+		cell := []string{"", `""`, fmt.Sprint(i)}[i%3]
+		fmt.Fprintf(&text, "%s,%d,x\n", cell, i)
+	}
+	k.upsert("first", text.String(), 95, 0, 0)
+	prints := func() map[fingerprintsKey][]fingerprint {
+		k.prints.mu.Lock()
+		defer k.prints.mu.Unlock()
+		out := make(map[fingerprintsKey][]fingerprint)
+		for name, e := range k.prints.entries {
+			out[name] = e.Value.(remembered[fingerprintsKey, []fingerprint]).value
+		}
+		return out
+	}
+	loaded := prints()
+	if len(loaded) != 10 {
+		t.Fatalf("%d row groups are remembered", len(loaded))
+	}
+	k.forgetPrints()
+	k.upsert("nothing new", "a,b,c\n2,2,x\n,93,x\n", 0, 0, 2)
+	read := prints()
+	for name, prints := range read {
+		if !slices.Equal(prints, loaded[name]) {
+			t.Errorf("of group %d of %s read %v, loaded %v", name.group, name.data, prints, loaded[name])
+		}
+	}
+	if len(read) < 2 {
+		t.Errorf("only %d row groups were read", len(read))
 	}
 }

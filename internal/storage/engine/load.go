@@ -263,7 +263,9 @@ func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l 
 		ledger = newKeyLedger(e, keySources)
 		defer ledger.entries.close()
 	}
+	var wrote *writer
 	written, err := e.write(ctx, files, t, keys, func(ctx context.Context, g *errgroup.Group, w *writer) error {
+		wrote = w
 		free, full := make(chan *csv.Batch, batches), make(chan *csv.Batch)
 		for range batches {
 			free <- new(csv.Batch)
@@ -286,6 +288,7 @@ func (e *Engine) writeRows(ctx context.Context, files *files, t *table.Table, l 
 			return effect{}, err
 		}
 		rows.inserted -= rows.duplicates
+		ledger.remember(e, keys, wrote)
 	}
 	return rows, nil
 }

@@ -331,7 +331,7 @@ func (u *upsert) matchInMemory(ctx context.Context) (pass func(row int64) bool, 
 
 // probeKeys returns the rows of a row group that have a key of the input.
 func (u *upsert) probeKeys(ctx context.Context, index *keyIndex, group *rowGroup) ([]keyMatch, error) {
-	name := group.fingerprintsKey(u.ids[:u.in.keys])
+	name := newFingerprintsKey(group.file.live.data.FilePath(), group.number, u.ids[:u.in.keys])
 	prints, known := u.view.engine.prints.get(name)
 	if !known {
 		prints = make([]fingerprint, group.rows)
@@ -377,7 +377,7 @@ func (u *upsert) remembers(group *rowGroup) bool {
 	for _, f := range u.view.live[:group.file.ordinal] {
 		rows += f.data.Count()
 	}
-	return fingerprintBytes*rows <= fingerprintsLimit/2
+	return rows <= fingerprintsOfTable
 }
 
 // compareCells compares rows of a row group with those of the input that have
@@ -614,12 +614,31 @@ type keyLedger struct {
 	rows    int64
 	batch   batchReader
 	tuple   []byte
+
+	seed   uint64
+	prints []fingerprint // of the first rows
 }
 
 func newKeyLedger(e *Engine, sources []int) *keyLedger {
 	return &keyLedger{
 		hasher: newHasher(), entries: newSpill(e.store, e.options.KeysInMemory, false),
-		limit: tableLimit(e.options.KeysInMemory), sources: sources,
+		limit: tableLimit(e.options.KeysInMemory), sources: sources, seed: e.seed,
+	}
+}
+
+// remember lets the engine know the fingerprints of what was written, so that the first
+// small load after this one need not read the keys.
+func (k *keyLedger) remember(e *Engine, keys []int, w *writer) {
+	prints := k.prints
+	for i, file := range w.done {
+		for group, rows := range w.doneGroups[i] {
+			if rows > len(prints) {
+				return
+			}
+			name := newFingerprintsKey(file.FilePath(), group, keys)
+			e.prints.put(name, slices.Clone(prints[:rows]), name.size()+fingerprintBytes*int64(rows))
+			prints = prints[rows:]
+		}
 	}
 }
 
@@ -670,6 +689,9 @@ func (k *keyLedger) add(ctx context.Context, batch *csv.Batch) error {
 		k.tuple = k.batch.append(k.tuple[:0], row, 0, len(k.sources))
 		if err := k.entries.add(ctx, entry{key: k.hasher.sum(k.tuple), at: uint64(k.rows)}); err != nil {
 			return err
+		}
+		if len(k.prints) < fingerprintsOfTable {
+			k.prints = append(k.prints, printOf(k.seed, k.tuple, len(k.sources)))
 		}
 		k.rows++
 	}

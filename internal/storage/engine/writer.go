@@ -40,8 +40,10 @@ type writer struct {
 	file    *dataFileWriter
 	inGroup int   // rows of the row group that is being written
 	bytes   int64 // and the input they took
+	groups  []int // rows of the row groups of the file so far
 
-	done []iceberg.DataFile
+	done       []iceberg.DataFile
+	doneGroups [][]int // by file, the rows of its row groups
 }
 
 // task is something to be done for every column.
@@ -223,6 +225,7 @@ func (w *writer) endGroup(ctx context.Context) error {
 	if err := w.file.endGroup(w.columns); err != nil {
 		return err
 	}
+	w.groups = append(w.groups, w.inGroup)
 	w.inGroup, w.bytes = 0, 0
 	if w.file.full(w.options.FileSize) {
 		return w.endFile()
@@ -236,8 +239,8 @@ func (w *writer) endFile() error {
 		return err
 	}
 	w.firstRow += file.Count()
-	w.done = append(w.done, file)
-	w.file = nil
+	w.done, w.doneGroups = append(w.done, file), append(w.doneGroups, w.groups)
+	w.file, w.groups = nil, nil
 	return nil
 }
 
