@@ -38,7 +38,7 @@ var floors = [][]string{
 	{"internal/access"},
 	{"internal/db/dbtest"},
 	{"internal/db"},
-	{"internal/keys", "internal/id", "internal/fault", "internal/failpoint", "internal/config", "migrations"},
+	{"internal/keys", "internal/id", "internal/fault", "internal/failpoint", "internal/config", "internal/breached", "migrations"},
 }
 
 func floor(pkg string) int {
