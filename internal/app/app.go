@@ -20,6 +20,7 @@ import (
 	"steward/internal/jobs"
 	"steward/internal/keys"
 	"steward/internal/live"
+	"steward/internal/mail"
 	"steward/internal/storage"
 	"steward/internal/storage/blob"
 	"steward/internal/storage/engine"
@@ -34,6 +35,7 @@ type App struct {
 	Reads    *audit.Buffer
 	Accounts *accounts.Service
 	Jobs     *jobs.Service
+	Mail     *mail.Service
 	Blobs    *blob.Local
 	Storage  *storage.Service
 	Metrics  *Metrics
@@ -51,7 +53,7 @@ type Options struct {
 	Patience time.Duration // how long a page waits for the job that it asked for; 0 = 3 seconds
 
 	// Look opens what is there, only to look at it: nothing is made or migrated, and
-	// there are no Accounts. It fails where there is no installation of this schema.
+	// there are no Accounts and no Mail. It fails where there is no installation of this schema.
 	Look bool
 }
 
@@ -120,6 +122,11 @@ func (a *App) open(ctx context.Context, o Options) error {
 		a.Accounts = accounts.New(a.DB, ring)
 	}
 	a.Jobs = jobs.New(a.DB, a.Hub, a.Log, owner)
+	if ring != nil {
+		if err := a.openMail(ring); err != nil {
+			return err
+		}
+	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)
 	a.Jobs.Handle(a.handlers(), a.guard)
@@ -130,6 +137,16 @@ func (a *App) open(ctx context.Context, o Options) error {
 		return err
 	}
 	return a.free(ctx, dead)
+}
+
+// openMail opens the outbox.
+func (a *App) openMail(ring *keys.Ring) error {
+	sender, err := mail.NewSender(a.Config)
+	if err != nil {
+		return err
+	}
+	a.Mail = mail.New(a.DB, a.Jobs, ring, a.Log, mail.Options{Host: a.Config.MailName(), Sender: sender, Compose: a.composed})
+	return nil
 }
 
 // installed fails where Open would make a folder or a database.

@@ -3,12 +3,13 @@ package app
 import (
 	"steward/internal/db"
 	"steward/internal/jobs"
+	"steward/internal/mail"
 	"steward/internal/storage"
 )
 
 // handlers is the map of jobs: which kind is run by what.
 func (a *App) handlers() map[string]jobs.Handler {
-	st := a.Storage
+	st, post := a.Storage, a.Mail
 	return map[string]jobs.Handler{
 		// What people ask for
 		storage.TableCreate:           st.RunLoad,
@@ -28,6 +29,9 @@ func (a *App) handlers() map[string]jobs.Handler {
 		storage.SnapshotDelete:        st.RunSnapshot,
 		storage.TableDrop:             st.RunDrop,
 		storage.BucketDelete:          st.RunDeleteBucket,
+
+		// What people are told
+		mail.Deliver: post.Run,
 
 		// What keeps the house in order
 		storage.TableCompact: st.RunCompact,

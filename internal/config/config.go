@@ -26,6 +26,11 @@ type Config struct {
 	TrustedProxies []string `help:"Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8." env:"STEWARD_TRUSTED_PROXIES" placeholder:"CIDR"`
 	OpsAddr        string   `help:"Loopback address for metrics and profiling; off when empty." env:"STEWARD_OPS_ADDR" placeholder:"ADDR"`
 	LogLevel       string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"STEWARD_LOG_LEVEL"`
+
+	SMTP             string `name:"smtp" help:"Mail server, smtp://user:password@host:587 (STARTTLS) or smtps://host:465; mailbox: shows mails in the console instead, for development." env:"STEWARD_SMTP" placeholder:"URL"`
+	SMTPPasswordFile string `name:"smtp-password-file" help:"File with the mail server's password, in place of one in --smtp." env:"STEWARD_SMTP_PASSWORD_FILE" type:"path" placeholder:"FILE"`
+	SMTPCAFile       string `name:"smtp-ca-file" help:"Certificates (PEM) that the mail server's must be signed by, in place of the system's." env:"STEWARD_SMTP_CA_FILE" type:"path" placeholder:"FILE"`
+	MailFrom         string `help:"Sender of mails, such as \"Steward <steward@example.com>\"." env:"STEWARD_MAIL_FROM" placeholder:"ADDRESS"`
 }
 
 // Check fills what follows from other values and refuses what cannot work, in a
@@ -74,6 +79,9 @@ func (c *Config) Check() error {
 		if h, _, err := net.SplitHostPort(c.OpsAddr); err != nil || !Loopback(h) {
 			return fmt.Errorf("--ops-addr %q must be a loopback address: metrics and profiles are not for everyone", c.OpsAddr)
 		}
+	}
+	if err := c.checkMail(); err != nil {
+		return err
 	}
 	if c.Data == "" {
 		return errors.New("--data is empty")

@@ -58,6 +58,7 @@ type Options struct {
 	DSN     string // database; a fresh one by default
 	Idle    bool   // no worker runs
 	Log     io.Writer
+	Config  func(*config.Config) // changes what is configured; may be nil
 	Handler func(http.Handler) http.Handler
 }
 
@@ -80,7 +81,11 @@ func Open(t testing.TB, o Options) *Site {
 	}
 	srv := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + srv.Listener.Addr().String()
-	a, err := app.Open(context.Background(), config.Config{Addr: srv.Listener.Addr().String(), Data: o.Data, DB: o.DSN},
+	cfg := config.Config{Addr: srv.Listener.Addr().String(), Data: o.Data, DB: o.DSN}
+	if o.Config != nil {
+		o.Config(&cfg)
+	}
+	a, err := app.Open(context.Background(), cfg,
 		slog.New(slog.NewJSONHandler(o.Log, nil)), app.Options{Now: s.Clock.Now, Serve: true, Patience: patience})
 	if err != nil {
 		t.Fatal(err)

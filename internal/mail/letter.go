@@ -1,0 +1,165 @@
+package mail
+
+import (
+	"encoding/json"
+	"fmt"
+	netmail "net/mail"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/id"
+	"steward/internal/jobs"
+	"steward/internal/keys"
+)
+
+// Kind is what a letter is about. It decides what the letter says.
+type Kind string
+
+// The kinds, each with the Values that its text uses; any of them may be left out. Times
+// in Values are RFC 3339. The time of what a letter tells of is "at", by default when the
+// letter was sent; where it came from are "address" and "device".
+const (
+	Activate         Kind = "activate"         // inviter, expires; has a link
+	ResetPassword    Kind = "resetPassword"    // expires, address; has a link
+	ResetByAdmin     Kind = "resetByAdmin"     // admin, expires; has a link
+	PasswordChanged  Kind = "passwordChanged"  // address, device, at
+	NewDevice        Kind = "newDevice"        // device, address, method, at
+	SignInAttempts   Kind = "signInAttempts"   // count, address, at
+	FactorEnabled    Kind = "factorEnabled"    // address, device, at
+	FactorDisabled   Kind = "factorDisabled"   // by, address, device, at
+	FactorLocked     Kind = "factorLocked"     // address, device, at
+	RecoveryCodesNew Kind = "recoveryCodesNew" // address, device, at
+	RecoveryCodeUsed Kind = "recoveryCodeUsed" // left, address, device, at
+	IdentityLinked   Kind = "identityLinked"   // provider, address, device, at
+	IdentityUnlinked Kind = "identityUnlinked" // provider, address, device, at
+	IdentityConfirm  Kind = "identityConfirm"  // provider, expires, address; has a link
+	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
+	AccountDisabled  Kind = "accountDisabled"  // by, at
+	AccountEnabled   Kind = "accountEnabled"   // by, at
+)
+
+// Kinds are all of them.
+func Kinds() []Kind {
+	return []Kind{
+		Activate, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLocked,
+		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, SessionsEnded, AccountDisabled, AccountEnabled,
+	}
+}
+
+// Letter is what to tell whom.
+type Letter struct {
+	Kind   Kind
+	To     string // a plain address; letters of either case are the same
+	Name   string // the recipient's
+	UserID int64  // the recipient's account; 0 for none
+	Path   string // of the link, such as /activate/…; "" for none
+	Values map[string]string
+	Until  time.Time // it is not sent after; zero for no end
+}
+
+// check is Invalid for an address that mail cannot go to, and an error of the program's
+// own for a letter that no template or link can be made for.
+func (l Letter) check() error {
+	a, err := netmail.ParseAddress(l.To)
+	if err != nil || a.Address != l.To || len(l.To) > 254 || !utf8.ValidString(l.To) || strings.ContainsFunc(l.To, hidden) {
+		return fault.New(fault.Invalid, "mail.address", "Mail cannot be sent to this address. Enter one like name@example.com.")
+	}
+	if !slices.Contains(Kinds(), l.Kind) {
+		return fmt.Errorf("mail: nothing writes letters of kind %q", l.Kind)
+	}
+	if l.Path != "" && (!strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path, "//") || strings.ContainsFunc(l.Path, func(r rune) bool { return r <= ' ' || hidden(r) })) {
+		return fmt.Errorf("mail: the path of a letter of kind %q is none of this site", l.Kind) // it may hold a secret
+	}
+	return nil
+}
+
+// hidden reports whether a character cannot be seen, or turns what stands beside it.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// plain makes a name fit for a header: one line of at most 200 characters that can be seen.
+func plain(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if hidden(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(name, "\uFFFD"))
+	name = strings.Join(strings.Fields(name), " ")
+	if r := []rune(name); len(r) > 200 {
+		name = string(r[:200])
+	}
+	return name
+}
+
+// content is the part of a letter that is kept sealed.
+type content struct {
+	Path   string            `json:"path,omitempty"`
+	Values map[string]string `json:"values,omitempty"`
+}
+
+// params are those of the job that delivers a mail. Jobs are shown: nothing else of the
+// letter is in them.
+type params struct {
+	Mail int64 `json:"mail"`
+}
+
+// Send puts a letter into the outbox and gives the number of its mail. It is written in
+// the caller's transaction, so that the letter goes out if, and only if, what it tells of
+// has happened; a job sends it afterwards. Invalid when the address is none.
+func (s *Service) Send(tx *db.Tx, l Letter) (int64, error) {
+	if err := l.check(); err != nil {
+		return 0, err
+	}
+	mail, err := tx.NewID("mails")
+	if err != nil {
+		return 0, err
+	}
+	raw, err := json.Marshal(content{l.Path, l.Values})
+	if err != nil {
+		return 0, fmt.Errorf("mail: %w", err)
+	}
+	sealed, err := s.keys.Seal(keys.Letter, place(mail), raw)
+	if err != nil {
+		return 0, err
+	}
+	job, err := s.enqueue(tx, mail)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(`INSERT INTO mails (id, message_id, kind, recipient, recipient_name, user_id, content, state, reason, attempts, job_id,
+		created_at, queued_at, until, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', '', 0, $8, $9, $9, $10, $9)`,
+		mail, fmt.Sprintf("%d.%s@%s", mail, id.Short(), s.host), string(l.Kind), strings.ToLower(l.To), plain(l.Name), db.ZeroNull(l.UserID), sealed, job, tx.Now, l.Until)
+	return mail, err
+}
+
+// attempts is how often the queue may start a delivery: more often than happens in the
+// time that a delivery has, so that it is this package that gives up.
+const attempts = 1000
+
+func (s *Service) enqueue(tx *db.Tx, mail int64) (int64, error) {
+	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: Deliver, Priority: jobs.Person, Params: params{mail}, MaxAttempts: attempts})
+	return j.ID, err
+}
+
+// place is where the content of a mail is kept; sealed, it opens nowhere else.
+func place(mail int64) string { return fmt.Sprintf("mails/%d", mail) }
+
+// open gives back the letter of a mail.
+func (s *Service) open(m Mail) (Letter, error) {
+	raw, err := s.keys.Unseal(keys.Letter, place(m.ID), m.content)
+	if err != nil {
+		return Letter{}, err
+	}
+	var c content
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return Letter{}, fmt.Errorf("mail: content of mail %d: %w", m.ID, err)
+	}
+	return Letter{Kind: m.Kind, To: m.To, Name: m.Name, UserID: m.UserID, Path: c.Path, Values: c.Values, Until: m.Until}, nil
+}
