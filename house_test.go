@@ -118,6 +118,7 @@ func TestImportsRunDownwards(t *testing.T) {
 			case views && !isView:
 				t.Errorf("%s: a view imports %s", f.path, i)
 			case views:
+			case f.pkg == "internal/app" && inner == "views/mail": // a job writes mails, and no web is there when it does
 			case isView && !strings.HasPrefix(f.pkg, "web") && !strings.HasPrefix(f.pkg, "cmd/"):
 				t.Errorf("%s: only web and cmd know views, this imports %s", f.path, i)
 			case isView:

@@ -29,15 +29,17 @@ type cleaned struct {
 	Events  int64 `json:"eventsPruned"`
 	Jobs    int64 `json:"jobsPruned"`
 	Uploads int   `json:"brokenUploads"`
+	Mails   int64 `json:"mailsOver"`
 }
 
 // housekeep removes what nobody needs any more: answers remembered for keys, counts of
 // attempts, sessions that are over, what broken uploads left, the bytes of files whose
-// time is over, events of reads past their retention, and the records of the system's
-// own regular jobs. What fails does not keep the rest from being done.
+// time is over, events of reads past their retention, what mails said that are over, and
+// the records of the system's own regular jobs. What fails does not keep the rest from
+// being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
-	var errs [4]error
+	var errs [5]error
 	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
@@ -55,12 +57,13 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	done.Uploads, errs[1] = a.Blobs.Sweep(ctx, time.Now().Add(-uploadLife)) // by the clock of the file system
 	done.Files, errs[2] = a.Storage.SweepFiles(ctx)
 	done.Events, errs[3] = audit.Prune(ctx, a.DB)
+	done.Mails, errs[4] = a.Mail.Sweep(ctx)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	return a.DB.Update(ctx, func(tx *db.Tx) error {
-		return run.Complete(tx, jobs.Result{Results: done, Says: fmt.Sprintf("Removed the bytes of %d files, %d events of reads and %d records of jobs; %d uploads had broken off.",
-			done.Files, done.Events, done.Jobs, done.Uploads)})
+		return run.Complete(tx, jobs.Result{Results: done, Says: fmt.Sprintf("Removed the bytes of %d files, %d events of reads and %d records of jobs; %d uploads had broken off, %d mails were over.",
+			done.Files, done.Events, done.Jobs, done.Uploads, done.Mails)})
 	})
 }
 

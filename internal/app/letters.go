@@ -1,16 +1,58 @@
 package app
 
 import (
+	"fmt"
 	"time"
 
 	"steward/internal/mail"
+	view "steward/views/mail"
 )
 
-// composed is a letter as it is sent.
-func (a *App) composed(l mail.Letter, _ time.Time) (mail.Content, error) {
-	link := ""
-	if l.Path != "" {
-		link = a.Config.PublicURL + l.Path
+// letters is the map of mails: which kind is written by what.
+func letters() map[mail.Kind]func(view.Told) view.Letter {
+	return map[mail.Kind]func(view.Told) view.Letter{
+		// Getting in
+		mail.Activate:        view.Activate,
+		mail.ResetPassword:   view.ResetPassword,
+		mail.ResetByAdmin:    view.ResetByAdmin,
+		mail.IdentityConfirm: view.IdentityConfirm,
+
+		// What happened to an account
+		mail.PasswordChanged:  view.PasswordChanged,
+		mail.NewDevice:        view.NewDevice,
+		mail.SignInAttempts:   view.SignInAttempts,
+		mail.FactorEnabled:    view.FactorEnabled,
+		mail.FactorDisabled:   view.FactorDisabled,
+		mail.FactorLocked:     view.FactorLocked,
+		mail.RecoveryCodesNew: view.RecoveryCodesNew,
+		mail.RecoveryCodeUsed: view.RecoveryCodeUsed,
+		mail.IdentityLinked:   view.IdentityLinked,
+		mail.IdentityUnlinked: view.IdentityUnlinked,
+		mail.SessionsEnded:    view.SessionsEnded,
+		mail.AccountDisabled:  view.AccountDisabled,
+		mail.AccountEnabled:   view.AccountEnabled,
 	}
-	return mail.Content{Subject: string(l.Kind), Text: link, HTML: link}, nil
+}
+
+// Letter is what a letter of this time says.
+func (a *App) Letter(l mail.Letter, at time.Time) (view.Letter, error) {
+	write := letters()[l.Kind]
+	if write == nil {
+		return view.Letter{}, fmt.Errorf("app: nothing writes letters of kind %q", l.Kind)
+	}
+	told := view.Told{Site: a.Config.PublicURL, Name: l.Name, At: at, Until: l.Until, Values: l.Values}
+	if l.Path != "" {
+		told.Link = a.Config.PublicURL + l.Path
+	}
+	return write(told), nil
+}
+
+// composed is a letter as it is sent.
+func (a *App) composed(l mail.Letter, at time.Time) (mail.Content, error) {
+	m, err := a.Letter(l, at)
+	if err != nil {
+		return mail.Content{}, err
+	}
+	html, err := m.HTML()
+	return mail.Content{Subject: m.Subject, Text: m.Text(), HTML: html}, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"steward/internal/audit"
@@ -22,8 +23,8 @@ const (
 	bounded  = time.Minute         // one attempt, whatever the server does
 )
 
-// Sender hands letters over. An error of its is a *sendError if the letter is not at
-// fault for anything unknown: it says why, in words for people, and whether for good.
+// Sender hands letters over. A *sendError says why it did not, and whether for good; any
+// other error is a fault of the program.
 type Sender interface {
 	send(ctx context.Context, m Mail, c Content) error
 	keeps() bool // what was sent is kept, to be shown
@@ -31,7 +32,7 @@ type Sender interface {
 
 // sendError is why a mail was not sent.
 type sendError struct {
-	reason string // for people, cleaned
+	reason string // for people; it may quote the server
 	final  bool   // it is of no use to try again
 }
 
@@ -95,7 +96,24 @@ func (s *Service) attempt(ctx context.Context, m Mail) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bounded)
 	defer cancel()
-	return s.sender.send(ctx, m, c)
+	err = s.sender.send(ctx, m, c)
+	var known *sendError
+	if errors.As(err, &known) {
+		return &sendError{tidy(withoutCode(known.reason, l.Path)), known.final}
+	}
+	return err
+}
+
+// withoutCode takes the code of a link out of a text: there are servers that quote what
+// they refuse, or a part of it.
+func withoutCode(text, path string) string {
+	const part = 12
+	for _, code := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("/?&=#", r) }) {
+		for i := 0; len(code) > part && i+part <= len(code); i++ {
+			text = strings.ReplaceAll(text, code[i:i+part], "…")
+		}
+	}
+	return text
 }
 
 // outcome is a job's result.
@@ -198,6 +216,59 @@ func expire(tx *db.Tx, m Mail) error {
 		return err
 	}
 	return audit.Record(tx, event(m, audit.Warn, "mail.expired").Says("The mail %d (%s) to %s was not sent before its time was over.", m.ID, m.Kind, m.To))
+}
+
+// Sweep ends waiting mails whose time is over or that were tried for long enough, erases
+// what dead mails said once it is not kept any more, and gives how many mails it saw to.
+func (s *Service) Sweep(ctx context.Context) (int64, error) {
+	var all int64
+	for _, do := range []func(*db.Tx) (int64, error){s.sweepExpired, s.sweepDead, s.sweepContent} {
+		for {
+			var n int64
+			err := s.db.Update(ctx, func(tx *db.Tx) (err error) { n, err = do(tx); return err })
+			if err != nil {
+				return all, err
+			}
+			if all += n; n < sweepMost {
+				break
+			}
+		}
+	}
+	return all, nil
+}
+
+// sweepMost is how many mails one transaction of a sweep takes.
+const sweepMost = 500
+
+func (s *Service) sweepExpired(tx *db.Tx) (int64, error) {
+	return sweep(tx, func(m Mail) error { return expire(tx, m) }, "state = 'waiting' AND until IS NOT NULL AND until <= $1", tx.Now)
+}
+
+// sweepDead ends mails that failed and whose next attempt would come too late. One that
+// was never tried has its attempt, however long no worker ran.
+func (s *Service) sweepDead(tx *db.Tx) (int64, error) {
+	return sweep(tx, func(m Mail) error { return die(tx, m, m.Reason) }, "state = 'waiting' AND queued_at <= $1 AND reason <> ''", tx.Now.Add(-patience))
+}
+
+func (s *Service) sweepContent(tx *db.Tx) (int64, error) {
+	where := "erase_at IS NOT NULL AND erase_at <= $1"
+	if s.sender.keeps() {
+		where += " AND state <> 'sent'"
+	}
+	return sweep(tx, func(m Mail) error {
+		_, err := tx.Exec("UPDATE mails SET content = '', erase_at = NULL WHERE id = $1 AND erase_at <= $2", m.ID, tx.Now) // it may be sent again by now
+		return err
+	}, where, tx.Now)
+}
+
+func sweep(tx *db.Tx, do func(Mail) error, where string, at time.Time) (int64, error) {
+	mails, err := db.All(tx, scan, "SELECT "+columns+" FROM mails WHERE "+where+fmt.Sprintf(" LIMIT %d", sweepMost), at)
+	for _, m := range mails {
+		if err := do(m); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(mails)), err
 }
 
 func event(m Mail, t audit.Type, name string) audit.Event {

@@ -151,6 +151,41 @@ func (s *Service) Retry(tx *db.Tx, by access.Actor, id int64) (Mail, error) {
 	return get(tx, id)
 }
 
+// Mailbox reports whether mails are kept to be shown, in place of being sent.
+func (s *Service) Mailbox() bool { return s.sender.keeps() }
+
+// Box gives the mails of the mailbox, newest first, to everybody. NotFound where mails are
+// sent.
+func (s *Service) Box(tx *db.Tx, f Filter) (Found, error) {
+	if !s.Mailbox() {
+		return Found{}, errNoMailbox()
+	}
+	f.State = Sent
+	return list(tx, f, searchMost)
+}
+
+// InBox is one mail of the mailbox. NotFound if there is none, and where mails are sent.
+func (s *Service) InBox(tx *db.Tx, id int64) (Mail, error) {
+	if !s.Mailbox() {
+		return Mail{}, errNoMailbox()
+	}
+	return db.One(tx, scan, "SELECT "+columns+" FROM mails WHERE id = $1 AND state = 'sent'", id)
+}
+
+// Open gives what a mail of the mailbox says. NotFound where mails are sent; Conflict when
+// it has been erased.
+func (s *Service) Open(m Mail) (Letter, error) {
+	switch {
+	case !s.Mailbox():
+		return Letter{}, errNoMailbox()
+	case !m.Kept():
+		return Letter{}, fault.Newf(fault.Conflict, "mail.erased", "What mail %d said has been erased.", m.ID)
+	}
+	return s.open(m)
+}
+
+func errNoMailbox() error { return fault.New(fault.NotFound, "notFound", "Not found.") }
+
 // over reports whether a mail is not to be sent any more.
 func (m Mail) over(now time.Time) bool { return !m.Until.IsZero() && !now.Before(m.Until) }
 

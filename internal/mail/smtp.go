@@ -200,15 +200,15 @@ func (s *server) failed(ctx context.Context, what string, err error) *sendError 
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &answer):
-		return &sendError{reason: tidy(fmt.Sprintf("%s answered to %s: %d %s", at, what, answer.Code, answer.Msg))}
+		return &sendError{reason: fmt.Sprintf("%s answered to %s: %d %s", at, what, answer.Code, answer.Msg)}
 	case errors.As(err, &untrusted):
-		return &sendError{reason: tidy(fmt.Sprintf("%s has a certificate that is not trusted: %s", at, untrusted.Err))}
+		return &sendError{reason: fmt.Sprintf("%s has a certificate that is not trusted: %s", at, untrusted.Err)}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout(), ctx.Err() != nil:
 		return &sendError{reason: at + " did not answer in time."}
 	case what == "":
-		return &sendError{reason: tidy(fmt.Sprintf("%s cannot be reached: %s", at, rootOf(err)))}
+		return &sendError{reason: fmt.Sprintf("%s cannot be reached: %s", at, rootOf(err))}
 	}
-	return &sendError{reason: tidy(fmt.Sprintf("%s could not be told %s: %s", at, what, rootOf(err)))}
+	return &sendError{reason: fmt.Sprintf("%s could not be told %s: %s", at, what, rootOf(err))}
 }
 
 // rootOf is the innermost error: those around it repeat the address.

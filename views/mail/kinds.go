@@ -1,0 +1,255 @@
+package mail
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"steward/views/ui"
+)
+
+// Told is what a letter is written from.
+type Told struct {
+	Site   string // the console's address: "https://steward.example.com"
+	Name   string // of who gets it
+	Link   string // "" for none
+	At     time.Time
+	Until  time.Time         // how long the link can be used; zero for no end
+	Values map[string]string // by name; times are RFC 3339
+}
+
+// longest is how much of a value is shown.
+const longest = 200
+
+// value is one of the values, made visible and short; "" when it is not given.
+func (t Told) value(name string) string { return visible(t.Values[name]) }
+
+// visible leaves out of a text what cannot be seen, or would turn the text around it.
+func visible(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > longest {
+		text = string(r[:longest-1]) + "…"
+	}
+	return text
+}
+
+// moment is a value that is a time, as people read it, or else another time; "" when
+// there is none.
+func (t Told) moment(name string, other time.Time) string {
+	if at, err := time.Parse(time.RFC3339, t.Values[name]); err == nil {
+		other = at
+	} else if text := t.value(name); text != "" {
+		return text
+	}
+	if other.IsZero() {
+		return ""
+	}
+	return other.UTC().Format("2 January 2006, 15:04 UTC")
+}
+
+func (t Told) host() string {
+	u, err := url.Parse(t.Site)
+	if err != nil {
+		return t.Site
+	}
+	return u.Host
+}
+
+// letter is what all kinds have in common.
+func (t Told) letter(subject string, said ...string) Letter {
+	hello := "Hello,"
+	if name := visible(t.Name); name != "" {
+		hello = "Hello " + name + ","
+	}
+	return Letter{Subject: subject, Hello: hello, Said: said,
+		Why: "You get this mail because this address has an account of Steward at " + t.host() + ". It was sent by the program; nobody reads answers."}
+}
+
+// offer is a letter with a button, which may end.
+func (t Told) offer(label string, m Letter) Letter {
+	m.Button = ui.Link{Label: label, URL: t.Link}
+	m.Note = "The link can be used once."
+	if end := t.moment("expires", t.Until); end != "" {
+		m.Note = "The link can be used once, until " + end + "."
+	}
+	return m
+}
+
+// happened is a letter about something that a person should have done themselves: it says
+// when and from where, and what to do otherwise.
+func (t Told) happened(m Letter, advice ...ui.Link) Letter {
+	m.Facts, m.Advice = t.facts(), advice
+	return m
+}
+
+// do is an advice without an address.
+func do(text string) ui.Link { return ui.Link{Label: text} }
+
+// reset is an advice to get a new password.
+func (t Told) reset(text string) ui.Link {
+	return ui.Link{Label: text, URL: t.Site + "/password/forgot"}
+}
+
+func (t Told) facts() []ui.Pair {
+	out := []ui.Pair{{Name: "When", Value: t.moment("at", t.At)}}
+	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Device", Value: t.value("device")}} {
+		if f.Value != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// wasNotMe is the advice for what only somebody with the password can have done.
+func (t Told) wasNotMe() ui.Link {
+	return t.reset("If this was not you, somebody else can get into your account. Tell the people who run this console, and choose a new password at once:")
+}
+
+// wasMe is the advice to whoever did it.
+func wasMe() ui.Link { return do("If this was you, there is nothing to do.") }
+
+// named is who did something: a person by name, or somebody who is not told.
+func (t Told) named(value, other string) string { return cmp.Or(t.value(value), other) }
+
+// Activate invites somebody to an account.
+func Activate(t Told) Letter {
+	m := t.offer("Activate the account", t.letter("Activate your Steward account",
+		t.named("inviter", "An administrator")+" has made an account for you at "+t.host()+", a console for data projects.",
+		"Activate it by choosing a password."))
+	m.Advice = []ui.Link{do("If you do not know what this is about, do nothing: without a password the account lets nobody in.")}
+	m.Why = "You get this mail because somebody entered this address at " + t.host() + ". It was sent by the program; nobody reads answers."
+	return m
+}
+
+// ResetPassword leads to a new password that the person asked for.
+func ResetPassword(t Told) Letter {
+	m := t.offer("Choose a new password", t.letter("Choose a new password", "Somebody asked for a new password for your account at "+t.host()+"."))
+	return t.happened(m, do("If this was not you, do nothing: your password stays as it is. If it happens again and again, tell the people who run this console."))
+}
+
+// ResetByAdmin leads to a new password that an administrator asked for.
+func ResetByAdmin(t Told) Letter {
+	m := t.offer("Choose a new password", t.letter("Choose a new password",
+		t.named("admin", "An administrator")+" asks you to choose a new password for your account at "+t.host()+"."))
+	return t.happened(m, do("If you did not expect this, ask them before you open the link, in another way than by answering this mail."))
+}
+
+// PasswordChanged tells that the password is another one.
+func PasswordChanged(t Told) Letter {
+	return t.happened(t.letter("Your password was changed", "The password of your account at "+t.host()+" was changed. All other sessions have ended."), wasMe(), t.wasNotMe())
+}
+
+// NewDevice tells of a sign-in from where there was none before.
+func NewDevice(t Told) Letter {
+	m := t.happened(t.letter("New sign-in to your account", "Your account at "+t.host()+" was signed in to from a device or place that is new."), wasMe(), t.wasNotMe())
+	if method := t.value("method"); method != "" {
+		m.Facts = append(m.Facts, ui.Pair{Name: "Signed in by", Value: method})
+	}
+	return m
+}
+
+// SignInAttempts tells of guesses at the password.
+func SignInAttempts(t Told) Letter {
+	often := "many times"
+	if n := t.value("count"); n != "" {
+		often = n + " times"
+	}
+	return t.happened(t.letter("Somebody tries to sign in to your account",
+		"Signing in to your account at "+t.host()+" failed "+often+" in a row. Nobody got in by that, and further attempts are slowed down."),
+		do("If this was not you, see to it that your password is long and used nowhere else, and turn on two-step sign-in."),
+		t.reset("If this was you and you do not remember the password, choose a new one:"))
+}
+
+// FactorEnabled tells that two-step sign-in is on.
+func FactorEnabled(t Told) Letter {
+	return t.happened(t.letter("Two-step sign-in is on", "Two-step sign-in was turned on for your account at "+t.host()+". From now on signing in takes a code from your authenticator, too.",
+		"Keep your recovery codes where you find them without that device."), wasMe(), t.wasNotMe())
+}
+
+// FactorDisabled tells that two-step sign-in is off.
+func FactorDisabled(t Told) Letter {
+	said := "Two-step sign-in was turned off for your account at " + t.host() + ". A password alone is enough now to sign in."
+	if by := t.value("by"); by != "" {
+		said = by + " turned off two-step sign-in for your account at " + t.host() + ". A password alone is enough now to sign in."
+	}
+	return t.happened(t.letter("Two-step sign-in is off", said), do("If you wanted this, there is nothing to do. It is safer to turn it on again as soon as you can."), t.wasNotMe())
+}
+
+// FactorLocked tells that too many wrong codes were entered.
+func FactorLocked(t Told) Letter {
+	return t.happened(t.letter("Too many wrong codes", "Too many wrong codes were entered while signing in to your account at "+t.host()+". Codes are not taken for a while; then you can try again."),
+		do("If this was you, wait a little, or sign in with a recovery code."),
+		t.reset("Whoever enters a code knows the password. If this was not you, tell the people who run this console, and choose a new one at once:"))
+}
+
+// RecoveryCodesNew tells that there are new recovery codes.
+func RecoveryCodesNew(t Told) Letter {
+	return t.happened(t.letter("New recovery codes", "New recovery codes were made for your account at "+t.host()+". The ones before do not work any more."), wasMe(), t.wasNotMe())
+}
+
+// RecoveryCodeUsed tells that somebody signed in by a recovery code.
+func RecoveryCodeUsed(t Told) Letter {
+	m := t.letter("A recovery code was used", "A recovery code was used to sign in to your account at "+t.host()+". It does not work a second time.")
+	switch left := t.value("left"); left {
+	case "":
+	case "0":
+		m.Said = append(m.Said, "It was the last one. Make new ones now, or you cannot sign in without your authenticator.")
+	case "1":
+		m.Said = append(m.Said, "One is left. Make new ones soon.")
+	default:
+		m.Said = append(m.Said, left+" are left.")
+	}
+	return t.happened(m, wasMe(), t.wasNotMe())
+}
+
+// IdentityLinked tells that another way to sign in was added.
+func IdentityLinked(t Told) Letter {
+	by := t.named("provider", "another provider")
+	return t.happened(t.letter("Sign-in by "+by+" was added", "Your account at "+t.host()+" can now be signed in to by "+by+", too."), wasMe(), t.wasNotMe())
+}
+
+// IdentityUnlinked tells that another way to sign in was removed.
+func IdentityUnlinked(t Told) Letter {
+	by := t.named("provider", "another provider")
+	return t.happened(t.letter("Sign-in by "+by+" was removed", "Your account at "+t.host()+" cannot be signed in to by "+by+" any more."), wasMe(), t.wasNotMe())
+}
+
+// IdentityConfirm asks whether another way to sign in is to be added.
+func IdentityConfirm(t Told) Letter {
+	by := t.named("provider", "another provider")
+	m := t.offer("Link the two", t.letter("Confirm signing in by "+by, "Somebody signed in by "+by+" with this address. It is not linked to your account at "+t.host()+" yet.",
+		"If this was you, link the two: from then on either of them signs you in."))
+	return t.happened(m, do("If this was not you, do nothing: nothing is linked, and nobody gets in."))
+}
+
+// SessionsEnded tells that all sessions have ended.
+func SessionsEnded(t Told) Letter {
+	advice := t.reset("If you did not expect this, ask the people who run this console, and choose a new password:")
+	if by := t.value("by"); by != "" {
+		return t.happened(t.letter("You were signed out everywhere", by+" ended all sessions of your account at "+t.host()+". Sign in again where you need to."), advice)
+	}
+	return t.happened(t.letter("You were signed out everywhere", "All sessions of your account at "+t.host()+" have ended. Sign in again where you need to."), wasMe(), advice)
+}
+
+// AccountDisabled tells that nobody can sign in any more.
+func AccountDisabled(t Told) Letter {
+	return t.happened(t.letter("Your account was disabled", t.named("by", "An administrator")+" disabled your account at "+t.host()+". Nobody can sign in with it any more, and its sessions have ended."),
+		do("What you made stays where it is. If you think that this is a mistake, ask the people who run this console."))
+}
+
+// AccountEnabled tells that one can sign in again.
+func AccountEnabled(t Told) Letter {
+	return t.happened(t.letter("Your account was enabled", t.named("by", "An administrator")+" enabled your account at "+t.host()+" again. Sign in with the password that you had."),
+		t.reset("If you do not remember it, choose a new one:"))
+}
