@@ -14,6 +14,7 @@ import (
 	"steward/internal/app"
 	"steward/internal/config"
 	"steward/internal/demo"
+	"steward/views/paths"
 )
 
 type demoCmd struct {
@@ -35,7 +36,7 @@ func (d *demoCmd) Run(ctx context.Context, ends streams) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(d.Dir)) }()
 	}
 	clock := new(demo.Clock)
-	a, err := app.Open(ctx, config.Config{Addr: d.Addr, Data: d.Dir, DB: d.DB, Store: d.Store, OpsAddr: d.OpsAddr, LogLevel: d.LogLevel},
+	a, err := app.Open(ctx, config.Config{Addr: d.Addr, Data: d.Dir, DB: d.DB, Store: d.Store, OpsAddr: d.OpsAddr, LogLevel: d.LogLevel, SMTP: config.MailboxURL},
 		logger(ends.err, d.LogLevel), app.Options{Now: clock.Now, Serve: true})
 	if err != nil {
 		return err
@@ -47,6 +48,7 @@ func (d *demoCmd) Run(ctx context.Context, ends streams) (err error) {
 	}
 	return serve(ctx, a, func(net.Addr) error {
 		world.URL = a.Config.PublicURL
+		world.Mailbox = new(world.URL + paths.Mailbox())
 		if d.ReadyFile != "" {
 			if err := writeWhole(d.ReadyFile, world); err != nil {
 				return err
@@ -74,7 +76,7 @@ func tell(w io.Writer, world demo.World) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nStop it with Ctrl+C.")
+	fmt.Fprintf(w, "\nMails that it would send are at %s\n\nStop it with Ctrl+C.\n", *world.Mailbox)
 	return nil
 }
 

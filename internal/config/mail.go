@@ -12,11 +12,11 @@ import (
 	"unicode"
 )
 
-// mailboxURL stands for no server: mails are kept and shown.
-const mailboxURL = "mailbox:"
+// MailboxURL as --smtp stands for no server: mails are kept and shown.
+const MailboxURL = "mailbox:"
 
 // Mailbox reports whether mails are kept and shown in place of being sent.
-func (c *Config) Mailbox() bool { return c.SMTP == mailboxURL }
+func (c *Config) Mailbox() bool { return c.SMTP == MailboxURL }
 
 // MailName is the host that mails say they are made on.
 func (c *Config) MailName() string {

@@ -24,6 +24,10 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: project, Rule: gate.InProject(access.ProjectRead, c.overview)},
 		{Method: "GET", Path: project + "/live", Rule: gate.InProject(access.ProjectRead, c.live)},
 
+		// Mails that are kept in place of being sent
+		{Method: "GET", Path: "/mailbox", Rule: gate.Public(c.mailbox)},
+		{Method: "GET", Path: "/mailbox/:mail", Rule: gate.Public(c.mailboxMail)},
+
 		// Storage: buckets
 		{Method: "GET", Path: storage, Rule: gate.InProject(access.StorageRead, c.buckets)},
 		{Method: "GET", Path: storage + "/buckets/new", Rule: gate.InProject(access.BucketsWrite, c.bucketNew)},
