@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +31,7 @@ type server struct {
 	from  *netmail.Address
 	hello string // how it is greeted
 	tls   *tls.Config
+	step  time.Duration // what each step may take
 }
 
 func newServer(c config.Config) (*server, error) {
@@ -37,7 +39,7 @@ func newServer(c config.Config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{MailServer: at, hello: c.MailName(), tls: &tls.Config{ServerName: at.Host, MinVersion: tls.VersionTLS12}}
+	s := &server{MailServer: at, hello: c.MailName(), step: step, tls: &tls.Config{ServerName: at.Host, MinVersion: tls.VersionTLS12}}
 	if s.from, err = c.MailSender(); err != nil {
 		return nil, err
 	}
@@ -99,13 +101,16 @@ func (s *server) send(ctx context.Context, m Mail, c Content) error {
 
 // dial connects, and by smtps also agrees on TLS.
 func (s *server) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, step)
+	ctx, cancel := context.WithTimeout(ctx, s.step)
 	defer cancel()
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(s.Host, s.Port))
-	if err != nil || !s.TLS {
-		return timed{raw}, err
+	if err != nil {
+		return nil, err
 	}
-	conn := tls.Client(timed{raw}, s.tls)
+	if !s.TLS {
+		return timed{raw, s.step}, nil
+	}
+	conn := tls.Client(timed{raw, s.step}, s.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
@@ -170,17 +175,20 @@ func (s *server) message(m Mail, c Content) *gomail.Msg {
 func bracketed(address string) string { return (&netmail.Address{Address: address}).String() }
 
 // timed gives every step of a conversation its time.
-type timed struct{ net.Conn }
+type timed struct {
+	net.Conn
+	step time.Duration
+}
 
 // Read implements io.Reader.
 func (c timed) Read(p []byte) (int, error) {
-	_ = c.SetReadDeadline(time.Now().Add(step))
+	_ = c.SetReadDeadline(time.Now().Add(c.step))
 	return c.Conn.Read(p)
 }
 
 // Write implements io.Writer.
 func (c timed) Write(p []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(step))
+	_ = c.SetWriteDeadline(time.Now().Add(c.step))
 	return c.Conn.Write(p)
 }
 
@@ -200,15 +208,26 @@ func (s *server) failed(ctx context.Context, what string, err error) *sendError 
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &answer):
-		return &sendError{reason: fmt.Sprintf("%s answered to %s: %d %s", at, what, answer.Code, answer.Msg)}
+		at = fmt.Sprintf("%s answered to %s: %d %s", at, what, answer.Code, s.withoutPassword(answer.Msg))
 	case errors.As(err, &untrusted):
-		return &sendError{reason: fmt.Sprintf("%s has a certificate that is not trusted: %s", at, untrusted.Err)}
+		at = fmt.Sprintf("%s has a certificate that is not trusted: %s", at, untrusted.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout(), ctx.Err() != nil:
-		return &sendError{reason: at + " did not answer in time."}
+		at += " did not answer in time."
 	case what == "":
-		return &sendError{reason: fmt.Sprintf("%s cannot be reached: %s", at, rootOf(err))}
+		at = fmt.Sprintf("%s cannot be reached: %s", at, rootOf(err))
+	default:
+		at = fmt.Sprintf("%s could not be told %s: %s", at, what, rootOf(err))
 	}
-	return &sendError{reason: fmt.Sprintf("%s could not be told %s: %s", at, what, rootOf(err))}
+	return &sendError{reason: at}
+}
+
+// withoutPassword takes the password out of what the server says of it.
+func (s *server) withoutPassword(text string) string {
+	if s.Password == "" {
+		return text
+	}
+	sent := base64.StdEncoding.EncodeToString([]byte("\x00" + s.User + "\x00" + s.Password))
+	return strings.NewReplacer(sent, "…", base64.StdEncoding.EncodeToString([]byte(s.Password)), "…", s.Password, "…").Replace(text)
 }
 
 // rootOf is the innermost error: those around it repeat the address.
