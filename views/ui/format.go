@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -95,6 +96,30 @@ type Time struct {
 	Text  string // "22:41", "Yesterday, 16:20", "19 Nov 2026"
 	Title string // exact, with the zone: "21 Nov 2026, 22:41:02 CET"
 	ISO   string // for machines
+	made  *making
+}
+
+// making is how a Time was made, so that it can be made again in another zone.
+type making struct {
+	at   time.Time
+	text func(time.Time) string
+}
+
+type zoneKey struct{}
+
+// WithZone returns a context in which moments are drawn in a time zone, whatever zone they
+// were made for.
+func WithZone(ctx context.Context, loc *time.Location) context.Context {
+	return context.WithValue(ctx, zoneKey{}, loc)
+}
+
+// in is the Time in the zone of a context.
+func (t Time) in(ctx context.Context) Time {
+	loc, ok := ctx.Value(zoneKey{}).(*time.Location)
+	if !ok || t.made == nil {
+		return t
+	}
+	return stamp(t.made.at, loc, t.made.text)
 }
 
 const (
@@ -106,7 +131,7 @@ const (
 // The zero moment gives the zero Time.
 func When(t time.Time, loc *time.Location, now time.Time) Time {
 	return stamp(t, loc, func(t time.Time) string {
-		switch day(now.In(loc)).Sub(day(t)) {
+		switch day(now.In(t.Location())).Sub(day(t)) {
 		case 0:
 			return t.Format("15:04")
 		case 24 * time.Hour:
@@ -136,7 +161,7 @@ func stamp(t time.Time, loc *time.Location, text func(time.Time) string) Time {
 		return Time{}
 	}
 	t = t.In(loc)
-	return Time{Text: text(t), Title: t.Format(exactLayout + " MST"), ISO: t.Format(time.RFC3339)}
+	return Time{Text: text(t), Title: t.Format(exactLayout + " MST"), ISO: t.Format(time.RFC3339), made: &making{t, text}}
 }
 
 // day is the calendar day of a moment, as a date that can be subtracted across changes of the clock.

@@ -1,6 +1,7 @@
 package ui_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -78,7 +79,8 @@ func TestWhen(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := ui.When(tt.t, cet, now); got != tt.want {
+			got := ui.When(tt.t, cet, now)
+			if got := (ui.Time{Text: got.Text, Title: got.Title, ISO: got.ISO}); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -109,6 +111,24 @@ func TestExactClockDay(t *testing.T) {
 	}
 	if got := ui.Exact(time.Time{}, cet); got != (ui.Time{}) {
 		t.Errorf("got %+v for no time", got)
+	}
+}
+
+// A page draws moments in its reader's zone, whatever they were made for.
+func TestStampInZone(t *testing.T) {
+	t.Parallel()
+	tokyo := time.FixedZone("JST", 9*3600)
+	at := time.Date(2026, 11, 20, 16, 20, 0, 0, time.UTC) // the 21st in Tokyo
+	for want, made := range map[string]ui.Time{
+		"01:20": ui.When(at, time.UTC, at.Add(time.Hour)), "21 Nov 2026, 01:20:00": ui.Exact(at, time.UTC), "01:20:00": ui.Clock(at, time.UTC), "21 Nov 2026": ui.Day(at, time.UTC),
+	} {
+		var b strings.Builder
+		if err := ui.Stamp(made).Render(ui.WithZone(t.Context(), tokyo), &b); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); !strings.Contains(got, ">"+want+"<") || !strings.Contains(got, "21 Nov 2026, 01:20:00 JST") {
+			t.Errorf("want %s: %s", want, got)
+		}
 	}
 }
 

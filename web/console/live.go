@@ -145,7 +145,7 @@ func (l *stream) renderInto(put func(i int, text string)) (finished bool, err er
 		}
 		finished = finished && over
 		var b strings.Builder
-		if err := t.Render(l.ec.Request().Context(), &b); err != nil {
+		if err := t.Render(zoned(l.ec), &b); err != nil {
 			return false, err
 		}
 		put(i, b.String())

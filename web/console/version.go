@@ -97,7 +97,7 @@ func (c *Console) versions(ec echo.Context, s access.Project) error {
 				row.Snapshots = append(row.Snapshots, snapshotName(sn))
 			}
 		}
-		if day := c.dayOf(v.CreatedAt); len(m.Days) == 0 || m.Days[len(m.Days)-1].Title != day {
+		if day := c.dayOf(v.CreatedAt, zone(ec)); len(m.Days) == 0 || m.Days[len(m.Days)-1].Title != day {
 			m.Days = append(m.Days, view.VersionDay{Title: day})
 		}
 		last := &m.Days[len(m.Days)-1]
@@ -164,8 +164,12 @@ func who(name string, person int64) ui.Who {
 }
 
 // dayOf names a day as a heading.
-func (c *Console) dayOf(t time.Time) string {
-	day, today := t.In(utc).Truncate(24*time.Hour), c.app.DB.Now().In(utc).Truncate(24*time.Hour)
+func (c *Console) dayOf(t time.Time, loc *time.Location) string {
+	date := func(t time.Time) time.Time { // one that can be subtracted across changes of the clock
+		y, m, d := t.In(loc).Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	}
+	day, today := date(t), date(c.app.DB.Now())
 	name := day.Format("2 January 2006")
 	switch today.Sub(day) {
 	case 0:
