@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	viewerrors "steward/views/errors"
 	"steward/views/paths"
 	"steward/views/ui"
+	"steward/web/gate"
 )
 
 // statuses is the mapping of faults to HTTP.
@@ -107,6 +109,9 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		next := ""
 		if r.Method == http.MethodGet {
 			next = r.URL.RequestURI()
+		}
+		if f.Code == gate.ProofNeeded {
+			return c.Redirect(http.StatusSeeOther, paths.Confirm(cmp.Or(next, gate.Referer(r))))
 		}
 		return c.Redirect(http.StatusSeeOther, paths.Login(next))
 	}

@@ -5,13 +5,20 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/text/unicode/norm"
 
+	"steward/internal/audit"
+	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/keys"
+	"steward/internal/mail"
 )
 
 // Length of a password in bytes.
@@ -20,13 +27,61 @@ const (
 	PasswordMax = 256
 )
 
-// CheckPassword is Invalid for a password that is too short or too long. Any
-// characters will do, and they are kept as typed.
-func CheckPassword(password string) error {
+// ownLetters is how many letters of a password have to remain when the words that
+// everyone would try first are taken out of it.
+const ownLetters = 8
+
+// CheckPassword is Invalid for a password that is too short or too long, that is known
+// from breaches (see package breached), or that is little more than words which everyone
+// would try first: the product's name and the given ones, such as the person's name and
+// address and the names of their projects. Any characters will do, and they are kept as
+// typed; no kind of character is demanded.
+func (s *Service) CheckPassword(password string, words ...string) error {
 	var c fault.Check
 	c.Field(len(password) >= PasswordMin, "password", fmt.Sprintf("Use at least %d characters. A few words in a row make a good password.", PasswordMin))
 	c.Field(len(password) <= PasswordMax, "password", fmt.Sprintf("Use at most %d bytes.", PasswordMax))
+	if err := c.Err(); err != nil {
+		return err
+	}
+	known, err := s.breached.Has(password)
+	if err != nil {
+		return err
+	}
+	c.Field(!known, "password", "This password, or one much like it, is on the lists that attackers try first. Choose another: a few unrelated words in a row are good.")
+	if !known {
+		c.Field(ownPart(password, words) >= ownLetters, "password", "This is little more than a name that people would guess here. Add words that have nothing to do with you or your projects.")
+	}
 	return c.Err()
+}
+
+// ownPart counts the letters of a password that are in none of the words. A password
+// without letters, such as a long row of digits, has all its characters for its own.
+func ownPart(password string, words []string) int {
+	typed := strings.ToLower(norm.NFKC.String(password))
+	rest := typed
+	for _, w := range append([]string{"steward"}, words...) {
+		for part := range strings.FieldsFuncSeq(strings.ToLower(norm.NFKC.String(w)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			if utf8.RuneCountInString(part) >= 4 {
+				rest = strings.ReplaceAll(rest, part, " ")
+			}
+		}
+	}
+	letters := 0
+	for _, r := range rest {
+		if unicode.IsLetter(r) {
+			letters++
+		}
+	}
+	if letters == 0 && rest == typed {
+		return utf8.RuneCountInString(rest)
+	}
+	return letters
+}
+
+// words are what everyone would guess about a person.
+func (u User) words(more []string) []string {
+	local, _, _ := strings.Cut(u.Email, "@")
+	return append([]string{u.Name, local}, more...)
 }
 
 // Hashed is a password as it is kept.
@@ -89,9 +144,9 @@ func (h hasher) do(ctx context.Context, hash func() error) error {
 }
 
 // Hash checks a new password and hashes it (argon2id over an HMAC with the pepper).
-// Invalid for its length; Unavailable when too many hashes are running.
-func (s *Service) Hash(ctx context.Context, password string) (Hashed, error) {
-	if err := CheckPassword(password); err != nil {
+// Invalid as CheckPassword says; Unavailable when too many hashes are running.
+func (s *Service) Hash(ctx context.Context, password string, words ...string) (Hashed, error) {
+	if err := s.CheckPassword(password, words...); err != nil {
 		return Hashed{}, err
 	}
 	return s.hash(ctx, password)
@@ -143,4 +198,47 @@ func (s *Service) pepper(key, password string) (string, error) {
 		return "", err
 	}
 	return base64.RawStdEncoding.EncodeToString(mac), nil
+}
+
+// ChangePassword sets a new password for the person of a visit, who has to prove the old
+// one. Every other session of theirs ends and links to reset the password die; the
+// visit's own session goes on under a new token. Invalid for a wrong old
+// password, under the field "current", and as CheckPassword says for the new one, with
+// words that the new one must not be made of; TooMany after some wrong ones.
+func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, password string, words ...string) error {
+	u, err := s.proved(ctx, v, current)
+	if err != nil {
+		return err
+	}
+	hash, err := s.Hash(ctx, password, u.words(words)...)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := s.setPassword(tx, u, hash); err != nil {
+			return err
+		}
+		if err := endOthers(tx, v); err != nil {
+			return err
+		}
+		return audit.Record(tx, audit.By(v.Actor(), "user.passwordChanged", "user", u.Email, u.Name).Says("%s changed their password; their other sessions ended.", u.Name))
+	})
+}
+
+// setPassword keeps a new password, kills the links that could set another, and tells the
+// person by mail. The caller ends the sessions.
+func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed) error {
+	// The epoch guards against two changes at once: the later one has to be proved again.
+	err := tx.Must("UPDATE users SET password_hash = $3, pepper_key = $4, password_changed_at = $5 WHERE id = $1 AND session_epoch = $2 AND state = 'active'",
+		u.ID, u.epoch, hash.hash, hash.pepperKey, tx.Now)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Conflict, "accounts.changed", "Your account was changed at the same time. Load the page and try again.")
+	}
+	if err != nil {
+		return err
+	}
+	if err := endLinks(tx, u.ID); err != nil {
+		return err
+	}
+	return s.notify(tx, u, mail.PasswordChanged, nil)
 }

@@ -3,9 +3,9 @@ package accounts
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"steward/internal/access"
@@ -13,29 +13,79 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/id"
-	"steward/internal/throttle"
+	"steward/internal/mail"
 )
 
-// Life of a session.
+// Life of a session. A person with a second factor may ask to be kept signed in.
 const (
 	SessionIdle     = 30 * time.Minute
 	SessionAbsolute = 12 * time.Hour
+	KeptIdle        = 24 * time.Hour
+	KeptAbsolute    = 14 * 24 * time.Hour
 	sessionsMax     = 10
 	seenEvery       = time.Minute
 )
 
-// Visit is what the session store and a request tell each other. The store fills
-// User and SessionID when the request's cookie names a live session; SignIn sets what
-// the store needs to make a new one.
+// ProofLife is how long a proof of who it is suffices for what is sensitive.
+const ProofLife = 10 * time.Minute
+
+// Method is how somebody proved who they are.
+type Method string
+
+// The methods. A second factor is added with a plus sign, such as "password+totp".
+const (
+	ByPassword Method = "password"
+	ByProvider Method = "openid"
+	ByTOTP     Method = "totp"
+	ByRecovery Method = "recovery"
+)
+
+// String is the method in words.
+func (m Method) String() string {
+	words := strings.NewReplacer(string(ByProvider), "single sign-on", string(ByTOTP), "authenticator code", string(ByRecovery), "recovery code")
+	return strings.ReplaceAll(words.Replace(string(m)), "+", " and ")
+}
+
+// Visit is what the session store and a request tell each other. The store fills it
+// when the request's cookie names a live session; signing in sets what the store needs
+// to make a new one.
 type Visit struct {
 	User      User
 	SessionID int64
-	Passive   bool // the request is no activity of the person, such as a live stream
-	issue     *User
+	ProvedAt  time.Time // last proof of who it is
+	ExpiresAt time.Time // end of the session, however much it is used
+	Kept      bool      // the person asked to stay signed in
+	Passive   bool      // the request is no activity of the person, such as a live stream
+	issue     *entry
+	renew     bool // the session gets a new token when it is saved
+	proof     bool // and is proved anew
+}
+
+// entry is a sign-in that has been proved and becomes a session.
+type entry struct {
+	user   User
+	method Method
+	kept   bool
+	device string // token of the browser
 }
 
 // SignedIn reports whether somebody is signed in.
 func (v *Visit) SignedIn() bool { return v != nil && v.SessionID != 0 }
+
+// Proved reports whether who it is was proved a short time ago.
+func (v *Visit) Proved(now time.Time) bool { return v.SignedIn() && now.Sub(v.ProvedAt) < ProofLife }
+
+// Renews reports whether the visit's session has to get a new token: the request changed
+// how the account is kept, or proved anew who it is.
+func (v *Visit) Renews() bool { return v != nil && v.renew }
+
+// Enters reports whether the visit has just signed in.
+func (v *Visit) Enters() (kept, ok bool) {
+	if v == nil || v.issue == nil {
+		return false, false
+	}
+	return v.issue.kept, true
+}
 
 // Actor is the person as one who acts.
 func (v *Visit) Actor() access.Actor {
@@ -55,112 +105,6 @@ func WithVisit(ctx context.Context, passive bool) context.Context {
 func VisitOf(ctx context.Context) *Visit {
 	v, _ := ctx.Value(visitKey{}).(*Visit)
 	return v
-}
-
-// Limits of signing in. An account's delay and an address's count live in the
-// database, so neither a restart nor another process forgives them.
-var (
-	perAddressMinute = throttle.Limit{Count: 20, Window: time.Minute}
-	perAddressHour   = throttle.Limit{Count: 200, Window: time.Hour}
-	perAccount       = throttle.Growing{Free: 5, First: time.Second, Most: time.Minute, Memory: 24 * time.Hour}
-)
-
-// SignIn proves a password and marks the visit, so that the session store makes a
-// session when the request's session is saved. Unauthenticated, with one sentence for
-// every reason, when the address or the password is wrong or the account cannot sign
-// in; TooMany or Unavailable when it has to wait.
-func (s *Service) SignIn(ctx context.Context, email, password string) error {
-	wrong := fault.New(fault.Unauthenticated, "accounts.credentials", "The email address or the password is not right.")
-	normal, err := NormalizeEmail(email)
-	if err != nil {
-		normal = "" // counted per address of the sender all the same
-	}
-	account := "account:" + id.Digest(normal)
-	address := network(audit.RequestOf(ctx).Address)
-	// The attempt is counted before it is made, so that many at once are counted too.
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := tx.Lock(account); err != nil {
-			return err
-		}
-		if err := throttle.Take(tx, "signin/min:"+address, perAddressMinute); err != nil {
-			return err
-		}
-		if err := throttle.Take(tx, "signin/hour:"+address, perAddressHour); err != nil {
-			return err
-		}
-		if err := throttle.Check(tx, account); err != nil {
-			return err
-		}
-		return throttle.Fail(tx, account, perAccount)
-	})
-	if err != nil {
-		return err
-	}
-	var u User
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		u, err = get(tx, "email = $1", normal)
-		return err
-	})
-	// What was not tried does not count: the attempt is given back.
-	refund := func(err error) error {
-		return errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Refund(tx, account) }))
-	}
-	if err != nil && !fault.Is(err, fault.NotFound) {
-		return refund(err)
-	}
-	ok, stale, err := s.verify(ctx, u, password)
-	if err != nil {
-		return refund(err)
-	}
-	if !ok || u.State != Active {
-		return s.refuse(ctx, u, normal, wrong)
-	}
-	var fresh Hashed
-	if stale {
-		if fresh, err = s.hash(ctx, password); err != nil {
-			stale = false // the next sign-in will do
-		}
-	}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := throttle.Clear(tx, account); err != nil || !stale {
-			return err
-		}
-		return tx.Must("UPDATE users SET password_hash = $2, pepper_key = $3 WHERE id = $1", u.ID, fresh.hash, fresh.pepperKey)
-	})
-	if err != nil {
-		return err
-	}
-	VisitOf(ctx).issue = &u
-	return nil
-}
-
-// network is what attempts are counted under: an IPv4 address, or the /64 network that
-// one machine's IPv6 addresses come from.
-func network(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil || a.Is4() {
-		return address
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
-}
-
-func (s *Service) refuse(ctx context.Context, u User, email string, wrong error) error {
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		e := audit.By(u.Actor(), "user.loginFailed", "user", email, email)
-		e.Type = audit.Warn
-		if u.ID == 0 {
-			e.ActorName = "Somebody"
-		}
-		return audit.Record(tx, e.Says("A sign-in as %s by password failed.", email))
-	})
-	if err != nil {
-		return err
-	}
-	return wrong
 }
 
 // SignOut ends the visit's session for good.
@@ -184,7 +128,7 @@ func touch(tx *db.Tx, session int64) error {
 // Alive is Unauthenticated unless the visit's session would still be accepted now.
 func (s *Service) Alive(ctx context.Context, v *Visit) error {
 	return s.db.View(ctx, func(tx *db.Tx) error {
-		_, err := db.Value[int64](tx, "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND "+aliveSQL(2), v.SessionID, tx.Now, tx.Now.Add(-SessionIdle))
+		_, err := db.Value[int64](tx, "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND "+alive, append([]any{v.SessionID}, aliveAt(tx)...)...)
 		if fault.Is(err, fault.NotFound) {
 			return fault.New(fault.Unauthenticated, "accounts.session", "You are signed out.")
 		}
@@ -192,10 +136,82 @@ func (s *Service) Alive(ctx context.Context, v *Visit) error {
 	})
 }
 
-// aliveSQL is the condition of a session that counts, on s and u. It takes two
-// arguments from $n on: now, and now less the idle time.
-func aliveSQL(n int) string {
-	return fmt.Sprintf("s.revoked_at IS NULL AND s.expires_at > $%d AND s.last_seen_at > $%d AND s.epoch = u.session_epoch AND u.state = 'active'", n, n+1)
+// alive is the condition of a session that counts, on s and u, with the arguments of
+// aliveAt from $2 on.
+const alive = `s.revoked_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > CASE WHEN s.kept THEN $4 ELSE $3 END
+	AND s.epoch = u.session_epoch AND u.state = 'active'`
+
+func aliveAt(tx *db.Tx) []any {
+	return []any{tx.Now, tx.Now.Add(-SessionIdle), tx.Now.Add(-KeptIdle)}
+}
+
+// Session is one sign-in of a person that still counts.
+type Session struct {
+	ID        int64
+	Method    Method
+	Kept      bool
+	Address   string
+	UserAgent string
+	CreatedAt time.Time
+	SeenAt    time.Time // to the minute
+	ExpiresAt time.Time
+}
+
+// Sessions are the sessions of a person that count, the last used first.
+func Sessions(tx *db.Tx, user int64) ([]Session, error) {
+	list, err := db.All(tx, func(r db.Row) (Session, error) {
+		var x Session
+		return x, r.Scan(&x.ID, &x.Method, &x.Kept, &x.Address, &x.UserAgent, db.Time(&x.CreatedAt), db.Time(&x.SeenAt), db.Time(&x.ExpiresAt))
+	}, `SELECT s.id, s.method, s.kept, s.address, s.user_agent, s.created_at, s.last_seen_at, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
+		WHERE s.user_id = $1 AND `+alive+` ORDER BY s.created_at DESC LIMIT 100`, append([]any{user}, aliveAt(tx)...)...)
+	slices.SortStableFunc(list, func(a, b Session) int { return b.SeenAt.Compare(a.SeenAt) })
+	return list, err
+}
+
+// EndSession ends one session of the actor's own. NotFound for a session that has ended
+// or is another's.
+func (s *Service) EndSession(tx *db.Tx, a access.Actor, session int64) error {
+	x, err := db.One(tx, func(r db.Row) (Session, error) {
+		var x Session
+		return x, r.Scan(&x.Address, db.Time(&x.CreatedAt))
+	}, "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING address, created_at", session, a.UserID, tx.Now)
+	if err != nil {
+		return err
+	}
+	e := audit.By(a, "user.sessionEnded", "session", fmt.Sprint(session), "")
+	return audit.Record(tx, e.Says("%s ended the session of %s from %s.", a.Name, x.CreatedAt.Format(time.DateTime), x.Address))
+}
+
+// EndOtherSessions ends every session of the visit's person but the visit's own.
+func (s *Service) EndOtherSessions(tx *db.Tx, v *Visit) error {
+	if err := endOthers(tx, v); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(v.Actor(), "user.sessionsEnded", "user", v.User.Email, v.User.Name).Says("%s ended all their other sessions.", v.User.Name))
+}
+
+// endOthers raises the person's epoch, under which only the visit's own session goes on:
+// so sign-ins that are under way end too. The own session is to get a new token, see Renews.
+func endOthers(tx *db.Tx, v *Visit) error {
+	epoch, err := db.Value[int64](tx, "UPDATE users SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch", v.User.ID)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec("UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL", v.User.ID, v.SessionID, tx.Now); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { v.renew = true })
+	_, err = tx.Exec("UPDATE sessions SET epoch = $2 WHERE id = $1 AND revoked_at IS NULL", v.SessionID, epoch)
+	return err
+}
+
+// End revokes every session of a person, and every sign-in of theirs that is under way.
+func (s *Service) End(tx *db.Tx, user int64) error {
+	if err := tx.Must("UPDATE users SET session_epoch = session_epoch + 1 WHERE id = $1", user); err != nil {
+		return err
+	}
+	_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", user, tx.Now)
+	return err
 }
 
 // Store keeps sessions for scs. Three things differ from a plain store, because a late
@@ -220,10 +236,11 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 		var err error
 		v.User, err = db.One(tx, func(r db.Row) (User, error) {
 			var u User
-			err := r.Scan(&v.SessionID, &data, db.Time(&seen), &u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme)
+			err := r.Scan(&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept,
+				&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone)
 			return u, err
-		}, `SELECT s.id, s.data, s.last_seen_at, u.id, u.email, u.name, u.state, u.is_super_admin, u.theme
-			FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+aliveSQL(2), token, tx.Now, tx.Now.Add(-SessionIdle))
+		}, `SELECT s.id, s.data, s.last_seen_at, s.proved_at, s.expires_at, s.kept, u.id, u.email, u.name, u.state, u.is_super_admin, u.theme, u.time_zone
+			FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+alive, append([]any{token}, aliveAt(tx)...)...)
 		return err
 	})
 	if fault.Is(err, fault.NotFound) {
@@ -246,25 +263,37 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 func (st *Store) CommitCtx(ctx context.Context, token string, data []byte, _ time.Time) error {
 	v := VisitOf(ctx)
 	err := st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
+		if v != nil && v.renew && v.issue == nil {
+			return renew(tx, v, token, data)
+		}
 		n, err := tx.Exec("UPDATE sessions SET data = $2 WHERE token_hash = $1 AND revoked_at IS NULL", token, string(data))
 		if err != nil || n > 0 || v == nil || v.issue == nil {
 			return err
 		}
-		return issue(tx, *v.issue, token, data)
+		return st.s.issue(tx, *v.issue, token, data)
 	})
 	// What a session's data holds, a line about what was done, may be shown twice when the
 	// database takes no write; only a new session has to be there.
-	if (v == nil || v.issue == nil) && (fault.Is(err, fault.Full) || fault.Is(err, fault.Unavailable)) {
+	if (v == nil || (v.issue == nil && !v.renew)) && (fault.Is(err, fault.Full) || fault.Is(err, fault.Unavailable)) {
 		return nil
 	}
 	return err
 }
 
-// issue makes the session of a person who has just proved who they are.
-func issue(tx *db.Tx, u User, token string, data []byte) error {
+// renew gives the visit's session a new token, and notes a proof; the session's end
+// stays where it was. An ended session stays ended.
+func renew(tx *db.Tx, v *Visit, token string, data []byte) error {
+	_, err := tx.Exec("UPDATE sessions SET token_hash = $2, data = $3, proved_at = CASE WHEN $4 THEN $5 ELSE proved_at END WHERE id = $1 AND revoked_at IS NULL",
+		v.SessionID, token, string(data), v.proof, tx.Now)
+	return err
+}
+
+// issue makes the session of a person who has just proved who they are. It is the only
+// place that makes one.
+func (s *Service) issue(tx *db.Tx, e entry, token string, data []byte) error {
 	// The epoch is read again: a disable or a password change since the proof wins.
-	now, err := get(tx, "id = $1 AND state = 'active'", u.ID)
-	if fault.Is(err, fault.NotFound) || (err == nil && now.epoch != u.epoch) {
+	u, err := get(tx, "id = $1 AND state = 'active'", e.user.ID)
+	if fault.Is(err, fault.NotFound) || (err == nil && u.epoch != e.user.epoch) {
 		return fault.New(fault.Unauthenticated, "accounts.session", "Sign in again.")
 	}
 	if err != nil {
@@ -274,10 +303,14 @@ func issue(tx *db.Tx, u User, token string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	life := SessionAbsolute
+	if e.kept {
+		life = KeptAbsolute
+	}
 	r := audit.RequestOf(tx.Context())
-	_, err = tx.Exec(`INSERT INTO sessions (id, token_hash, user_id, epoch, data, method, address, user_agent, created_at, last_seen_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, 'password', $6, $7, $8, $8, $9)`,
-		session, token, u.ID, u.epoch, string(data), r.Address, r.UserAgent, tx.Now, tx.Now.Add(SessionAbsolute))
+	_, err = tx.Exec(`INSERT INTO sessions (id, token_hash, user_id, epoch, data, method, kept, address, user_agent, created_at, last_seen_at, proved_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10, $11)`,
+		session, token, u.ID, u.epoch, string(data), string(e.method), e.kept, r.Address, r.UserAgent, tx.Now, tx.Now.Add(life))
 	if err != nil {
 		return err
 	}
@@ -285,14 +318,46 @@ func issue(tx *db.Tx, u User, token string, data []byte) error {
 		(SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT %d)`, sessionsMax), u.ID, tx.Now); err != nil {
 		return err
 	}
+	if err := s.meet(tx, u, e); err != nil {
+		return err
+	}
 	if err := tx.Must("UPDATE users SET last_login_at = $2 WHERE id = $1", u.ID, tx.Now); err != nil {
 		return err
 	}
-	return audit.Record(tx, audit.By(u.Actor(), "user.loggedIn", "session", fmt.Sprint(session), "").Says("%s signed in by password.", u.Name))
+	return audit.Record(tx, audit.By(u.Actor(), "user.loggedIn", "session", fmt.Sprint(session), "").Says("%s signed in by %s.", u.Name, e.method))
 }
 
-// DeleteCtx implements scs.CtxStore: it revokes the session.
+// meet remembers the browser of a sign-in, and tells the person of one that is new. The
+// first browser of all is no news.
+func (s *Service) meet(tx *db.Tx, u User, e entry) error {
+	token := id.Digest(e.device)
+	n, err := tx.Exec("UPDATE devices SET last_seen_at = $3 WHERE user_id = $1 AND token_hash = $2", u.ID, token, tx.Now)
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO devices (user_id, token_hash, created_at, last_seen_at) VALUES ($1, $2, $3, $3)", u.ID, token, tx.Now)
+	if err != nil || u.LastLoginAt.IsZero() {
+		return err
+	}
+	r := audit.RequestOf(tx.Context())
+	return s.notify(tx, u, mail.NewDevice, map[string]string{"device": Device(r.UserAgent), "address": r.Address, "method": e.method.String()})
+}
+
+// known reports whether a person has signed in with this browser before.
+func known(tx *db.Tx, user int64, device string) (bool, error) {
+	if device == "" {
+		return false, nil
+	}
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM devices WHERE user_id = $1 AND token_hash = $2", user, id.Digest(device))
+	return n > 0, err
+}
+
+// DeleteCtx implements scs.CtxStore: it revokes the session. A visit that is renewed
+// keeps its session, whose token is replaced when the new one is saved.
 func (st *Store) DeleteCtx(ctx context.Context, token string) error {
+	if v := VisitOf(ctx); v != nil && v.renew {
+		return nil
+	}
 	return st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE token_hash = $1 AND revoked_at IS NULL", token, tx.Now)
 		return err
@@ -319,21 +384,21 @@ func (st *Store) Delete(token string) error { return st.DeleteCtx(context.Backgr
 type Codec struct{}
 
 type coded struct {
-	Deadline time.Time         `json:"deadline"`
-	Values   map[string]string `json:"values"`
+	Deadline time.Time      `json:"deadline"`
+	Values   map[string]any `json:"values"`
 }
 
-// Encode implements scs.Codec. Only strings are kept.
+// Encode implements scs.Codec. Only strings are kept, and whether the cookie outlives
+// the browser.
 func (Codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
-	c := coded{deadline, map[string]string{}}
 	for k, v := range values {
-		s, ok := v.(string)
-		if !ok {
-			return nil, fmt.Errorf("accounts: session value %q is no text", k)
+		switch v.(type) {
+		case string, bool:
+		default:
+			return nil, fmt.Errorf("accounts: session value %q is neither text nor a switch", k)
 		}
-		c.Values[k] = s
 	}
-	return json.Marshal(c)
+	return json.Marshal(coded{deadline, values})
 }
 
 // Decode implements scs.Codec.
@@ -342,18 +407,8 @@ func (Codec) Decode(b []byte) (time.Time, map[string]any, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return time.Time{}, nil, fmt.Errorf("accounts: session data: %w", err)
 	}
-	values := make(map[string]any, len(c.Values))
-	for k, v := range c.Values {
-		values[k] = v
+	if c.Values == nil {
+		c.Values = map[string]any{}
 	}
-	return c.Deadline, values, nil
-}
-
-// End revokes every session of a person.
-func (s *Service) End(tx *db.Tx, user int64) error {
-	if err := tx.Must("UPDATE users SET session_epoch = session_epoch + 1 WHERE id = $1", user); err != nil {
-		return err
-	}
-	_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", user, tx.Now)
-	return err
+	return c.Deadline, c.Values, nil
 }

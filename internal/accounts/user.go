@@ -2,7 +2,7 @@
 package accounts
 
 import (
-	"net/mail"
+	netmail "net/mail"
 	"strings"
 	"time"
 	"unicode"
@@ -12,9 +12,11 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/audit"
+	"steward/internal/breached"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/keys"
+	"steward/internal/mail"
 )
 
 // User is a person. Email is the identity: unique, normalized, never changed.
@@ -25,9 +27,11 @@ type User struct {
 	State        State
 	SuperAdmin   bool
 	Theme        string // light, dark or "" for the system's
+	TimeZone     string // of the IANA database, such as Europe/Prague
 	passwordHash string
 	pepperKey    string
 	epoch        int64
+	PasswordAt   time.Time // when the password was set
 	CreatedAt    time.Time
 	LastLoginAt  time.Time
 }
@@ -42,6 +46,17 @@ const (
 	Disabled State = "disabled"
 )
 
+// HasPassword reports whether the person can sign in by password.
+func (u User) HasPassword() bool { return u.passwordHash != "" }
+
+// Zone is the person's time zone.
+func (u User) Zone() *time.Location {
+	if l, err := time.LoadLocation(u.TimeZone); err == nil && u.TimeZone != "" {
+		return l
+	}
+	return time.UTC
+}
+
 // Actor is the user as one who acts.
 func (u User) Actor() access.Actor {
 	return access.Actor{UserID: u.ID, Email: u.Email, Name: u.Name, SuperAdmin: u.SuperAdmin}
@@ -51,7 +66,7 @@ func (u User) Actor() access.Actor {
 // Unicode NFC, lower case. Invalid if it is no plain address.
 func NormalizeEmail(email string) (string, error) {
 	e := strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
-	a, err := mail.ParseAddress(e)
+	a, err := netmail.ParseAddress(e)
 	at := strings.LastIndexByte(e, '@')
 	if err != nil || a.Address != e || len(e) > 254 || at < 1 || at > 64 || strings.ContainsFunc(e, unicode.IsControl) {
 		return "", &fault.Error{Kind: fault.Invalid, Code: "validation", Message: "Enter a full email address, like name@example.com.",
@@ -84,20 +99,35 @@ type NewUser struct {
 
 // Service is the accounts of an installation. It is safe for concurrent use.
 type Service struct {
-	db     *db.DB
-	keys   *keys.Ring
-	hashes hasher
+	db       *db.DB
+	keys     *keys.Ring
+	mail     *mail.Service
+	breached *breached.List
+	hashes   hasher
 }
 
 // New makes the service.
-func New(d *db.DB, k *keys.Ring) *Service {
-	return &Service{db: d, keys: k, hashes: newHasher()}
+func New(d *db.DB, k *keys.Ring, m *mail.Service, b *breached.List) *Service {
+	return &Service{db: d, keys: k, mail: m, breached: b, hashes: newHasher()}
 }
 
 // Create makes an active user in the caller's transaction. hash comes from Hash, so
 // that no transaction waits for it. Invalid for a bad address or name; Conflict when
 // the address is taken.
 func (s *Service) Create(tx *db.Tx, by access.Actor, n NewUser, hash Hashed) (User, error) {
+	u, err := insert(tx, n, Active, hash)
+	if err != nil {
+		return User{}, err
+	}
+	if by.UserID == 0 && by.Name == "" {
+		by = u.Actor()
+	}
+	return u, audit.Record(tx, audit.By(by, "user.created", "user", u.Email, u.Name).Says("%s created the account of %s (%s).", by.Name, u.Name, u.Email))
+}
+
+// insert makes the row of a user. Invalid for a bad address or name; Conflict when the
+// address is taken.
+func insert(tx *db.Tx, n NewUser, state State, hash Hashed) (User, error) {
 	email, err := NormalizeEmail(n.Email)
 	if err != nil {
 		return User{}, err
@@ -109,22 +139,25 @@ func (s *Service) Create(tx *db.Tx, by access.Actor, n NewUser, hash Hashed) (Us
 	if err != nil {
 		return User{}, err
 	}
-	_, err = tx.Exec(`INSERT INTO users (id, email, name, password_hash, pepper_key, state, is_super_admin, session_epoch, theme, created_at)
-		VALUES ($1, $2, $3, $4, $5, 'active', $6, 1, '', $7)`, id, email, strings.TrimSpace(n.Name), hash.hash, hash.pepperKey, n.SuperAdmin, tx.Now)
+	name, at := strings.TrimSpace(n.Name), time.Time{}
+	if hash.hash != "" {
+		at = tx.Now
+	}
+	_, err = tx.Exec(`INSERT INTO users (id, email, name, search, password_hash, pepper_key, password_changed_at, state, is_super_admin, session_epoch, theme, time_zone, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, '', 'UTC', $10)`, id, email, name, search(email, name), hash.hash, hash.pepperKey, at, string(state), n.SuperAdmin, tx.Now)
 	if fault.HasCode(err, "db.unique") {
-		return User{}, fault.Newf(fault.Conflict, "accounts.exists", "There is an account for %s already.", email)
+		return User{}, &fault.Error{Kind: fault.Conflict, Code: "accounts.exists", Message: "There is an account for " + email + " already.",
+			Fields: []fault.Field{{Name: "email", Message: "There is an account for " + email + " already."}}}
 	}
 	if err != nil {
 		return User{}, err
 	}
-	u, err := get(tx, "id = $1", id)
-	if err != nil {
-		return User{}, err
-	}
-	if by.UserID == 0 && by.Name == "" {
-		by = u.Actor()
-	}
-	return u, audit.Record(tx, audit.By(by, "user.created", "user", u.Email, u.Name).Says("%s created the account of %s (%s).", by.Name, u.Name, u.Email))
+	return get(tx, "id = $1", id)
+}
+
+// search is what people are found by.
+func search(email, name string) string {
+	return strings.ToLower(norm.NFKC.String(email + " " + name))
 }
 
 // ByEmail finds a user by address. NotFound if there is none.
@@ -150,7 +183,40 @@ func (s *Service) SetTheme(tx *db.Tx, a access.Actor, theme string) error {
 	return audit.Record(tx, audit.By(a, "user.themeChanged", "user", a.Email, a.Name).Says("%s chose the theme %q.", a.Name, theme))
 }
 
-const columns = "id, email, name, state, is_super_admin, theme, password_hash, pepper_key, session_epoch, created_at, last_login_at"
+// Profile is what people say about themselves.
+type Profile struct {
+	Name     string
+	TimeZone string // of the IANA database, such as Europe/Prague
+}
+
+// SetProfile keeps a person's name and time zone. Invalid for a name that cannot be shown
+// and for a zone that is not known.
+func (s *Service) SetProfile(tx *db.Tx, a access.Actor, p Profile) error {
+	var c fault.Check
+	if err := c.Join(CheckName("name", "your name", p.Name)); err != nil {
+		return err
+	}
+	_, err := time.LoadLocation(p.TimeZone)
+	c.Field(err == nil && p.TimeZone != "" && p.TimeZone != "Local", "timeZone", "Choose a time zone such as Europe/Prague.")
+	if err := c.Err(); err != nil {
+		return err
+	}
+	was, err := get(tx, "id = $1", a.UserID)
+	if err != nil {
+		return err
+	}
+	name := strings.TrimSpace(p.Name)
+	if name == was.Name && p.TimeZone == was.TimeZone {
+		return nil
+	}
+	if err := tx.Must("UPDATE users SET name = $2, search = $3, time_zone = $4 WHERE id = $1", a.UserID, name, search(was.Email, name), p.TimeZone); err != nil {
+		return err
+	}
+	e := audit.By(a, "user.profileChanged", "user", was.Email, name)
+	return audit.Record(tx, e.Says("%s changed their profile: name from %q to %q, time zone from %s to %s.", was.Name, was.Name, name, was.TimeZone, p.TimeZone))
+}
+
+const columns = "id, email, name, state, is_super_admin, theme, time_zone, password_hash, pepper_key, session_epoch, password_changed_at, created_at, last_login_at"
 
 func get(tx *db.Tx, where string, args ...any) (User, error) {
 	return db.One(tx, scan, "SELECT "+columns+" FROM users WHERE "+where, args...)
@@ -158,5 +224,6 @@ func get(tx *db.Tx, where string, args ...any) (User, error) {
 
 func scan(r db.Row) (User, error) {
 	var u User
-	return u, r.Scan(&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.passwordHash, &u.pepperKey, &u.epoch, db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt))
+	return u, r.Scan(&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.epoch,
+		db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt))
 }

@@ -15,6 +15,7 @@ import (
 
 	"steward/internal/accounts"
 	"steward/internal/audit"
+	"steward/internal/breached"
 	"steward/internal/config"
 	"steward/internal/db"
 	"steward/internal/jobs"
@@ -118,14 +119,16 @@ func (a *App) open(ctx context.Context, o Options) error {
 	}
 	a.Reads = audit.NewBuffer(a.DB, a.Log)
 	a.closers = append(a.closers, func() error { a.Reads.Close(); return nil })
-	if ring != nil {
-		a.Accounts = accounts.New(a.DB, ring)
-	}
 	a.Jobs = jobs.New(a.DB, a.Hub, a.Log, owner)
 	if ring != nil {
 		if err := a.openMail(ring); err != nil {
 			return err
 		}
+		known, err := breached.Open(filepath.Join(a.Config.Data, "passwords", "breached.list"))
+		if err != nil {
+			return err
+		}
+		a.Accounts = accounts.New(a.DB, ring, a.Mail, known)
 	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)

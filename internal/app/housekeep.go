@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/jobs"
@@ -45,6 +46,9 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		if _, err := tx.Exec("DELETE FROM idempotency WHERE created_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
+			return err
+		}
+		if err := accounts.SweepSignIns(tx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec("DELETE FROM sessions WHERE expires_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {

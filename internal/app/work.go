@@ -1,6 +1,7 @@
 package app
 
 import (
+	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/jobs"
 	"steward/internal/mail"
@@ -9,7 +10,7 @@ import (
 
 // handlers is the map of jobs: which kind is run by what.
 func (a *App) handlers() map[string]jobs.Handler {
-	st, post := a.Storage, a.Mail
+	st, post, people := a.Storage, a.Mail, a.Accounts
 	return map[string]jobs.Handler{
 		// What people ask for
 		storage.TableCreate:           st.RunLoad,
@@ -32,6 +33,9 @@ func (a *App) handlers() map[string]jobs.Handler {
 
 		// What people are told
 		mail.Deliver: post.Run,
+
+		// What people get
+		accounts.ResetRequest: people.RunReset,
 
 		// What keeps the house in order
 		storage.TableCompact: st.RunCompact,

@@ -171,10 +171,11 @@ func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 	if !f.Before.At.IsZero() {
 		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
 	}
-	return db.All(tx, scan, `SELECT id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
-		user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading
-		FROM events WHERE `+w.SQL()+fmt.Sprintf(` ORDER BY created_at DESC, id DESC LIMIT %d`, f.Limit), w.Args()...)
+	return db.All(tx, scan, "SELECT "+columns+" FROM events WHERE "+w.SQL()+fmt.Sprintf(` ORDER BY created_at DESC, id DESC LIMIT %d`, f.Limit), w.Args()...)
 }
+
+const columns = `id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
+	user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading`
 
 func scan(r db.Row) (Event, error) {
 	var e Event

@@ -28,10 +28,11 @@ type Purpose string
 
 // The purposes in use.
 const (
-	Pepper Purpose = "password pepper"
-	Token  Purpose = "token hmac"
-	Factor Purpose = "second factor"
-	Letter Purpose = "mail"
+	Pepper   Purpose = "password pepper"
+	Token    Purpose = "token hmac"
+	Factor   Purpose = "second factor"
+	Recovery Purpose = "recovery codes"
+	Letter   Purpose = "mail"
 )
 
 const masterBytes = 32

@@ -235,3 +235,11 @@ func mine(tx *db.Tx, a access.Actor) (w db.Where) {
 	w.And("m.user_id = ? AND p.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
 	return w
 }
+
+// Names are the names of the organizations and projects that a person belongs to, a
+// hundred of each at most.
+func Names(tx *db.Tx, user int64) ([]string, error) {
+	return db.All(tx, db.Scalar[string], `SELECT name FROM (SELECT p.name FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 LIMIT 100) mine
+		UNION SELECT name FROM (SELECT o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE m.user_id = $1 LIMIT 100) theirs
+		UNION SELECT name FROM (SELECT o.name FROM organization_members m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = $1 LIMIT 100) ours`, user)
+}

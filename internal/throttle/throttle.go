@@ -66,21 +66,21 @@ func Check(tx *db.Tx, key string) error {
 	return nil
 }
 
-// Fail counts a failure and sets the delay that follows from the count.
-func Fail(tx *db.Tx, key string, g Growing) error {
+// Fail counts a failure, sets the delay that follows from the count, and gives the count.
+func Fail(tx *db.Tx, key string, g Growing) (int64, error) {
 	n, err := db.Value[int64](tx, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
 		ON CONFLICT (key) DO UPDATE SET
 			count = CASE WHEN throttles.window_end <= $3 THEN 1 ELSE throttles.count + 1 END, window_end = $2
 		RETURNING count`, key, tx.Now.Add(g.Memory), tx.Now)
 	if err != nil || n <= g.Free {
-		return err
+		return n, err
 	}
 	delay := g.Most
 	if over := n - g.Free - 1; over < 30 {
 		delay = min(g.First<<over, g.Most)
 	}
 	_, err = tx.Exec("UPDATE throttles SET blocked_until = $1 WHERE key = $2", tx.Now.Add(delay), key)
-	return err
+	return n, err
 }
 
 // Refund takes one counted failure back, and the delay that came with it.

@@ -75,6 +75,8 @@ on('click', async event => {
   }
 });
 
+on('click', event => { if (event.target.closest('[data-print]')) print(); });
+
 /* Palette: Ctrl or Cmd and K, or / outside of fields */
 
 const options = () => $$('#palette [role=option]');

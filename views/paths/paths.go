@@ -16,6 +16,60 @@ func Login(next string) string { return With("/login", "next", next) }
 // Logout ends the session (POST).
 func Logout() string { return "/logout" }
 
+// SecondStep is the form for the second factor of a sign-in. A non-empty next is where to go afterwards.
+func SecondStep(next string) string { return With("/mfa", "next", next) }
+
+// Activate is the form that activates an account, after its link was opened.
+func Activate() string { return "/activate" }
+
+// PasswordForgot is the form that asks for a link to a new password.
+func PasswordForgot() string { return "/password/forgot" }
+
+// PasswordReset is the form for a new password, after its link was opened.
+func PasswordReset() string { return "/password/reset" }
+
+// Account is a person's own profile.
+func Account() string { return "/account" }
+
+// Security is how a person's own account is kept.
+func Security() string { return "/account/security" }
+
+// Password is the form that changes one's password.
+func Password() string { return "/account/password" }
+
+// TwoStep is the form that turns two-step sign-in on.
+func TwoStep() string { return "/account/two-step" }
+
+// TwoStepStart makes a new secret for it (POST).
+func TwoStepStart() string { return "/account/two-step/start" }
+
+// TwoStepDelete turns it off (POST).
+func TwoStepDelete() string { return "/account/two-step/delete" }
+
+// RecoveryCodes shows new recovery codes; new ones are made by a POST.
+func RecoveryCodes() string { return "/account/recovery-codes" }
+
+// RecoveryCodesFile is the codes as a text file.
+func RecoveryCodesFile() string { return "/account/recovery-codes/download" }
+
+// RecoveryCodesStored says that the codes are stored (POST).
+func RecoveryCodesStored() string { return "/account/recovery-codes/stored" }
+
+// Sessions is the list of one's own sessions; a POST ends all others.
+func Sessions() string { return "/account/sessions" }
+
+// SessionEnd ends one of them (POST).
+func SessionEnd(session int64) string { return Sessions() + "/" + number(session) + "/end" }
+
+// Invitations is the list of invitations to oneself.
+func Invitations() string { return "/account/invitations" }
+
+// Activity is what happened to one's own account.
+func Activity() string { return "/account/activity" }
+
+// Confirm asks a person to prove again who they are, and leads on to next.
+func Confirm(next string) string { return With("/account/confirm", "next", next) }
+
 // Setup is the first-run form, opened with a one-use code.
 func Setup(code string) string { return With("/setup", "code", code) }
 

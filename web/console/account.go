@@ -2,81 +2,57 @@ package console
 
 import (
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
+	"steward/internal/audit"
 	"steward/internal/db"
-	"steward/internal/fault"
-	"steward/internal/tenancy"
 	view "steward/views/account"
+	"steward/views/layout"
 	"steward/views/paths"
+	"steward/views/ui"
 )
 
-func (c *Console) login(ec echo.Context) error {
-	next := safeNext(ec.QueryParam("next"))
-	if accounts.VisitOf(ec.Request().Context()).SignedIn() {
-		return ec.Redirect(http.StatusSeeOther, next)
-	}
-	m := c.loginModel(next)
-	if ec.QueryParam("out") != "" {
-		m.Flash = "You are signed out."
-	}
-	return page(ec, http.StatusOK, view.LoginPage(m))
+// accountShell is the shell of the pages about one's own account.
+func (c *Console) accountShell(ec echo.Context, a access.Actor) layout.Shell {
+	s := c.shell(ec, a)
+	s.Nav = layout.OwnNav()
+	return s
 }
 
-func (c *Console) loginModel(next string) view.Login {
-	if next == paths.Projects() {
-		next = ""
-	}
-	u, _ := url.Parse(c.app.Config.PublicURL)
-	return view.Login{Host: u.Host, Next: next, Key: key()}
+func (c *Console) profile(ec echo.Context, a access.Actor) error {
+	v := accounts.VisitOf(ec.Request().Context())
+	return page(ec, http.StatusOK, view.ProfilePage(view.Profile{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email,
+		Name: v.User.Name, TimeZone: v.User.TimeZone, Zones: zones, ThemeKey: key()}))
 }
 
-func (c *Console) loginSubmit(ec echo.Context) error {
-	f, err := form(ec, "email", "password", "next")
+// zones are offered while somebody types one; every other of the IANA database works too.
+var zones = []string{
+	"UTC", "Africa/Cairo", "Africa/Johannesburg", "Africa/Lagos", "America/Argentina/Buenos_Aires", "America/Bogota", "America/Chicago", "America/Denver",
+	"America/Halifax", "America/Los_Angeles", "America/Mexico_City", "America/New_York", "America/Sao_Paulo", "Asia/Bangkok", "Asia/Dubai", "Asia/Hong_Kong",
+	"Asia/Jakarta", "Asia/Jerusalem", "Asia/Kolkata", "Asia/Seoul", "Asia/Shanghai", "Asia/Singapore", "Asia/Tokyo", "Australia/Perth", "Australia/Sydney",
+	"Europe/Athens", "Europe/Berlin", "Europe/Istanbul", "Europe/Lisbon", "Europe/London", "Europe/Madrid", "Europe/Moscow", "Europe/Paris", "Europe/Prague",
+	"Europe/Rome", "Europe/Stockholm", "Europe/Vienna", "Europe/Warsaw", "Europe/Zurich", "Pacific/Auckland", "Pacific/Honolulu",
+}
+
+func (c *Console) profileUpdate(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "name", "timeZone")
 	if err != nil {
 		return err
 	}
-	ctx := ec.Request().Context()
-	next := safeNext(f["next"])
-	err = c.app.Accounts.SignIn(ctx, f["email"], f["password"])
-	if kind := fault.KindOf(err); err != nil && (kind == fault.Unauthenticated || kind == fault.TooMany || kind == fault.Unavailable) {
-		m := c.loginModel(next)
-		m.Email, m.Problem = f["email"], fault.Of(err).Message
-		status := http.StatusUnprocessableEntity
-		switch kind {
-		case fault.TooMany:
-			status = http.StatusTooManyRequests
-		case fault.Unavailable:
-			status = http.StatusServiceUnavailable
-		}
-		retryAfter(ec, err)
-		return page(ec, status, view.LoginPage(m))
+	err = c.update(ec, func(tx *db.Tx) error {
+		return c.app.Accounts.SetProfile(tx, a, accounts.Profile{Name: f["name"], TimeZone: f["timeZone"]})
+	})
+	if errs, ok := fieldErrors(err); ok {
+		return page(ec, http.StatusUnprocessableEntity, view.ProfilePage(view.Profile{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email,
+			Name: f["name"], TimeZone: f["timeZone"], Zones: zones, ThemeKey: key(), Errors: errs}))
 	}
 	if err != nil {
 		return err
 	}
-	if err := c.sessions.RenewToken(ctx); err != nil {
-		return err
-	}
-	return ec.Redirect(http.StatusSeeOther, next)
-}
-
-func (c *Console) logout(ec echo.Context, _ access.Actor) error {
-	ctx := ec.Request().Context()
-	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.SignOut(tx, accounts.VisitOf(ctx)) }); err != nil {
-		return err
-	}
-	if err := c.sessions.Destroy(ctx); err != nil {
-		return err
-	}
-	ec.Response().Header().Set("Clear-Site-Data", `"cache", "cookies", "storage"`)
-	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "out", "1"))
+	return c.done(ec, "Your profile is saved.", paths.Account())
 }
 
 func (c *Console) themeUpdate(ec echo.Context, a access.Actor) error {
@@ -94,62 +70,53 @@ func (c *Console) themeUpdate(ec echo.Context, a access.Actor) error {
 	return ec.Redirect(http.StatusSeeOther, safeNext(f["next"]))
 }
 
-const passwordHint = "At least 15 characters. A few words in a row make a good password."
-
-func (c *Console) setup(ec echo.Context) error {
-	code := ec.QueryParam("code")
-	if err := c.view(ec, func(tx *db.Tx) error { return tenancy.CheckSetup(tx, code) }); err != nil {
-		return err
-	}
-	return page(ec, http.StatusOK, view.SetupPage(view.Setup{Code: code, Key: key(), PasswordHint: passwordHint}))
+func (c *Console) invitations(ec echo.Context, a access.Actor) error {
+	return page(ec, http.StatusOK, view.InvitationsPage(view.Invitations{Shell: c.accountShell(ec, a)}))
 }
 
-func (c *Console) setupSubmit(ec echo.Context) error {
-	f, err := form(ec, "code", "name", "email", "password", "repeat", "maintainer", "organization", "project")
-	if err != nil {
+func (c *Console) activity(ec echo.Context, a access.Actor) error {
+	var before audit.Cursor
+	var err error
+	if before.At, before.ID, err = parseCursor(ec.QueryParam("before")); err != nil {
 		return err
 	}
-	ctx := ec.Request().Context()
-	var p tenancy.Project
-	if f["password"] != f["repeat"] {
-		err = &fault.Error{Kind: fault.Invalid, Fields: []fault.Field{{Name: "repeat", Message: "The two passwords differ. Type the same one twice."}}}
-	} else {
-		p, err = tenancy.Setup(ctx, c.app.DB, c.app.Accounts, tenancy.FirstRun{
-			Code: f["code"], User: accounts.NewUser{Email: f["email"], Name: f["name"], Password: f["password"]},
-			Maintainer: f["maintainer"], Organization: f["organization"], Project: f["project"],
+	list := func(limit int, before audit.Cursor) (out []audit.Event, err error) {
+		err = c.view(ec, func(tx *db.Tx) error {
+			out, err = audit.OfPerson(tx, a, audit.Filter{Before: before, Limit: limit})
+			return err
 		})
+		return out, err
 	}
-	if errs, ok := fieldErrors(err); ok {
-		m := view.Setup{Code: f["code"], Key: key(), Name: f["name"], Email: f["email"], Maintainer: f["maintainer"],
-			Organization: f["organization"], Project: f["project"], PasswordHint: passwordHint, Errors: errs}
-		return page(ec, http.StatusUnprocessableEntity, view.SetupPage(m))
+	done, err := exported(ec, "activity", eventFields, func(last *audit.Event) ([]audit.Event, error) {
+		from := before
+		if last != nil {
+			from = audit.Cursor{At: last.At, ID: last.ID}
+		}
+		return list(1000, from)
+	})
+	if done || err != nil {
+		return err
 	}
+	events, err := list(pageSize+1, before)
 	if err != nil {
 		return err
 	}
-	if err := c.app.Accounts.SignIn(ctx, f["email"], f["password"]); err != nil {
-		return ec.Redirect(http.StatusSeeOther, paths.Login(paths.Project(p.ID)))
+	m := view.Activity{Shell: c.accountShell(ec, a), Download: downloads(ec)}
+	next := ""
+	if len(events) > pageSize {
+		events = events[:pageSize]
+		next = cursorOf(events[pageSize-1].At, events[pageSize-1].ID)
 	}
-	if err := c.sessions.RenewToken(ctx); err != nil {
-		return err
+	m.Pager = more(ec, ui.Count(int64(len(events)), "event", "events")+" on this page", "before", next, "Older events")
+	for _, e := range events {
+		m.List = append(m.List, view.ActivityRow{Text: e.Message, Tone: eventTone(e), Icon: eventIcon(e), Address: e.Address, Device: device(e), Time: c.when(e.At)})
 	}
-	return ec.Redirect(http.StatusSeeOther, paths.Project(p.ID))
+	return page(ec, http.StatusOK, view.ActivityPage(m))
 }
 
-// safeNext is where to go after signing in: a path of this site, else the front page.
-func safeNext(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\x00\r\n\t") {
-		return paths.Projects()
+func device(e audit.Event) string {
+	if e.UserAgent == "" {
+		return ""
 	}
-	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" || strings.HasPrefix(u.Path, "//") {
-		return paths.Projects()
-	}
-	return u.RequestURI()
-}
-
-func retryAfter(ec echo.Context, err error) {
-	if f := fault.Of(err); f != nil && f.RetryAfter > 0 {
-		ec.Response().Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds()+0.999)))
-	}
+	return accounts.Device(e.UserAgent)
 }

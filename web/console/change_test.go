@@ -201,6 +201,18 @@ func (d *desk) checksum(t storage.Table) string {
 // constructive are the POST routes that destroy nothing, and why.
 var constructive = map[string]string{
 	"/login": "signs in", "/logout": "ends one's own session", "/setup": "is open once, on an empty installation", "/account/theme": "is a taste",
+	"/mfa": "signs in", "/activate": "opens an account, once", "/account/confirm": "proves who it is",
+	"/account":                                           "is a form with what one typed before",
+	"/password/forgot":                                   "sends a link",
+	"/password/reset":                                    "is itself the way out of a lost password",
+	"/account/password":                                  "a password that was changed is no secret to keep for later; a forgotten one is reset",
+	"/account/two-step/start":                            "makes a secret that counts once it is confirmed",
+	"/account/two-step":                                  "turns on what can be turned off",
+	"/account/two-step/delete":                           "is turned on again on the same page; an old secret must not come back",
+	"/account/recovery-codes":                            "old codes must not come back",
+	"/account/recovery-codes/stored":                     "the person says that they are stored elsewhere",
+	"/account/sessions":                                  "an ended session must not come back",
+	"/account/sessions/:session/end":                     "an ended session must not come back",
 	"/projects/:project/storage/buckets":                 "makes an empty bucket, which is deleted again on its page",
 	"/projects/:project/storage/load/:file/check":        "reads",
 	"/projects/:project/storage/load":                    "keeps a file",

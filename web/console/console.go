@@ -88,8 +88,24 @@ func Uploads(r *http.Request) bool {
 func page(c echo.Context, status int, t templ.Component) error {
 	c.Response().Header().Set(echo.HeaderContentType, "text/html; charset=utf-8")
 	c.Response().WriteHeader(status)
-	return t.Render(c.Request().Context(), c.Response())
+	return t.Render(zoned(c), c.Response())
 }
+
+// zoned is the context of a request in which pages draw times as the person reads them.
+func zoned(ec echo.Context) context.Context {
+	return ui.WithZone(ec.Request().Context(), zone(ec))
+}
+
+// zone is the time zone of who is signed in.
+func zone(ec echo.Context) *time.Location {
+	if v := accounts.VisitOf(ec.Request().Context()); v.SignedIn() {
+		return v.User.Zone()
+	}
+	return time.UTC
+}
+
+// when writes a time as lists do.
+func (c *Console) when(t time.Time) ui.Time { return ui.When(t, time.UTC, c.app.DB.Now()) }
 
 // view runs a read-only transaction of a request.
 func (c *Console) view(ec echo.Context, fn func(*db.Tx) error) error {
@@ -214,9 +230,6 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 
 // key is a fresh idempotency key for a form.
 func key() string { return id.Short() }
-
-// when writes a time as lists do.
-func (c *Console) when(t time.Time) ui.Time { return ui.When(t, time.UTC, c.app.DB.Now()) }
 
 // fieldErrors gives the messages of an Invalid or Conflict fault by field; ok is false
 // for other errors, which the handler returns.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"steward/internal/access"
+	"steward/views/paths"
 	"steward/web/gate"
 )
 
@@ -12,11 +13,41 @@ func (c *Console) routes() []gate.Route {
 		// Signing in
 		{Method: "GET", Path: "/login", Rule: gate.Public(c.login)},
 		{Method: "POST", Path: "/login", Rule: gate.Public(c.loginSubmit)},
+		{Method: "GET", Path: "/mfa", Rule: gate.Public(c.secondStep)},
+		{Method: "POST", Path: "/mfa", Rule: gate.Public(c.secondStepSubmit)},
 		{Method: "POST", Path: "/logout", Rule: gate.SignedIn(access.AccountOwn, c.logout)},
+		{Method: "GET", Path: "/activate/:code", Rule: gate.Public(c.linkOpened(paths.Activate()))},
+		{Method: "GET", Path: "/activate", Rule: gate.Public(c.activate)},
+		{Method: "POST", Path: "/activate", Rule: gate.Public(c.activateSubmit)},
+		{Method: "GET", Path: "/password/forgot", Rule: gate.Public(c.passwordForgot)},
+		{Method: "POST", Path: "/password/forgot", Rule: gate.Public(c.passwordForgotSubmit)},
+		{Method: "GET", Path: "/password/reset/:code", Rule: gate.Public(c.linkOpened(paths.PasswordReset()))},
+		{Method: "GET", Path: "/password/reset", Rule: gate.Public(c.passwordReset)},
+		{Method: "POST", Path: "/password/reset", Rule: gate.Public(c.passwordResetSubmit)},
 		{Method: "GET", Path: "/setup", Rule: gate.Public(c.setup)},
 		{Method: "POST", Path: "/setup", Rule: gate.Public(c.setupSubmit)},
 
-		// One's own account
+		// One's own account. What is sensitive asks for a recent proof of who it is.
+		{Method: "GET", Path: "/account", Rule: gate.SignedIn(access.AccountOwn, c.profile)},
+		{Method: "POST", Path: "/account", Rule: gate.SignedIn(access.AccountOwn, c.profileUpdate)},
+		{Method: "GET", Path: "/account/security", Rule: gate.SignedIn(access.AccountOwn, c.security)},
+		{Method: "GET", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordEdit).Proved()},
+		{Method: "POST", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordUpdate).Proved()},
+		{Method: "POST", Path: "/account/two-step/start", Rule: gate.SignedIn(access.AccountOwn, c.twoStepStart).Proved()},
+		{Method: "GET", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStep).Proved()},
+		{Method: "POST", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStepConfirm).Proved()},
+		{Method: "POST", Path: "/account/two-step/delete", Rule: gate.SignedIn(access.AccountOwn, c.twoStepDelete).Proved()},
+		{Method: "GET", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodes).Proved()},
+		{Method: "GET", Path: "/account/recovery-codes/download", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesFile).Proved()},
+		{Method: "POST", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesMake).Proved()},
+		{Method: "POST", Path: "/account/recovery-codes/stored", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesStored)},
+		{Method: "GET", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionList)},
+		{Method: "POST", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionEndOthers).Proved()},
+		{Method: "POST", Path: "/account/sessions/:session/end", Rule: gate.SignedIn(access.AccountOwn, c.sessionEnd).Proved()},
+		{Method: "GET", Path: "/account/invitations", Rule: gate.SignedIn(access.InvitationsOwn, c.invitations)},
+		{Method: "GET", Path: "/account/activity", Rule: gate.SignedIn(access.AccountOwn, c.activity)},
+		{Method: "GET", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirm)},
+		{Method: "POST", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirmSubmit)},
 		{Method: "POST", Path: "/account/theme", Rule: gate.SignedIn(access.AccountOwn, c.themeUpdate)},
 
 		// Projects

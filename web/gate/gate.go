@@ -42,6 +42,7 @@ const (
 type Rule struct {
 	Kind       Kind
 	Permission access.Permission // of ForProject and ForSignedIn
+	Proof      bool              // who it is has to have been proved a short time ago
 	public     echo.HandlerFunc
 	signedIn   func(echo.Context, access.Actor) error
 	project    func(echo.Context, access.Project) error
@@ -60,6 +61,13 @@ func SignedIn(p access.Permission, h func(echo.Context, access.Actor) error) Rul
 // InProject lets in who holds a permission in the project of the address (:project).
 func InProject(p access.Permission, h func(echo.Context, access.Project) error) Rule {
 	return Rule{Kind: ForProject, Permission: p, project: h}
+}
+
+// Proved is the rule for what is sensitive: who it is has to have been proved within
+// accounts.ProofLife.
+func (r Rule) Proved() Rule {
+	r.Proof = true
+	return r
 }
 
 // Route is one address with its rule.
@@ -89,6 +97,9 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if !access.MayAbove(r.Permission, access.Above{SignedIn: true, SuperAdmin: a.SuperAdmin}) {
 				return fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
 			}
+			if err := g.proved(c, r); err != nil {
+				return err
+			}
 			return g.once(c, actorKey(a), func() error { return r.signedIn(c, a) })
 		}
 	default:
@@ -97,10 +108,33 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
+			if err := g.proved(c, r); err != nil {
+				return err
+			}
 			c.Set(againKey, func() error { _, err := g.Project(c, r.Permission); return err })
 			return g.once(c, actorKey(scope.Actor()), func() error { return r.project(c, scope) })
 		}
 	}
+}
+
+// ProofNeeded is the code of the fault for a session that has to prove anew who it is; web
+// answers it with the form for that.
+const ProofNeeded = "access.proof"
+
+func (g *Gate) proved(c echo.Context, r Rule) error {
+	if !r.Proof {
+		return nil
+	}
+	return g.Proved(c)
+}
+
+// Proved is Unauthenticated, with the code ProofNeeded, unless who it is was proved a
+// short time ago: for handlers of which only some requests are sensitive.
+func (g *Gate) Proved(c echo.Context) error {
+	if accounts.VisitOf(c.Request().Context()).Proved(g.db.Now()) {
+		return nil
+	}
+	return fault.New(fault.Unauthenticated, ProofNeeded, "Confirm first that it is you.")
 }
 
 const againKey = "gate.again"

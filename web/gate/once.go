@@ -159,7 +159,7 @@ func (g *Gate) replay(c echo.Context, sent submission, patience time.Duration) (
 			patience, end = 2*time.Second, time.Now().Add(2*time.Second)
 		}
 		if time.Now().After(end) {
-			return true, c.Redirect(http.StatusSeeOther, referer(c.Request()))
+			return true, c.Redirect(http.StatusSeeOther, Referer(c.Request()))
 		}
 		select {
 		case <-ctx.Done():
@@ -169,9 +169,9 @@ func (g *Gate) replay(c echo.Context, sent submission, patience time.Duration) (
 	}
 }
 
-// referer is the path of the page that a request came from, the front page when it came
+// Referer is the path of the page that a request came from, the front page when it came
 // from elsewhere.
-func referer(r *http.Request) string {
+func Referer(r *http.Request) string {
 	u, err := url.Parse(r.Referer())
 	if err != nil || u.Host != r.Host || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") {
 		return "/"

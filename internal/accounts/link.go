@@ -1,0 +1,277 @@
+package accounts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/id"
+	"steward/internal/jobs"
+	"steward/internal/mail"
+	"steward/internal/throttle"
+)
+
+// Life of the links that people get by mail, or from somebody who copied them.
+const (
+	ActivationLife = 7 * 24 * time.Hour
+	ResetLife      = 30 * time.Minute
+)
+
+// Limits of asking for a link to a new password.
+var (
+	resetsPerAccount = throttle.Limit{Count: 3, Window: time.Hour}
+	resetsPerAddress = throttle.Limit{Count: 10, Window: time.Hour}
+)
+
+// ResetRequest is the job that looks whether somebody who forgot the password has an
+// account, so that the answer to the request does not depend on it.
+const ResetRequest = "accounts.resetRequest"
+
+// Purpose is what a link is for.
+type Purpose string
+
+// The purposes.
+const (
+	ToActivate Purpose = "activate"
+	ToReset    Purpose = "reset"
+)
+
+// Paths of the links, with the code at the end.
+const (
+	ActivatePath = "/activate/"
+	ResetPath    = "/password/reset/"
+)
+
+// link makes a link for a person, which replaces the one before of the same purpose.
+func link(tx *db.Tx, user int64, p Purpose) (code string, expires time.Time, err error) {
+	life := ResetLife
+	if p == ToActivate {
+		life = ActivationLife
+	}
+	if _, err := tx.Exec("UPDATE account_links SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL", user, string(p), tx.Now); err != nil {
+		return "", expires, err
+	}
+	n, err := tx.NewID("account_links")
+	if err != nil {
+		return "", expires, err
+	}
+	code, expires = id.Code(), tx.Now.Add(life)
+	_, err = tx.Exec("INSERT INTO account_links (id, code_hash, user_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+		n, id.Digest(code), user, string(p), tx.Now, expires)
+	return code, expires, err
+}
+
+// endLinks kills every link of a person.
+func endLinks(tx *db.Tx, user int64) error {
+	_, err := tx.Exec("UPDATE account_links SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL", user, tx.Now)
+	return err
+}
+
+// Linked is the person whom a link is for. NotFound, with one sentence for every reason,
+// when the link is unknown, used, replaced or too old, or when its person cannot use it.
+func (s *Service) Linked(tx *db.Tx, p Purpose, code string) (User, error) {
+	dead := fault.New(fault.NotFound, "accounts.link", "This link is not valid any more. Links work once, and only the newest one does.")
+	if !id.IsCode(code) {
+		return User{}, dead
+	}
+	user, err := db.Value[int64](tx, "SELECT user_id FROM account_links WHERE code_hash = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3", id.Digest(code), string(p), tx.Now)
+	if fault.Is(err, fault.NotFound) {
+		return User{}, dead
+	}
+	if err != nil {
+		return User{}, err
+	}
+	state := Active
+	if p == ToActivate {
+		state = Invited
+	}
+	u, err := get(tx, "id = $1 AND state = $2", user, string(state))
+	if fault.Is(err, fault.NotFound) {
+		return User{}, dead
+	}
+	return u, err
+}
+
+// use ends a link, once. NotFound when it does not count any more.
+func (s *Service) use(tx *db.Tx, p Purpose, code string) (User, error) {
+	u, err := s.Linked(tx, p, code)
+	if err != nil {
+		return User{}, err
+	}
+	n, err := tx.Exec("UPDATE account_links SET ended_at = $2 WHERE code_hash = $1 AND ended_at IS NULL", id.Digest(code), tx.Now)
+	if err == nil && n == 0 {
+		return s.Linked(tx, p, code) // which is NotFound by now
+	}
+	return u, err
+}
+
+// Activation is what a person fills in who was invited.
+type Activation struct {
+	Code     string
+	Name     string
+	Password string
+}
+
+// Activate sets the name and the password of an account that was made for somebody, who
+// may sign in from then on. NotFound as Linked says; Invalid for the name and as
+// CheckPassword says for the password.
+func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
+	var u User
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { u, err = s.Linked(tx, ToActivate, a.Code); return err })
+	if err != nil {
+		return User{}, err
+	}
+	u.Name = a.Name
+	var c fault.Check
+	for _, err := range []error{CheckName("name", "your name", a.Name), s.CheckPassword(a.Password, u.words(nil)...)} {
+		if err := c.Join(err); err != nil {
+			return User{}, err
+		}
+	}
+	if err := c.Err(); err != nil {
+		return User{}, err
+	}
+	hash, err := s.hash(ctx, a.Password)
+	if err != nil {
+		return User{}, err
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if u, err = s.use(tx, ToActivate, a.Code); err != nil {
+			return err
+		}
+		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_changed_at = $6, session_epoch = session_epoch + 1
+			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now); err != nil {
+			return err
+		}
+		if u, err = get(tx, "id = $1", u.ID); err != nil {
+			return err
+		}
+		return audit.Record(tx, audit.By(u.Actor(), "user.activated", "user", u.Email, u.Name).Says("%s activated their account (%s).", u.Name, u.Email))
+	})
+	return u, err
+}
+
+// AskReset asks for a link to a new password. Whether there is an account is found out
+// later, by a job: the answer and its time are the same for every address. Invalid for
+// what is no address; TooMany after three requests an hour for an address of mail, or ten
+// from one sender.
+func (s *Service) AskReset(ctx context.Context, q *jobs.Service, email string) error {
+	normal, err := NormalizeEmail(email)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := throttle.Take(tx, "reset/hour:"+network(audit.RequestOf(ctx).Address), resetsPerAddress); err != nil {
+			return err
+		}
+		if err := throttle.Take(tx, "reset/account:"+id.Digest(normal), resetsPerAccount); err != nil {
+			return err
+		}
+		_, err := q.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: ResetRequest, Priority: jobs.Person,
+			Params: resetRequest{Email: normal, Request: audit.RequestOf(ctx)}})
+		return err
+	})
+}
+
+type resetRequest struct {
+	Email   string        `json:"email"`
+	Request audit.Request `json:"request"`
+}
+
+// RunReset does what AskReset asked for: an active person gets a link to a new password,
+// an invited one a new link to activate the account, others nothing.
+func (s *Service) RunReset(ctx context.Context, r *jobs.Run) error {
+	var q resetRequest
+	if err := json.Unmarshal(r.Job.Params, &q); err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	ctx = audit.WithRequest(ctx, q.Request)
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		u, err := get(tx, "email = $1", q.Email)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", q.Email, q.Email)
+			err = audit.Record(tx, e.Says("Somebody asked for a new password for %s, which has no account.", q.Email))
+		case err != nil:
+		case u.State == Active:
+			err = s.sendReset(tx, u)
+		case u.State == Invited:
+			_, err = s.sendActivation(tx, access.Actor{Name: "Steward"}, u)
+		default:
+			e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", u.Email, u.Name)
+			err = audit.Record(tx, e.Says("Somebody asked for a new password for %s, whose account is disabled.", u.Name))
+		}
+		if err != nil {
+			return err
+		}
+		return r.Complete(tx, jobs.Result{Results: struct{}{}, Says: "Looked up, and mailed if there is an account."})
+	})
+}
+
+func (s *Service) sendReset(tx *db.Tx, u User) error {
+	code, expires, err := link(tx, u.ID, ToReset)
+	if err != nil {
+		return err
+	}
+	r := audit.RequestOf(tx.Context())
+	if _, err := s.mail.Send(tx, mail.Letter{Kind: mail.ResetPassword, To: u.Email, Name: u.Name, UserID: u.ID, Path: ResetPath + code, Until: expires,
+		Values: map[string]string{"expires": utc(expires), "address": r.Address, "device": Device(r.UserAgent)}}); err != nil {
+		return err
+	}
+	e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", u.Email, u.Name)
+	return audit.Record(tx, e.Says("Somebody asked for a new password for %s; a link was mailed.", u.Name))
+}
+
+func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// sendActivation mails an invited person a link to activate the account, and gives its
+// path for whoever invites to copy.
+func (s *Service) sendActivation(tx *db.Tx, by access.Actor, u User) (path string, err error) {
+	code, expires, err := link(tx, u.ID, ToActivate)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.mail.Send(tx, mail.Letter{Kind: mail.Activate, To: u.Email, Name: u.Name, UserID: u.ID, Path: ActivatePath + code, Until: expires,
+		Values: map[string]string{"inviter": by.Name, "expires": utc(expires)}})
+	return ActivatePath + code, err
+}
+
+// ResetPassword sets a new password by a link. Every session of the person ends, every
+// other link of theirs dies, and nobody is signed in: the second factor is asked for as
+// always. NotFound as Linked says; Invalid as CheckPassword says.
+func (s *Service) ResetPassword(ctx context.Context, code, password string, words ...string) (User, error) {
+	var u User
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { u, err = s.Linked(tx, ToReset, code); return err })
+	if err != nil {
+		return User{}, err
+	}
+	hash, err := s.Hash(ctx, password, u.words(words)...)
+	if err != nil {
+		return User{}, err
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if u, err = s.use(tx, ToReset, code); err != nil {
+			return err
+		}
+		if err := s.setPassword(tx, u, hash); err != nil {
+			return err
+		}
+		if err := s.End(tx, u.ID); err != nil {
+			return err
+		}
+		// Whoever knew the old password may have signed in: their browser is a stranger again.
+		if _, err := tx.Exec("DELETE FROM devices WHERE user_id = $1", u.ID); err != nil {
+			return err
+		}
+		if err := throttle.Clear(tx, "account:"+id.Digest(u.Email)); err != nil {
+			return err
+		}
+		return audit.Record(tx, audit.By(u.Actor(), "user.passwordReset", "user", u.Email, u.Name).Says("%s set a new password by a link; all their sessions ended.", u.Name))
+	})
+	return u, err
+}

@@ -1,0 +1,224 @@
+package accounts
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+)
+
+// What super admins do to the accounts of others. The operator at the command line is an
+// actor of the same right.
+
+// Invite makes an account for somebody, who sets name and password by a link. The link is
+// mailed, and its path given for whoever invites to pass on. Invalid for the address or
+// the name; Conflict when there is an account already.
+func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path string, err error) {
+	if strings.TrimSpace(n.Name) == "" {
+		n.Name = strings.TrimSpace(n.Email)
+	}
+	if u, err = insert(tx, n, Invited, Hashed{}); err != nil {
+		return User{}, "", err
+	}
+	if path, err = s.sendActivation(tx, by, u); err != nil {
+		return User{}, "", err
+	}
+	return u, path, audit.Record(tx, audit.By(by, "user.invited", "user", u.Email, u.Name).Says("%s made an account for %s, who has to activate it.", by.Name, u.Email))
+}
+
+// SendLink mails a person a new link: to activate the account, or to set a new password.
+// It also gives its path, for the super admin to pass on. The one before dies. Conflict
+// for a disabled account.
+func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return "", err
+	}
+	switch u.State {
+	case Invited:
+		if path, err = s.sendActivation(tx, by, u); err != nil {
+			return "", err
+		}
+	case Active:
+		code, expires, err := link(tx, u.ID, ToReset)
+		if err != nil {
+			return "", err
+		}
+		path = ResetPath + code
+		if _, err := s.mail.Send(tx, mail.Letter{Kind: mail.ResetByAdmin, To: u.Email, Name: u.Name, UserID: u.ID, Path: path, Until: expires,
+			Values: map[string]string{"admin": by.Name, "expires": utc(expires)}}); err != nil {
+			return "", err
+		}
+	default:
+		return "", fault.New(fault.Conflict, "accounts.disabled", "This account is disabled. Enable it first.")
+	}
+	return path, audit.Record(tx, audit.By(by, "user.linkSent", "user", u.Email, u.Name).Says("%s sent %s a link to %s.", by.Name, u.Name, map[State]string{Invited: "activate the account", Active: "set a new password"}[u.State]))
+}
+
+// SetDisabled closes or opens an account. A closed one can do nothing: its sessions end
+// at once, and its links die. Conflict for one's own account and for the last super
+// admin's.
+func (s *Service) SetDisabled(tx *db.Tx, by access.Actor, user int64, disabled bool) error {
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return err
+	}
+	if disabled == (u.State == Disabled) {
+		return nil
+	}
+	if !disabled {
+		state := Active
+		if !u.HasPassword() && u.LastLoginAt.IsZero() {
+			state = Invited
+		}
+		if err := tx.Must("UPDATE users SET state = $2 WHERE id = $1", user, string(state)); err != nil {
+			return err
+		}
+		if err := s.notify(tx, u, mail.AccountEnabled, map[string]string{"by": by.Name}); err != nil {
+			return err
+		}
+		return audit.Record(tx, audit.By(by, "user.enabled", "user", u.Email, u.Name).Says("%s enabled the account of %s.", by.Name, u.Name))
+	}
+	if by.UserID == user {
+		return fault.New(fault.Conflict, "accounts.self", "You cannot disable your own account.")
+	}
+	if err := keepSuperAdmin(tx, u); err != nil {
+		return err
+	}
+	if err := tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", user); err != nil {
+		return err
+	}
+	if err := s.End(tx, user); err != nil {
+		return err
+	}
+	if err := endLinks(tx, user); err != nil {
+		return err
+	}
+	if err := s.notify(tx, u, mail.AccountDisabled, map[string]string{"by": by.Name}); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(by, "user.disabled", "user", u.Email, u.Name).Says("%s disabled the account of %s; its sessions ended.", by.Name, u.Name))
+}
+
+// SetSuperAdmin makes a person a super admin, or not any more. Conflict for the last one,
+// and for somebody who cannot sign in.
+func (s *Service) SetSuperAdmin(tx *db.Tx, by access.Actor, user int64, super bool) error {
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return err
+	}
+	if super == u.SuperAdmin {
+		return nil
+	}
+	if super && u.State != Active {
+		return fault.New(fault.Conflict, "accounts.inactive", "Only somebody who can sign in can become a super admin.")
+	}
+	if !super {
+		if err := keepSuperAdmin(tx, u); err != nil {
+			return err
+		}
+	}
+	if err := tx.Must("UPDATE users SET is_super_admin = $2 WHERE id = $1", user, super); err != nil {
+		return err
+	}
+	name, says := "user.superAdminGranted", "%s made %s a super admin."
+	if !super {
+		name, says = "user.superAdminRevoked", "%s took the rights of a super admin from %s."
+	}
+	return audit.Record(tx, audit.By(by, name, "user", u.Email, u.Name).Says(says, by.Name, u.Name))
+}
+
+// keepSuperAdmin is Conflict when without this person nobody could administer the
+// installation.
+func keepSuperAdmin(tx *db.Tx, u User) error {
+	if !u.SuperAdmin || u.State != Active {
+		return nil
+	}
+	if err := tx.Lock("super admins"); err != nil {
+		return err
+	}
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE is_super_admin AND state = 'active' AND id <> $1", u.ID)
+	if err == nil && n == 0 {
+		err = fault.New(fault.Conflict, "accounts.lastSuperAdmin", "This is the last super admin. Make somebody else one first.")
+	}
+	return err
+}
+
+// ResetFactor takes a person's second factor away, who has lost it and the recovery codes.
+// Their sessions end. NotFound if they have none.
+func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return err
+	}
+	if err := dropFactor(tx, user); err != nil {
+		return err
+	}
+	if err := s.End(tx, user); err != nil {
+		return err
+	}
+	if err := s.notify(tx, u, mail.FactorDisabled, map[string]string{"by": by.Name}); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(by, "user.factorReset", "user", u.Email, u.Name).Says("%s took the second factor of %s away; their sessions ended.", by.Name, u.Name))
+}
+
+// EndAll ends every session of a person.
+func (s *Service) EndAll(tx *db.Tx, by access.Actor, user int64) error {
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return err
+	}
+	if err := s.End(tx, user); err != nil {
+		return err
+	}
+	if err := s.notify(tx, u, mail.SessionsEnded, map[string]string{"by": by.Name}); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(by, "user.sessionsEnded", "user", u.Email, u.Name).Says("%s ended all sessions of %s.", by.Name, u.Name))
+}
+
+// Listed is a person in a list.
+type Listed struct {
+	User
+	Factor bool
+}
+
+// ListFilter selects people. Zero fields select all.
+type ListFilter struct {
+	Search     string // a part of the address or the name
+	State      State
+	SuperAdmin bool
+	Before     audit.Cursor
+	Limit      int
+}
+
+// List gives people, the newest first.
+func List(tx *db.Tx, f ListFilter) ([]Listed, error) {
+	var w db.Where
+	w.And("1 = 1")
+	if f.State != "" {
+		w.And("state = ?", string(f.State))
+	}
+	if f.SuperAdmin {
+		w.And("is_super_admin")
+	}
+	if f.Search != "" {
+		w.And(`search LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
+	}
+	if !f.Before.At.IsZero() {
+		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	return db.All(tx, func(r db.Row) (Listed, error) {
+		var x Listed
+		u := &x.User
+		return x, r.Scan(&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.epoch,
+			db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt), &x.Factor)
+	}, "SELECT "+columns+", EXISTS (SELECT 1 FROM factors f WHERE f.user_id = users.id) FROM users WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
+}

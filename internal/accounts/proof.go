@@ -1,0 +1,100 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/throttle"
+)
+
+// perProof slows down guesses of a password inside a session.
+var perProof = throttle.Growing{Free: 5, First: time.Second, Most: time.Minute, Memory: 24 * time.Hour}
+
+// Demand is what a person has to prove before something sensitive.
+type Demand struct {
+	Password bool
+	Code     bool // of the second factor, or a recovery code
+}
+
+// DemandOf tells what a person can prove.
+func DemandOf(tx *db.Tx, user int64) (Demand, error) {
+	s, err := SecurityOf(tx, user)
+	return Demand{Password: s.Password, Code: s.Factor}, err
+}
+
+// Prove proves again who the person of a visit is: by password, and by the second factor
+// if they have one. The visit's session then gets a new token and counts as proved for
+// ProofLife. Invalid, under "current" or "code", for what is wrong; TooMany after some
+// wrong ones; Unavailable when too many passwords are checked at the moment.
+func (s *Service) Prove(ctx context.Context, v *Visit, password, code string) error {
+	u, err := s.proved(ctx, v, password)
+	if err != nil {
+		return err
+	}
+	var refused error
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		refused = nil
+		_, err := factorOf(tx, u.ID)
+		method := ByPassword
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return err
+		default:
+			var by Method
+			if by, refused, err = s.tryFactor(tx, u, code); err != nil || refused != nil {
+				return err
+			}
+			method += "+" + by
+		}
+		return audit.Record(tx, audit.By(v.Actor(), "user.proved", "session", fmt.Sprint(v.SessionID), "").Says("%s proved again who they are, by %s.", u.Name, method))
+	})
+	if err = errors.Join(err, refused); err != nil {
+		return err
+	}
+	v.renew, v.proof = true, true
+	return nil
+}
+
+// proved gives the person of a visit when the password is theirs.
+func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, error) {
+	var u User
+	key := "proof:" + fmt.Sprint(v.User.ID)
+	err := s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if u, err = get(tx, "id = $1 AND state = 'active'", v.User.ID); err != nil {
+			return err
+		}
+		if err := tx.Lock(key); err != nil {
+			return err
+		}
+		if err := throttle.Check(tx, key); err != nil {
+			return err
+		}
+		_, err = throttle.Fail(tx, key, perProof)
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	ok, _, err := s.verify(ctx, u, password)
+	if err != nil {
+		return User{}, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Refund(tx, key) }))
+	}
+	if ok {
+		return u, s.db.Update(ctx, func(tx *db.Tx) error { return throttle.Clear(tx, key) })
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		e := audit.By(v.Actor(), "user.proofFailed", "user", u.Email, u.Name)
+		e.Type = audit.Warn
+		return audit.Record(tx, e.Says("A wrong password was given in a session of %s.", u.Name))
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return User{}, &fault.Error{Kind: fault.Invalid, Code: "accounts.password", Message: "This is not your password.", Fields: []fault.Field{{Name: "current", Message: "This is not your password."}}}
+}

@@ -1,0 +1,157 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tenancy"
+	view "steward/views/account"
+	"steward/views/paths"
+	"steward/views/ui"
+)
+
+// linkOpened moves the code of a link from the address into a cookie, so that it is in no
+// history and in no link that leads away, and goes on to the form. Opening a link uses
+// nothing up: programs open links before people do.
+func (c *Console) linkOpened(to string) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c.setCookie(ec, linkCookie, ec.Param("code"), accounts.ResetLife)
+		return ec.Redirect(http.StatusSeeOther, to)
+	}
+}
+
+// linked is the person of the link that was opened last.
+func (c *Console) linked(ec echo.Context, p accounts.Purpose) (u accounts.User, err error) {
+	err = c.view(ec, func(tx *db.Tx) error { u, err = c.app.Accounts.Linked(tx, p, c.cookie(ec, linkCookie)); return err })
+	return u, err
+}
+
+// deadLink answers for a link that does not count any more.
+func deadLink(ec echo.Context, err error) error {
+	return page(ec, http.StatusNotFound, view.DeadLinkPage(view.DeadLink{Text: fault.Of(err).Message}))
+}
+
+func (c *Console) activate(ec echo.Context) error {
+	u, err := c.linked(ec, accounts.ToActivate)
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	m := view.Activation{Email: u.Email, Name: u.Name, Key: key(), PasswordHint: passwordHint}
+	if m.Name == u.Email {
+		m.Name = ""
+	}
+	return page(ec, http.StatusOK, view.ActivationPage(m))
+}
+
+func (c *Console) activateSubmit(ec echo.Context) error {
+	f, err := form(ec, "name", "password", "repeat", "email")
+	if err != nil {
+		return err
+	}
+	if err = repeated(f); err == nil {
+		_, err = c.app.Accounts.Activate(ec.Request().Context(), accounts.Activation{Code: c.cookie(ec, linkCookie), Name: strings.TrimSpace(f["name"]), Password: f["password"]})
+	}
+	if errs, ok := fieldErrors(err); ok {
+		u, err := c.linked(ec, accounts.ToActivate)
+		if err != nil {
+			return deadLink(ec, err)
+		}
+		return page(ec, http.StatusUnprocessableEntity, view.ActivationPage(view.Activation{Email: u.Email, Name: f["name"], Key: key(), PasswordHint: passwordHint, Errors: errs}))
+	}
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.setCookie(ec, linkCookie, "", -1)
+	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "ready", "1"))
+}
+
+func (c *Console) passwordForgot(ec echo.Context) error {
+	return page(ec, http.StatusOK, view.ForgotPage(view.Forgot{Key: key(), Sent: ec.QueryParam("sent") != ""}))
+}
+
+func (c *Console) passwordForgotSubmit(ec echo.Context) error {
+	f, err := form(ec, "email")
+	if err != nil {
+		return err
+	}
+	err = c.app.Accounts.AskReset(ec.Request().Context(), c.app.Jobs, f["email"])
+	if errs, ok := fieldErrors(err); ok {
+		return page(ec, http.StatusUnprocessableEntity, view.ForgotPage(view.Forgot{Email: f["email"], Key: key(), Errors: errs}))
+	}
+	if status, problem, ok := waits(ec, err, fault.TooMany); ok {
+		return page(ec, status, view.ForgotPage(view.Forgot{Email: f["email"], Key: key(), Errors: ui.Errors{"email": problem}}))
+	}
+	if err != nil {
+		return err
+	}
+	return ec.Redirect(http.StatusSeeOther, paths.With(paths.PasswordForgot(), "sent", "1"))
+}
+
+func (c *Console) passwordReset(ec echo.Context) error {
+	u, err := c.linked(ec, accounts.ToReset)
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, view.ResetPage(view.Reset{Email: u.Email, Key: key(), PasswordHint: passwordHint}))
+}
+
+func (c *Console) passwordResetSubmit(ec echo.Context) error {
+	f, err := form(ec, "password", "repeat", "email")
+	if err != nil {
+		return err
+	}
+	u, err := c.linked(ec, accounts.ToReset)
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err = repeated(f); err == nil {
+		var words []string
+		if words, err = c.guessable(ec, u.ID); err != nil {
+			return err
+		}
+		_, err = c.app.Accounts.ResetPassword(ec.Request().Context(), c.cookie(ec, linkCookie), f["password"], words...)
+	}
+	if errs, ok := fieldErrors(err); ok {
+		return page(ec, http.StatusUnprocessableEntity, view.ResetPage(view.Reset{Email: u.Email, Key: key(), PasswordHint: passwordHint, Errors: errs}))
+	}
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.setCookie(ec, linkCookie, "", -1)
+	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "reset", "1"))
+}
+
+// repeated is Invalid unless the two passwords of a form are the same.
+func repeated(f map[string]string) error {
+	if f["password"] == f["repeat"] {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Invalid, Fields: []fault.Field{{Name: "repeat", Message: "The two passwords differ. Type the same one twice."}}}
+}
+
+// guessable are the names that everyone would try first in a person's password: of their
+// organizations and projects.
+func (c *Console) guessable(ec echo.Context, user int64) (words []string, err error) {
+	err = c.view(ec, func(tx *db.Tx) error { words, err = tenancy.Names(tx, user); return err })
+	return words, err
+}

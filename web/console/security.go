@@ -1,0 +1,218 @@
+package console
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	view "steward/views/account"
+	"steward/views/paths"
+	"steward/views/ui"
+)
+
+func (c *Console) security(ec echo.Context, a access.Actor) error {
+	m := view.Security{Shell: c.accountShell(ec, a), StartKey: key(), DeleteKey: key(), CodesKey: key()}
+	err := c.view(ec, func(tx *db.Tx) error {
+		s, err := accounts.SecurityOf(tx, a.UserID)
+		if err != nil {
+			return err
+		}
+		m.Password, m.PasswordAt = s.Password, c.when(s.PasswordAt)
+		m.Factor, m.FactorAt, m.Locked = s.Factor, c.when(s.FactorAt), s.Locked
+		m.CodesLeft, m.FewCodes = ui.Count(s.CodesLeft, "code", "codes"), s.CodesLeft <= accounts.RecoveryFew
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, view.SecurityPage(m))
+}
+
+func (c *Console) passwordEdit(ec echo.Context, a access.Actor) error {
+	return page(ec, http.StatusOK, view.PasswordPage(view.Password{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email, PasswordHint: passwordHint}))
+}
+
+func (c *Console) passwordUpdate(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "current", "password", "repeat", "email")
+	if err != nil {
+		return err
+	}
+	words, err := c.guessable(ec, a.UserID)
+	if err != nil {
+		return err
+	}
+	ctx := ec.Request().Context()
+	if err = repeated(f); err == nil {
+		err = c.app.Accounts.ChangePassword(ctx, accounts.VisitOf(ctx), f["current"], f["password"], words...)
+	}
+	m := view.Password{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email, PasswordHint: passwordHint}
+	if errs, ok := fieldErrors(err); ok {
+		m.Errors = errs
+		return page(ec, http.StatusUnprocessableEntity, view.PasswordPage(m))
+	}
+	if status, problem, ok := waits(ec, err, fault.TooMany); ok {
+		m.Errors = ui.Errors{"current": problem}
+		return page(ec, status, view.PasswordPage(m))
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.renewed(ec); err != nil {
+		return err
+	}
+	return c.done(ec, "Your password is changed. Your other sessions have ended.", paths.Security())
+}
+
+func (c *Console) twoStepStart(ec echo.Context, a access.Actor) error {
+	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.StartFactor(tx, a) }); err != nil {
+		return err
+	}
+	return ec.Redirect(http.StatusSeeOther, paths.TwoStep())
+}
+
+func (c *Console) twoStep(ec echo.Context, a access.Actor) error {
+	return c.twoStepForm(ec, a, http.StatusOK, nil)
+}
+
+// twoStepForm shows the secret that is being set up, and asks for its first code.
+func (c *Console) twoStepForm(ec echo.Context, a access.Actor, status int, errs ui.Errors) error {
+	var e accounts.Enrolment
+	err := c.view(ec, func(tx *db.Tx) (err error) {
+		e, err = c.app.Accounts.Enrolment(tx, a, "Steward "+c.host())
+		return err
+	})
+	if fault.Is(err, fault.NotFound) {
+		return ec.Redirect(http.StatusSeeOther, paths.Security())
+	}
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.TwoStepPage(view.TwoStep{Shell: c.accountShell(ec, a), Key: key(), Secret: e.Secret,
+		Picture: "data:image/png;base64," + base64.StdEncoding.EncodeToString(e.PNG), Errors: errs}))
+}
+
+func (c *Console) twoStepConfirm(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "code")
+	if err != nil {
+		return err
+	}
+	ctx := ec.Request().Context()
+	err = c.app.Accounts.ConfirmFactor(ctx, accounts.VisitOf(ctx), f["code"])
+	if fault.Is(err, fault.NotFound) {
+		return c.refused(ec, fault.New(fault.NotFound, "", "Setting it up took too long. Start again."), paths.Security())
+	}
+	if status, problem, ok := waits(ec, err, fault.Invalid); ok {
+		return c.twoStepForm(ec, a, status, ui.Errors{"code": problem})
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.renewed(ec); err != nil {
+		return err
+	}
+	return ec.Redirect(http.StatusSeeOther, paths.RecoveryCodes())
+}
+
+func (c *Console) twoStepDelete(ec echo.Context, _ access.Actor) error {
+	v := accounts.VisitOf(ec.Request().Context())
+	err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.RemoveFactor(tx, v) })
+	if fault.Is(err, fault.NotFound) {
+		return ec.Redirect(http.StatusSeeOther, paths.Security())
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.renewed(ec); err != nil {
+		return err
+	}
+	return c.done(ec, "Two-step sign-in is off. Your other sessions have ended.", paths.Security())
+}
+
+func (c *Console) recoveryCodes(ec echo.Context, a access.Actor) error {
+	codes, err := c.codes(ec, a)
+	if fault.Is(err, fault.NotFound) {
+		return c.refused(ec, fault.New(fault.NotFound, "", "Recovery codes are shown for ten minutes after they were made. Make new ones if you have not stored them."), paths.Security())
+	}
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, view.CodesPage(view.Codes{Shell: c.accountShell(ec, a), Key: key(), Codes: codes, Text: strings.Join(codes, "\n")}))
+}
+
+func (c *Console) codes(ec echo.Context, a access.Actor) (codes []string, err error) {
+	err = c.view(ec, func(tx *db.Tx) error { codes, err = c.app.Accounts.Codes(tx, a); return err })
+	return codes, err
+}
+
+func (c *Console) recoveryCodesFile(ec echo.Context, a access.Actor) error {
+	codes, err := c.codes(ec, a)
+	if err != nil {
+		return err
+	}
+	ec.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="steward-recovery-codes.txt"`)
+	text := "Recovery codes of " + a.Email + " at " + c.app.Config.PublicURL + "\nEach works once, in place of the code of the authenticator app.\n\n"
+	return ec.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(text+strings.Join(codes, "\n")+"\n"))
+}
+
+func (c *Console) recoveryCodesMake(ec echo.Context, a access.Actor) error {
+	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.NewCodes(tx, a) }); err != nil {
+		return err
+	}
+	return ec.Redirect(http.StatusSeeOther, paths.RecoveryCodes())
+}
+
+func (c *Console) recoveryCodesStored(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.StoreCodes(tx, a) }); err != nil {
+		return err
+	}
+	return c.done(ec, "Your recovery codes are stored. They are not shown again.", paths.Security())
+}
+
+func (c *Console) confirm(ec echo.Context, a access.Actor) error {
+	return c.confirmForm(ec, a, http.StatusOK, safeNext(ec.QueryParam("next")), nil)
+}
+
+func (c *Console) confirmForm(ec echo.Context, a access.Actor, status int, next string, errs ui.Errors) error {
+	m := view.Confirm{Email: a.Email, Next: next, Key: key(), Errors: errs}
+	err := c.view(ec, func(tx *db.Tx) error {
+		d, err := accounts.DemandOf(tx, a.UserID)
+		m.Password, m.Code = d.Password, d.Code
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.ConfirmPage(m))
+}
+
+func (c *Console) confirmSubmit(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "current", "code", "next", "email")
+	if err != nil {
+		return err
+	}
+	next := safeNext(f["next"])
+	ctx := ec.Request().Context()
+	err = c.app.Accounts.Prove(ctx, accounts.VisitOf(ctx), f["current"], f["code"])
+	if errs, ok := fieldErrors(err); ok {
+		return c.confirmForm(ec, a, http.StatusUnprocessableEntity, next, errs)
+	}
+	if status, problem, ok := waits(ec, err, fault.TooMany); ok {
+		return c.confirmForm(ec, a, status, next, ui.Errors{"current": problem})
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.renewed(ec); err != nil {
+		return err
+	}
+	return c.done(ec, "Thank you. For ten minutes you will not be asked again.", next)
+}
