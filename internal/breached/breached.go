@@ -2,33 +2,40 @@
 // over the network: a list of common ones that is part of the program, and the list
 // that an operator has imported, such as Have I Been Pwned's.
 //
-// Few listed passwords are as long as the passwords here must be, so what is made of
-// them is refused too. The rule, on the password in lower case:
+// Few listed passwords are as long as a password must be here, so what is made of them
+// is refused too. A password is refused when
 //
-//   - Refused is what stands on the common list, and what the imported one has, as typed
-//     or in lower case.
-//   - Refused is a unit of less than eight bytes that is repeated until it fills:
-//     qwertyqwertyqwerty, abcabcabcabcabc, a a a a a a a a.
-//   - All else is cut into pieces so that they cost the fewest points, and refused below
-//     six points:
+//   - it is on the common list, in any case of its letters;
+//   - it is on the imported list, as typed or in lower case;
+//   - it is a unit of less than eight bytes over and over, such as qwertyqwertyqwerty or
+//     abcabcabcabcabc;
+//   - it can be cut into pieces, in lower case, that are worth less than six points
+//     together.
 //
-// A piece of the common list, also one spelt like p4$$w0rd, costs two points. So
-// does no other piece, except by its length: a straight line of three keys or more, or
-// of letters or digits in order, or two of them interlaced (qwerty, 4321, abcd, 1q2w3e),
-// and a walk of eight keys or more cost one; digits up to eight in a row cost one, and
-// one more each beyond; what has stood before costs nothing from three bytes on. The
-// first kind of punctuation is free, which includes spaces, and each further kind costs
-// one. Every other character costs one.
+// This is what pieces are worth:
 //
-// So one listed password with years, lines and punctuation around it is refused, and two
-// of them, however they are joined; three different words, or two with something
-// unforeseen, are not. What is made by chance is accepted: one in many thousands of
-// fifteen small letters is refused.
+//   - 2: an entry of the common list, also spelt with signs for letters (p4$$w0rd). One
+//     of less than six bytes must be all letters, unless no other letters than its own are
+//     around it.
+//   - 1: a line, which is three or more keys or letters in a row (qwerty, 4321, abcd), two
+//     lines interlaced (1q2w3e), or a walk over eight keys or more (zaq12wsx).
+//   - 1: digits up to four in a row; 2: up to eight; each one beyond that is worth 1 more.
+//   - 1: three or more characters that have stood before in the same order; 0: six or more,
+//     or none of them a letter.
+//   - 0: punctuation and spaces, when all are the same; each further kind is worth 1.
+//   - 1: any other character.
 //
-// The price: two uncommon words that happen to be listed are refused although nobody
-// might guess them; and what only a person who knows the owner would guess is not known
-// here. Languages that the common list has few words of pay by the letter, and are
-// judged more mildly. Only the first 256 bytes are looked at.
+// So one listed password with a year, a line and punctuation around it is refused, and so
+// are two of them, however they are joined. Three different words are accepted, unless
+// two of them are listed as one (sunshinelove). So are two words with something
+// unforeseen, and what is made by chance: of fifteen or more letters and digits
+// practically all, of sixteen hexadecimal digits all but one or two in a thousand.
+//
+// The price is that two words which are on the list by accident are refused, although
+// few would guess them, and so are most passwords of digits only. And what only those
+// guess who know the owner is not known here, nor are quotations. Words of languages that
+// the list has few of are judged by their letters, which is milder. Only the first 256
+// bytes, in lower case, are judged.
 package breached
 
 import (
@@ -66,33 +73,51 @@ func (r Reason) String() string {
 }
 
 // List is the common list and the operator's one. It is safe for concurrent use. The
-// common list is unpacked at the first check and takes 2 MB from then on.
+// common list is unpacked at the first check and takes 2 MB from then on; of the other
+// one nothing is kept in memory.
 type List struct {
-	common func() (*set, error)
+	common   func() (*set, error)
+	operator operator
 }
 
-// Has reports whether a password is refused.
+// Open gives the list of common passwords and, when the file exists, the operator's one.
+// It fails when that is damaged, with a sentence that names the file and says what to do.
+// The file is followed from then on: it may come, be replaced by another import, or go.
+func Open(file string) (*List, error) {
+	l := &List{common: sync.OnceValues(loadCommon), operator: operator{path: file}}
+	if err := l.operator.follow(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Close closes the operator's file. No check may come later.
+func (l *List) Close() error { return l.operator.close() }
+
+// Has reports whether a password is refused. It fails as Check does.
 func (l *List) Has(password string) (bool, error) {
 	r, err := l.Check(password)
 	return r != None, err
 }
 
-// Open gives the list of common passwords and, when the file exists, the operator's one.
-func Open(_ string) (*List, error) {
-	return &List{common: sync.OnceValues(loadCommon)}, nil
-}
-
-// longest is how many bytes of a password are looked at; no longer one is kept.
-const longest = 256
+const (
+	// longest is how many bytes of a password in lower case are looked at; no longer one
+	// is kept.
+	longest = 256
+	// shrinks is how many times as long as in lower case a text can be (the Kelvin sign).
+	shrinks = 3
+)
 
 // Check says whether a password is refused, and why. It takes less than 2 ms, whatever
-// the password.
+// the password, and two or three reads of the operator's file. It fails when the
+// password would be accepted but for that file, which is damaged or cannot be read.
 func (l *List) Check(password string) (Reason, error) {
 	common, err := l.common()
 	if err != nil {
 		return None, err
 	}
-	folded := strings.ToLower(password[:min(len(password), longest)])
+	folded := strings.ToLower(password[:min(len(password), shrinks*longest)])
+	folded = folded[:min(len(folded), longest)]
 	switch {
 	case common.has(folded):
 		return Common, nil
@@ -101,5 +126,9 @@ func (l *List) Check(password string) (Reason, error) {
 	case points(common, folded) < enough:
 		return Guessable, nil
 	}
-	return None, nil
+	found, err := l.operator.has(digest([]byte(password)), digest([]byte(strings.ToLower(password))))
+	if err != nil || !found {
+		return None, err
+	}
+	return Imported, nil
 }

@@ -1,6 +1,10 @@
 package breached
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // What pieces cost, and how much a password must be worth; the rule is told at the head
 // of the package.
@@ -8,13 +12,15 @@ const (
 	enough       = 6
 	entryPoints  = 2
 	linePoints   = 1
+	copyPoints   = 1
 	yearDigits   = 4 // in a row, for one point
 	dateDigits   = 8 // in a row, for two points
-	shortEntry   = 6 // bytes: below it, a listed entry counts when it is all letters
+	shortEntry   = 6 // bytes; shorter ones count less often
 	shortestLine = 3
 	shortestLace = 6
 	shortestWalk = 8
 	shortestCopy = 3 // characters
+	longCopy     = 6 // characters, from which on it is for nothing
 	shortestUnit = 8
 )
 
@@ -48,7 +54,14 @@ func points(common *set, text string) int {
 		}
 		rest := text[i:]
 		piece(1, 1, single[i])
-		piece(characters(rest, shortestCopy), copies[i], 0)
+		short, long := characters(rest, shortestCopy), characters(rest, longCopy)
+		piece(short, min(copies[i], long-1), copyPoints)
+		piece(long, copies[i], 0)
+		if letter := strings.IndexFunc(rest[:copies[i]], unicode.IsLetter); letter < 0 {
+			piece(short, copies[i], 0)
+		} else {
+			piece(short, letter, 0)
+		}
 		piece(shortestLine, keys.line(rest, 1), linePoints)
 		piece(shortestLace, keys.interlaced(rest), linePoints)
 		piece(shortestWalk, keys.walk(rest), linePoints)
@@ -57,7 +70,7 @@ func points(common *set, text string) int {
 		}
 		for _, s := range spellings {
 			for _, m := range common.prefixes(s[i:]) {
-				if counts(rest[:m]) {
+				if counts(rest[:m], text) {
 					piece(m, m, entryPoints)
 				}
 			}
@@ -66,17 +79,26 @@ func points(common *set, text string) int {
 	return cheapest[n]
 }
 
-// counts reports whether a part of a password is taken for a listed entry: it must have
-// a letter, since digits have a price of their own, and be all letters when it is short,
-// since hardly any short mixture is not listed.
-func counts(part string) bool {
-	letters := 0
+// counts reports whether a part of a text that is on the list is taken for an entry.
+// Chance makes many of the short ones, so they must be all letters, or have, once or
+// several times, all letters of the text; few digits have a price of their own.
+func counts(part, text string) bool {
+	if len(part) >= shortEntry {
+		return true
+	}
+	letters, digits := 0, 0
 	for i := range len(part) {
-		if part[i] >= 'a' && part[i] <= 'z' || part[i] >= 0x80 {
+		switch c := part[i]; {
+		case c >= 'a' && c <= 'z', c >= 0x80:
 			letters++
+		case c >= '0' && c <= '9':
+			digits++
 		}
 	}
-	return letters == len(part) || letters > 0 && len(part) >= shortEntry
+	if letters == len(part) {
+		return true
+	}
+	return digits < len(part) && strings.IndexFunc(strings.ReplaceAll(text, part, " "), unicode.IsLetter) < 0
 }
 
 // number gives what so many digits in a row cost.
