@@ -40,13 +40,14 @@ const memoryLimit = 280 << 20
 
 // cli is the command line. Every flag is also a STEWARD_… variable.
 type cli struct {
-	Serve   serveCmd         `cmd:"" help:"Serve the console and run jobs."`
-	Work    workCmd          `cmd:"" help:"Run jobs only, beside others on one PostgreSQL database."`
-	Demo    demoCmd          `cmd:"" help:"Make a world with real public data and serve it."`
-	Migrate migrateCmd       `cmd:"" help:"Bring the database to this program's schema."`
-	User    userCmd          `cmd:"" help:"Manage people."`
-	Verify  verifyCmd        `cmd:"" help:"Check that nothing was changed, lost or miscounted; also beside a running serve."`
-	Version kong.VersionFlag `help:"Print the version." short:"v"`
+	Serve     serveCmd         `cmd:"" help:"Serve the console and run jobs."`
+	Work      workCmd          `cmd:"" help:"Run jobs only, beside others on one PostgreSQL database."`
+	Demo      demoCmd          `cmd:"" help:"Make a world with real public data and serve it."`
+	Migrate   migrateCmd       `cmd:"" help:"Bring the database to this program's schema."`
+	User      userCmd          `cmd:"" help:"Manage people."`
+	Passwords passwordsCmd     `cmd:"" help:"Manage the list of breached passwords."`
+	Verify    verifyCmd        `cmd:"" help:"Check that nothing was changed, lost or miscounted; also beside a running serve."`
+	Version   kong.VersionFlag `help:"Print the version." short:"v"`
 }
 
 // streams are the program's ends.
