@@ -14,7 +14,7 @@ import (
 )
 
 // values are all that any kind of letter takes.
-var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by"}
+var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what"}
 
 // elements are the names of the elements of a letter, in their order, and the addresses
 // that it leads to.
@@ -135,6 +135,10 @@ func TestLetters(t *testing.T) {
 		if m.Button.URL != "" && m.Note != "The link can be used once, until 21 November 2026, 23:41 UTC." {
 			t.Errorf("%s says of its link: %q", kind, m.Note)
 		}
+	}
+	by, err := s.App.Letter(mail.Letter{Kind: mail.AccountDisabled, Values: map[string]string{"by": "Vera", "address": "192.0.2.17", "at": "2026-11-21 22:00 UTC"}}, at)
+	if err != nil || !strings.HasPrefix(by.Said[0], "Vera disabled your account at ") || len(by.Facts) != 1 || by.Facts[0].Value != "21 November 2026, 22:00 UTC" {
+		t.Errorf("of somebody else's deed: %+v", by)
 	}
 	if _, err := s.App.Letter(mail.Letter{Kind: "unknown"}, at); err == nil {
 		t.Error("an unknown kind is written")

@@ -21,15 +21,16 @@ import (
 type Kind string
 
 // The kinds, each with the Values that its text uses; any of them may be left out. Times
-// in Values are RFC 3339. The time of what a letter tells of is "at", by default when the
-// letter was sent; where it came from are "address" and "device".
+// in Values are RFC 3339, or like 2026-11-21 22:41 UTC. "at" is the time of what a letter
+// tells of, by default that of the letter; "address" and "device" are where it came from,
+// and are not told when somebody else did it ("by", "admin").
 const (
 	Activate         Kind = "activate"         // inviter, expires; has a link
 	ResetPassword    Kind = "resetPassword"    // expires, address; has a link
 	ResetByAdmin     Kind = "resetByAdmin"     // admin, expires; has a link
 	PasswordChanged  Kind = "passwordChanged"  // address, device, at
 	NewDevice        Kind = "newDevice"        // device, address, method, at
-	SignInAttempts   Kind = "signInAttempts"   // count, address, at
+	SignInAttempts   Kind = "signInAttempts"   // count, what, address, device, at
 	FactorEnabled    Kind = "factorEnabled"    // address, device, at
 	FactorDisabled   Kind = "factorDisabled"   // by, address, device, at
 	FactorLocked     Kind = "factorLocked"     // address, device, at

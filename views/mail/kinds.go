@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"steward/views/paths"
 	"steward/views/ui"
 )
 
@@ -17,7 +18,7 @@ type Told struct {
 	Link   string // "" for none
 	At     time.Time
 	Until  time.Time         // how long the link can be used; zero for no end
-	Values map[string]string // by name; times are RFC 3339
+	Values map[string]string // by name; times are RFC 3339, or like 2026-11-21 22:41 UTC
 }
 
 // longest is how much of a value is shown.
@@ -47,16 +48,22 @@ func visible(text string) string {
 // moment is a value that is a time, as people read it, or else another time; "" when
 // there is none.
 func (t Told) moment(name string, other time.Time) string {
-	if at, err := time.Parse(time.RFC3339, t.Values[name]); err == nil {
-		other = at
-	} else if text := t.value(name); text != "" {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04 UTC"} {
+		if at, err := time.Parse(layout, t.Values[name]); err == nil {
+			return at.UTC().Format(people)
+		}
+	}
+	if text := t.value(name); text != "" {
 		return text
 	}
 	if other.IsZero() {
 		return ""
 	}
-	return other.UTC().Format("2 January 2006, 15:04 UTC")
+	return other.UTC().Format(people)
 }
+
+// people is how people read times.
+const people = "2 January 2006, 15:04 UTC"
 
 func (t Told) host() string {
 	u, err := url.Parse(t.Site)
@@ -98,11 +105,16 @@ func do(text string) ui.Link { return ui.Link{Label: text} }
 
 // reset is an advice to get a new password.
 func (t Told) reset(text string) ui.Link {
-	return ui.Link{Label: text, URL: t.Site + "/password/forgot"}
+	return ui.Link{Label: text, URL: t.Site + paths.PasswordForgot()}
 }
 
+// facts are when something happened, and from where, unless somebody else did it: where
+// that one was is nobody's business.
 func (t Told) facts() []ui.Pair {
 	out := []ui.Pair{{Name: "When", Value: t.moment("at", t.At)}}
+	if t.value("by") != "" || t.value("admin") != "" {
+		return out
+	}
 	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Device", Value: t.value("device")}} {
 		if f.Value != "" {
 			out = append(out, f)
@@ -159,16 +171,17 @@ func NewDevice(t Told) Letter {
 	return m
 }
 
-// SignInAttempts tells of guesses at the password.
+// SignInAttempts tells of guesses.
 func SignInAttempts(t Told) Letter {
-	often := "many times"
+	said := "Signing in to your account at " + t.host() + " failed many times in a row"
 	if n := t.value("count"); n != "" {
-		often = n + " times"
+		said = "Signing in to your account at " + t.host() + " failed " + n + " times in a row"
 	}
-	return t.happened(t.letter("Somebody tries to sign in to your account",
-		"Signing in to your account at "+t.host()+" failed "+often+" in a row. Nobody got in by that, and further attempts are slowed down."),
-		do("If this was not you, see to it that your password is long and used nowhere else, and turn on two-step sign-in."),
-		t.reset("If this was you and you do not remember the password, choose a new one:"))
+	if what := t.value("what"); what != "" {
+		said += " (" + what + ")"
+	}
+	return t.happened(t.letter("Somebody tries to sign in to your account", said+". Nobody got in by that, and further attempts are slowed down."),
+		wasMe(), t.reset("If this was not you, turn on two-step sign-in, and choose a new password that is long and used nowhere else:"))
 }
 
 // FactorEnabled tells that two-step sign-in is on.
@@ -188,8 +201,8 @@ func FactorDisabled(t Told) Letter {
 
 // FactorLocked tells that too many wrong codes were entered.
 func FactorLocked(t Told) Letter {
-	return t.happened(t.letter("Too many wrong codes", "Too many wrong codes were entered while signing in to your account at "+t.host()+". Codes are not taken for a while; then you can try again."),
-		do("If this was you, wait a little, or sign in with a recovery code."),
+	return t.happened(t.letter("Too many wrong codes", "Too many wrong codes were entered while signing in to your account at "+t.host()+". Codes of your authenticator are not taken any more."),
+		do("If this was you, sign in with one of your recovery codes, or ask the people who run this console to help you."),
 		t.reset("Whoever enters a code knows the password. If this was not you, tell the people who run this console, and choose a new one at once:"))
 }
 
