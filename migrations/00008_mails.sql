@@ -12,7 +12,7 @@ CREATE TABLE mails (
   content        TEXT NOT NULL,             -- sealed; '' = erased
   state          TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'dead', 'expired')),
   reason         TEXT NOT NULL,             -- why the last attempt did not succeed
-  attempts       BIGINT NOT NULL,
+  attempts       BIGINT NOT NULL,           -- of the latest delivery
   job_id         BIGINT NOT NULL,           -- of the latest delivery
   created_at     BIGINT NOT NULL,
   queued_at      BIGINT NOT NULL,           -- when the latest delivery began

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,8 +71,9 @@ func (s *Service) begin(ctx context.Context, run *jobs.Run, id int64) (m Mail, e
 		}
 		switch {
 		case m.State != Waiting || m.job != run.Job.ID:
-			m.State = "" // this job's part is over
-			return run.Complete(tx, jobs.Result{Says: "There was nothing to send any more."})
+			was := m.State
+			m.State = "" // whatever it is, this job's part is over
+			return run.Complete(tx, jobs.Result{Results: outcome{State: was}, Says: "There was nothing to send any more."})
 		case m.over(tx.Now):
 			m.State = Expired
 			if err := expire(tx, m); err != nil {
@@ -244,10 +246,12 @@ func (s *Service) sweepExpired(tx *db.Tx) (int64, error) {
 	return sweep(tx, func(m Mail) error { return expire(tx, m) }, "state = 'waiting' AND until IS NOT NULL AND until <= $1", tx.Now)
 }
 
-// sweepDead ends mails that failed and whose next attempt would come too late. One that
-// was never tried has its attempt, however long no worker ran.
+// sweepDead ends mails whose next attempt would come too late, and those whose job ended
+// without a word because its process was killed again and again. One that was never tried
+// has its attempt, however long no worker ran.
 func (s *Service) sweepDead(tx *db.Tx) (int64, error) {
-	return sweep(tx, func(m Mail) error { return die(tx, m, m.Reason) }, "state = 'waiting' AND queued_at <= $1 AND reason <> ''", tx.Now.Add(-patience))
+	return sweep(tx, func(m Mail) error { return die(tx, m, cmp.Or(m.Reason, "Every attempt broke off.")) },
+		"state = 'waiting' AND queued_at <= $1 AND attempts > 0", tx.Now.Add(-patience))
 }
 
 func (s *Service) sweepContent(tx *db.Tx) (int64, error) {

@@ -140,9 +140,9 @@ func (s *Service) Send(tx *db.Tx, l Letter) (int64, error) {
 	return mail, err
 }
 
-// attempts is how often the queue may start a delivery: more often than happens in the
-// time that a delivery has, so that it is this package that gives up.
-const attempts = 1000
+// attempts is how often the queue starts a delivery at most: more often than its growing
+// delays allow in 48 hours, so that it is this package that gives up.
+const attempts = 28
 
 func (s *Service) enqueue(tx *db.Tx, mail int64) (int64, error) {
 	j, err := s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: Deliver, Priority: jobs.Person, Params: params{mail}, MaxAttempts: attempts})

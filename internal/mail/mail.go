@@ -38,7 +38,7 @@ type Mail struct {
 	UserID    int64
 	State     State
 	Reason    string // why the last attempt did not succeed
-	Attempts  int64
+	Attempts  int64  // since it was sent, or sent again
 	CreatedAt time.Time
 	Until     time.Time // not sent after; zero for no end
 	SentAt    time.Time
@@ -140,7 +140,7 @@ func (s *Service) Retry(tx *db.Tx, by access.Actor, id int64) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	if err := tx.Must("UPDATE mails SET state = 'waiting', reason = '', job_id = $2, queued_at = $3, erase_at = NULL, changed_at = $3 WHERE id = $1 AND state = 'dead'", id, job, tx.Now); err != nil {
+	if err := tx.Must("UPDATE mails SET state = 'waiting', reason = '', attempts = 0, job_id = $2, queued_at = $3, erase_at = NULL, changed_at = $3 WHERE id = $1 AND state = 'dead'", id, job, tx.Now); err != nil {
 		return Mail{}, err
 	}
 	e := audit.By(by, "mail.retried", "mail", fmt.Sprint(id), string(m.Kind))
