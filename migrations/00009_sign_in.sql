@@ -5,6 +5,7 @@ ALTER TABLE users ADD COLUMN search TEXT NOT NULL DEFAULT '';  -- address and na
 ALTER TABLE users ADD COLUMN password_changed_at BIGINT;
 UPDATE users SET search = lower(email || ' ' || name), password_changed_at = created_at;
 CREATE INDEX users_list ON users (created_at DESC, id DESC);
+CREATE INDEX users_state ON users (state, created_at DESC, id DESC);
 
 ALTER TABLE sessions ADD COLUMN kept BOOLEAN NOT NULL DEFAULT FALSE;  -- the person asked to stay signed in
 ALTER TABLE sessions ADD COLUMN proved_at BIGINT NOT NULL DEFAULT 0;  -- last proof of who it is
@@ -66,6 +67,9 @@ CREATE TABLE recovery_codes (
 -- What a person did with their own account, and what was done to it.
 CREATE INDEX events_account ON events (user_id, created_at DESC, id DESC) WHERE object_type IN ('user', 'session');
 CREATE INDEX events_person ON events (object_id, created_at DESC, id DESC) WHERE object_type = 'user';
+
+-- The same of everybody, for super admins.
+CREATE INDEX events_security ON events (created_at DESC, id DESC) WHERE object_type IN ('user', 'session', 'installation');
 
 -- Browsers that a person has signed in with.
 CREATE TABLE devices (

@@ -110,6 +110,9 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		if r.Method == http.MethodGet {
 			next = r.URL.RequestURI()
 		}
+		if f.Code == gate.FactorNeeded {
+			return c.Redirect(http.StatusSeeOther, paths.Security())
+		}
 		if f.Code == gate.ProofNeeded {
 			return c.Redirect(http.StatusSeeOther, paths.Confirm(cmp.Or(next, gate.Referer(r))))
 		}

@@ -307,3 +307,90 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangersCannotKeepOneOut: however often others guess a person's password, a browser
+// that the person has signed in with signs in.
+func TestStrangersCannotKeepOneOut(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	known := s.SignIn(u)
+	known.Post("/logout", url.Values{}).Want(http.StatusSeeOther)
+	for range 8 {
+		s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}})
+	}
+	right := url.Values{"email": {u.Email}, "password": {webtest.Password}}
+	s.Anonymous().Post("/login", right).Want(http.StatusTooManyRequests)
+	known.Post("/login", right).Want(http.StatusSeeOther)
+	// The browser itself has no more guesses than anyone.
+	known.Post("/logout", url.Values{})
+	s.Clock.Forward(time.Minute)
+	last := 0
+	for range 8 {
+		last = known.Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}).Status
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("a known browser guesses on: %d", last)
+	}
+	// And it is known for its own person only.
+	other := s.User("")
+	for range 8 {
+		s.Anonymous().Post("/login", url.Values{"email": {other.Email}, "password": {"wrong wrong wrong"}})
+	}
+	known.Post("/login", url.Values{"email": {other.Email}, "password": {webtest.Password}}).Want(http.StatusTooManyRequests)
+}
+
+// TestASVS_6_3_5: a sign-in with a new browser and many wrong passwords are told by mail,
+// once a day.
+func TestASVS_6_3_5(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	c := s.SignIn(u)
+	if n := mails(s, u.Email, "newDevice"); n != 0 {
+		t.Errorf("%d mails about the first browser of all", n)
+	}
+	c.Post("/logout", url.Values{})
+	c.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusSeeOther)
+	if n := mails(s, u.Email, "newDevice"); n != 0 {
+		t.Errorf("%d mails about a browser that is known", n)
+	}
+	s.SignIn(u)
+	if n := mails(s, u.Email, "newDevice"); n != 1 {
+		t.Errorf("%d mails about a new browser", n)
+	}
+	for range 14 {
+		s.Clock.Forward(time.Minute)
+		s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}).Want(http.StatusUnprocessableEntity)
+	}
+	if n := mails(s, u.Email, "signInAttempts"); n != 1 {
+		t.Errorf("%d mails about wrong passwords", n)
+	}
+}
+
+// TestASVS_7_5_2: people see their own sessions and end them; nobody else's.
+func TestASVS_7_5_2(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, v := s.User(""), s.User("")
+	c, other, stranger := s.SignIn(u), s.SignIn(u), s.SignIn(v)
+	rows := c.Get("/account/sessions").Want(http.StatusOK).Page().Find("tbody tr")
+	if rows.Length() != 2 {
+		t.Fatalf("%d sessions are listed", rows.Length())
+	}
+	end := rows.Find(`form[action$="/end"]`).AttrOr("action", "")
+	stranger.Post(end, url.Values{}).Want(http.StatusNotFound)
+	if !in(other) {
+		t.Fatal("a stranger ended a session")
+	}
+	c.Post(end, url.Values{}).Want(http.StatusSeeOther)
+	if in(other) || !in(c) {
+		t.Errorf("after ending the other: other %t, own %t", in(other), in(c))
+	}
+	c.Post(end, url.Values{}).Want(http.StatusNotFound)
+	third := s.SignIn(u)
+	c.Post("/account/sessions", url.Values{}).Want(http.StatusSeeOther)
+	if in(third) || !in(c) || !in(stranger) {
+		t.Errorf("after ending all others: third %t, own %t, another person's %t", in(third), in(c), in(stranger))
+	}
+}

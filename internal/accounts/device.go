@@ -5,16 +5,13 @@ import "strings"
 // Device names the browser and the system of a User-Agent header, as well as such a
 // header tells them: "Firefox on Windows". It is for people to recognize their own.
 func Device(userAgent string) string {
-	browser := first(userAgent, "a browser", [][2]string{
+	browser := first(userAgent, "Unknown program", [][2]string{
 		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"},
 		{"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"},
 	})
 	system := first(userAgent, "", [][2]string{
 		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
 	})
-	if userAgent == "" {
-		return "an unnamed program"
-	}
 	if system == "" {
 		return browser
 	}

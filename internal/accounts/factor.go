@@ -406,8 +406,15 @@ func (s *Service) StoreCodes(tx *db.Tx, a access.Actor) error {
 }
 
 // RemoveFactor turns a person's second factor off and ends their other sessions. NotFound
-// if they have none.
+// if they have none; Conflict while the installation asks everybody for one.
 func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
+	set, err := SettingsOf(tx)
+	if err != nil {
+		return err
+	}
+	if set.RequireFactor {
+		return fault.New(fault.Conflict, "accounts.factorRequired", "This installation asks everybody for two-step sign-in, so it cannot be turned off.")
+	}
 	u, err := get(tx, "id = $1", v.User.ID)
 	if err != nil {
 		return err

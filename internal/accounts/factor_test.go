@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/internal/storage"
 	"steward/web/webtest"
 )
 
@@ -300,6 +303,40 @@ func TestASVS_7_5_1(t *testing.T) {
 			t.Errorf("%d mails %s, want %d", n, kind, want)
 		}
 	}
+}
+
+// TestASVS_7_5_3: what destroys data for good, or much at once, asks for a recent proof too.
+func TestASVS_7_5_3(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Guarded", false)
+	scope := s.Scope(admin, p)
+	s.Update(func(tx *db.Tx) error {
+		_, err := s.App.Storage.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: "kept"})
+		return err
+	})
+	c := s.SignIn(admin)
+	base := fmt.Sprintf("/projects/%d", p.ID)
+	bucket := base + "/storage/buckets/in.c-kept"
+	c.Get(bucket + "/delete").Want(http.StatusOK)
+	s.Clock.Forward(11 * time.Minute)
+	for path, f := range map[string]url.Values{bucket + "/delete": {"confirm": {"in.c-kept"}, "tables": {"0"}}, base + "/trash/1/purge": {"confirm": {"x"}}} {
+		if r := c.Post(path, f); r.Status != http.StatusSeeOther || !strings.HasPrefix(r.Location, "/account/confirm") {
+			t.Errorf("%s with an old proof: %d %s", path, r.Status, r.Location)
+		}
+	}
+	if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	c.Get(bucket).Want(http.StatusOK)
+	// The way leads back to what was to be done.
+	r := c.Get(bucket + "/delete")
+	path, fields := c.Get(r.Location).Form("/account/confirm")
+	fields.Set("current", webtest.Password)
+	if r := c.Post(path, fields); r.Location != bucket+"/delete" {
+		t.Errorf("confirmed: %d %s", r.Status, r.Location)
+	}
+	c.Get(bucket + "/delete").Want(http.StatusOK)
 }
 
 // TestProofDoesNotLengthenASession: proving anew who it is leaves the end of the session where it was.

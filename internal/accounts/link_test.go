@@ -53,7 +53,7 @@ func letters(s *webtest.Site, to string) (paths []string) {
 func invite(s *webtest.Site, email string) (path string) {
 	s.T.Helper()
 	s.Update(func(tx *db.Tx) (err error) {
-		_, path, err = s.App.Accounts.Invite(tx, access.Actor{Name: "Vera"}, accounts.NewUser{Email: email})
+		_, path, err = s.App.Accounts.Invite(tx, access.Actor{Name: "Vera", SuperAdmin: true}, accounts.NewUser{Email: email})
 		return err
 	})
 	return path
@@ -117,7 +117,7 @@ func invite2(s *webtest.Site, email string) (path string) {
 		if err != nil {
 			return err
 		}
-		path, err = s.App.Accounts.SendLink(tx, access.Actor{Name: "Vera"}, u.ID)
+		path, err = s.App.Accounts.SendLink(tx, access.Actor{Name: "Vera", SuperAdmin: true}, u.ID)
 		return err
 	})
 	return path
@@ -182,7 +182,7 @@ func TestLinksDie(t *testing.T) {
 	forgot(s.Anonymous(), u.Email)
 	path = letters(s, u.Email)[0]
 	root := s.SuperAdmin("")
-	s.Update(func(tx *db.Tx) error { return s.App.Accounts.SetDisabled(tx, root.Actor(), u.ID, true) })
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, root.Actor(), u.ID) })
 	open(s.Anonymous(), path).Want(http.StatusNotFound)
 	before := len(letters(s, u.Email))
 	s.Clock.Forward(time.Hour)

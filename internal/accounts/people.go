@@ -13,13 +13,36 @@ import (
 	"steward/internal/mail"
 )
 
-// What super admins do to the accounts of others. The operator at the command line is an
-// actor of the same right.
+// What super admins do to the accounts of others; anyone else is Forbidden. The operator at
+// the command line is an actor of the same right.
+
+func administers(by access.Actor) error {
+	if by.SuperAdmin {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "accounts.administer", "Only super admins manage the accounts of others.")
+}
+
+// Person is somebody as super admins see them. NotFound if there is nobody.
+func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security, error) {
+	if err := administers(by); err != nil {
+		return User{}, Security{}, err
+	}
+	u, err := get(tx, "id = $1", user)
+	if err != nil {
+		return User{}, Security{}, err
+	}
+	sec, err := SecurityOf(tx, user)
+	return u, sec, err
+}
 
 // Invite makes an account for somebody, who sets name and password by a link. The link is
 // mailed, and its path given for whoever invites to pass on. Invalid for the address or
 // the name; Conflict when there is an account already.
 func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path string, err error) {
+	if err := administers(by); err != nil {
+		return User{}, "", err
+	}
 	if strings.TrimSpace(n.Name) == "" {
 		n.Name = strings.TrimSpace(n.Email)
 	}
@@ -36,6 +59,9 @@ func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path st
 // It also gives its path, for the super admin to pass on. The one before dies. Conflict
 // for a disabled account.
 func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
+	if err := administers(by); err != nil {
+		return "", err
+	}
 	u, err := get(tx, "id = $1", user)
 	if err != nil {
 		return "", err
@@ -61,29 +87,16 @@ func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string,
 	return path, audit.Record(tx, audit.By(by, "user.linkSent", "user", u.Email, u.Name).Says("%s sent %s a link to %s.", by.Name, u.Name, map[State]string{Invited: "activate the account", Active: "set a new password"}[u.State]))
 }
 
-// SetDisabled closes or opens an account. A closed one can do nothing: its sessions end
-// at once, and its links die. Conflict for one's own account and for the last super
+// Disable closes an account: its sessions end at once, its links die, and nothing of it
+// can act. Nothing is deleted. Conflict for one's own account and for the last super
 // admin's.
-func (s *Service) SetDisabled(tx *db.Tx, by access.Actor, user int64, disabled bool) error {
-	u, err := get(tx, "id = $1", user)
-	if err != nil {
+func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
 		return err
 	}
-	if disabled == (u.State == Disabled) {
-		return nil
-	}
-	if !disabled {
-		state := Active
-		if !u.HasPassword() && u.LastLoginAt.IsZero() {
-			state = Invited
-		}
-		if err := tx.Must("UPDATE users SET state = $2 WHERE id = $1", user, string(state)); err != nil {
-			return err
-		}
-		if err := s.notify(tx, u, mail.AccountEnabled, map[string]string{"by": by.Name}); err != nil {
-			return err
-		}
-		return audit.Record(tx, audit.By(by, "user.enabled", "user", u.Email, u.Name).Says("%s enabled the account of %s.", by.Name, u.Name))
+	u, err := get(tx, "id = $1", user)
+	if err != nil || u.State == Disabled {
+		return err
 	}
 	if by.UserID == user {
 		return fault.New(fault.Conflict, "accounts.self", "You cannot disable your own account.")
@@ -106,32 +119,62 @@ func (s *Service) SetDisabled(tx *db.Tx, by access.Actor, user int64, disabled b
 	return audit.Record(tx, audit.By(by, "user.disabled", "user", u.Email, u.Name).Says("%s disabled the account of %s; its sessions ended.", by.Name, u.Name))
 }
 
-// SetSuperAdmin makes a person a super admin, or not any more. Conflict for the last one,
-// and for somebody who cannot sign in.
-func (s *Service) SetSuperAdmin(tx *db.Tx, by access.Actor, user int64, super bool) error {
-	u, err := get(tx, "id = $1", user)
-	if err != nil {
+// Enable opens a disabled account again, as it was.
+func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
 		return err
 	}
-	if super == u.SuperAdmin {
-		return nil
+	u, err := get(tx, "id = $1", user)
+	if err != nil || u.State != Disabled {
+		return err
 	}
-	if super && u.State != Active {
+	state := Active
+	if !u.HasPassword() && u.LastLoginAt.IsZero() {
+		state = Invited
+	}
+	if err := tx.Must("UPDATE users SET state = $2 WHERE id = $1", user, string(state)); err != nil {
+		return err
+	}
+	if err := s.notify(tx, u, mail.AccountEnabled, map[string]string{"by": by.Name}); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(by, "user.enabled", "user", u.Email, u.Name).Says("%s enabled the account of %s.", by.Name, u.Name))
+}
+
+// GrantSuperAdmin makes a person a super admin. Conflict for somebody who cannot sign in.
+func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
+		return err
+	}
+	u, err := get(tx, "id = $1", user)
+	if err != nil || u.SuperAdmin {
+		return err
+	}
+	if u.State != Active {
 		return fault.New(fault.Conflict, "accounts.inactive", "Only somebody who can sign in can become a super admin.")
 	}
-	if !super {
-		if err := keepSuperAdmin(tx, u); err != nil {
-			return err
-		}
-	}
-	if err := tx.Must("UPDATE users SET is_super_admin = $2 WHERE id = $1", user, super); err != nil {
+	if err := tx.Must("UPDATE users SET is_super_admin = $2 WHERE id = $1", user, true); err != nil {
 		return err
 	}
-	name, says := "user.superAdminGranted", "%s made %s a super admin."
-	if !super {
-		name, says = "user.superAdminRevoked", "%s took the rights of a super admin from %s."
+	return audit.Record(tx, audit.By(by, "user.superAdminGranted", "user", u.Email, u.Name).Says("%s made %s a super admin.", by.Name, u.Name))
+}
+
+// RevokeSuperAdmin takes the rights of a super admin away. Conflict for the last one.
+func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
+		return err
 	}
-	return audit.Record(tx, audit.By(by, name, "user", u.Email, u.Name).Says(says, by.Name, u.Name))
+	u, err := get(tx, "id = $1", user)
+	if err != nil || !u.SuperAdmin {
+		return err
+	}
+	if err := keepSuperAdmin(tx, u); err != nil {
+		return err
+	}
+	if err := tx.Must("UPDATE users SET is_super_admin = $2 WHERE id = $1", user, false); err != nil {
+		return err
+	}
+	return audit.Record(tx, audit.By(by, "user.superAdminRevoked", "user", u.Email, u.Name).Says("%s took the rights of a super admin from %s.", by.Name, u.Name))
 }
 
 // keepSuperAdmin is Conflict when without this person nobody could administer the
@@ -153,6 +196,9 @@ func keepSuperAdmin(tx *db.Tx, u User) error {
 // ResetFactor takes a person's second factor away, who has lost it and the recovery codes.
 // Their sessions end. NotFound if they have none.
 func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
+		return err
+	}
 	u, err := get(tx, "id = $1", user)
 	if err != nil {
 		return err
@@ -171,6 +217,9 @@ func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
 
 // EndAll ends every session of a person.
 func (s *Service) EndAll(tx *db.Tx, by access.Actor, user int64) error {
+	if err := administers(by); err != nil {
+		return err
+	}
 	u, err := get(tx, "id = $1", user)
 	if err != nil {
 		return err
@@ -200,7 +249,10 @@ type ListFilter struct {
 }
 
 // List gives people, the newest first.
-func List(tx *db.Tx, f ListFilter) ([]Listed, error) {
+func (s *Service) List(tx *db.Tx, by access.Actor, f ListFilter) ([]Listed, error) {
+	if err := administers(by); err != nil {
+		return nil, err
+	}
 	var w db.Where
 	w.And("1 = 1")
 	if f.State != "" {

@@ -55,6 +55,7 @@ type Visit struct {
 	ProvedAt  time.Time // last proof of who it is
 	ExpiresAt time.Time // end of the session, however much it is used
 	Kept      bool      // the person asked to stay signed in
+	MustEnrol bool      // the installation asks for a second factor, and the person has none
 	Passive   bool      // the request is no activity of the person, such as a live stream
 	issue     *entry
 	renew     bool // the session gets a new token when it is saved
@@ -236,10 +237,12 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 		var err error
 		v.User, err = db.One(tx, func(r db.Row) (User, error) {
 			var u User
-			err := r.Scan(&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept,
+			err := r.Scan(&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept, &v.MustEnrol,
 				&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone)
 			return u, err
-		}, `SELECT s.id, s.data, s.last_seen_at, s.proved_at, s.expires_at, s.kept, u.id, u.email, u.name, u.state, u.is_super_admin, u.theme, u.time_zone
+		}, `SELECT s.id, s.data, s.last_seen_at, s.proved_at, s.expires_at, s.kept,
+				EXISTS (SELECT 1 FROM installation WHERE name = '`+requireFactor+`') AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
+				u.id, u.email, u.name, u.state, u.is_super_admin, u.theme, u.time_zone
 			FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+alive, append([]any{token}, aliveAt(tx)...)...)
 		return err
 	})

@@ -124,10 +124,11 @@ func (a *App) open(ctx context.Context, o Options) error {
 		if err := a.openMail(ring); err != nil {
 			return err
 		}
-		known, err := breached.Open(filepath.Join(a.Config.Data, "passwords", "breached.list"))
+		known, err := breached.Open(breached.File(a.Config.Data))
 		if err != nil {
 			return err
 		}
+		a.closers = append(a.closers, known.Close)
 		a.Accounts = accounts.New(a.DB, ring, a.Mail, known)
 	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})

@@ -70,6 +70,36 @@ func Activity() string { return "/account/activity" }
 // Confirm asks a person to prove again who they are, and leads on to next.
 func Confirm(next string) string { return With("/account/confirm", "next", next) }
 
+// Administration
+
+// Admin is where super admins begin: the list of people. New ones are posted here.
+func Admin() string { return "/admin" }
+
+// AdminUsers is where somebody new is posted to.
+func AdminUsers() string { return Admin() + "/users" }
+
+// AdminUser is one person.
+func AdminUser(user int64) string { return AdminUsers() + "/" + number(user) }
+
+// AdminUserDo does one thing to a person's account (POST): link, disable, enable, reset-mfa, end-sessions, super-admin,
+// no-super-admin.
+func AdminUserDo(user int64, what string) string { return AdminUser(user) + "/" + what }
+
+// AdminMails is the queue of mails.
+func AdminMails() string { return Admin() + "/mails" }
+
+// AdminMailRetry sends a dead mail again (POST).
+func AdminMailRetry(mail int64) string { return AdminMails() + "/" + number(mail) + "/retry" }
+
+// AdminJobs is the list of the system's jobs.
+func AdminJobs() string { return Admin() + "/jobs" }
+
+// AdminEvents is what happened to accounts and the installation.
+func AdminEvents() string { return Admin() + "/events" }
+
+// AdminSettings are the settings of the installation.
+func AdminSettings() string { return Admin() + "/settings" }
+
 // Setup is the first-run form, opened with a one-use code.
 func Setup(code string) string { return With("/setup", "code", code) }
 

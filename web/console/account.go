@@ -75,43 +75,62 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) activity(ec echo.Context, a access.Actor) error {
-	var before audit.Cursor
-	var err error
-	if before.At, before.ID, err = parseCursor(ec.QueryParam("before")); err != nil {
-		return err
-	}
-	list := func(limit int, before audit.Cursor) (out []audit.Event, err error) {
+	events, pager, done, err := c.eventPage(ec, "activity", func(limit int, before audit.Cursor) (out []audit.Event, err error) {
 		err = c.view(ec, func(tx *db.Tx) error {
 			out, err = audit.OfPerson(tx, a, audit.Filter{Before: before, Limit: limit})
 			return err
 		})
 		return out, err
-	}
-	done, err := exported(ec, "activity", eventFields, func(last *audit.Event) ([]audit.Event, error) {
-		from := before
-		if last != nil {
-			from = audit.Cursor{At: last.At, ID: last.ID}
-		}
-		return list(1000, from)
 	})
 	if done || err != nil {
 		return err
 	}
-	events, err := list(pageSize+1, before)
-	if err != nil {
-		return err
+	m := view.Activity{Shell: c.accountShell(ec, a), Download: downloads(ec), Pager: pager}
+	for _, e := range events {
+		m.List = append(m.List, view.ActivityRow{Text: e.Message, Tone: eventTone(e), Icon: accountIcon(e), Address: e.Address, Device: device(e), Time: c.when(e.At)})
 	}
-	m := view.Activity{Shell: c.accountShell(ec, a), Download: downloads(ec)}
+	return page(ec, http.StatusOK, view.ActivityPage(m))
+}
+
+// eventPage gives the page of a list of events that the address names, or answers with the
+// whole list for programs.
+func (c *Console) eventPage(ec echo.Context, name string, list func(limit int, before audit.Cursor) ([]audit.Event, error)) (events []audit.Event, pager ui.Pager, done bool, err error) {
+	done, err = exported(ec, name, eventFields, func(last *audit.Event) ([]audit.Event, error) {
+		if last == nil {
+			return list(1000, audit.Cursor{})
+		}
+		return list(1000, audit.Cursor{At: last.At, ID: last.ID})
+	})
+	if done || err != nil {
+		return nil, pager, done, err
+	}
+	var before audit.Cursor
+	if before.At, before.ID, err = parseCursor(ec.QueryParam("before")); err != nil {
+		return nil, pager, false, err
+	}
+	if events, err = list(pageSize+1, before); err != nil {
+		return nil, pager, false, err
+	}
 	next := ""
 	if len(events) > pageSize {
 		events = events[:pageSize]
 		next = cursorOf(events[pageSize-1].At, events[pageSize-1].ID)
 	}
-	m.Pager = more(ec, ui.Count(int64(len(events)), "event", "events")+" on this page", "before", next, "Older events")
-	for _, e := range events {
-		m.List = append(m.List, view.ActivityRow{Text: e.Message, Tone: eventTone(e), Icon: eventIcon(e), Address: e.Address, Device: device(e), Time: c.when(e.At)})
+	return events, more(ec, ui.Count(int64(len(events)), "event", "events")+" on this page", "before", next, "Older events"), false, nil
+}
+
+func accountIcon(e audit.Event) string {
+	switch {
+	case e.Type == audit.Warn || e.Type == audit.Error:
+		return "triangle-alert"
+	case e.Name == "user.loggedIn":
+		return "log-in"
+	case e.Name == "user.loggedOut":
+		return "log-out"
+	case e.ObjectType == "session", e.Name == "user.sessionsEnded":
+		return "monitor"
 	}
-	return page(ec, http.StatusOK, view.ActivityPage(m))
+	return "shield-check"
 }
 
 func device(e audit.Event) string {

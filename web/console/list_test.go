@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
 	"steward/internal/storage"
@@ -27,6 +28,7 @@ var lists = map[string]bool{
 	"/account": false, "/account/security": false, "/account/password": false, "/account/two-step": false, "/account/confirm": false,
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
 	"/account/sessions": true, "/account/activity": true,
+	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/events": true, "/admin/settings": false,
 	"/projects/:project/storage": true, "/projects/:project/storage/buckets/new": false,
 	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
 	"/projects/:project/storage/tables/:table": true, "/projects/:project/storage/tables/:table/preview": true,
@@ -51,7 +53,12 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 	p, admin := s.Project("Lists", false)
 	in := furnish(t, s, p, admin)
 	in.job = "1" // the one that ran, and so has a log
-	c := s.SignIn(admin)
+	root := s.SuperAdmin("Root")
+	s.Update(func(tx *db.Tx) error {
+		_, _, err := s.App.Accounts.Invite(tx, root.Actor(), accounts.NewUser{Email: "invited@example.com"}) // a mail, and its job
+		return err
+	})
+	member, super := s.SignIn(admin), s.SignIn(root)
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method != http.MethodGet {
 			continue
@@ -63,7 +70,10 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 		if !list {
 			continue
 		}
-		path := in.path(r.Path)
+		c, path := member, in.path(r.Path)
+		if r.Rule.Permission == access.InstallationManage {
+			c = super
+		}
 		var rows []map[string]any
 		c.Get(path + "?format=json").Want(http.StatusOK).JSON(&rows)
 		if len(rows) == 0 {
@@ -176,11 +186,16 @@ func TestQueries(t *testing.T) {
 	}
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method == http.MethodGet && r.Rule.Kind != gate.ForAnyone && !strings.HasSuffix(r.Path, "/live") {
-			paths = append(paths, in.path(r.Path))
+			paths = append(paths, in.path(strings.Replace(r.Path, ":user", num(admin.ID), 1)))
 		}
 	}
+	super := s.SignIn(s.SuperAdmin("Root"))
 	plans := 0
 	for _, path := range paths {
+		c := c
+		if strings.HasPrefix(path, "/admin") {
+			c = super
+		}
 		c.Get(path).Want(http.StatusOK)
 		queries := trace.Queries()
 		if len(queries) > 8 || len(queries) == 0 {
@@ -189,8 +204,10 @@ func TestQueries(t *testing.T) {
 		for _, q := range queries {
 			for _, step := range dbtest.Plan(t, dsn, q.SQL, q.Args) {
 				plans++
+				// A list of the whole installation walks along an index, as far as its page reaches.
+				along := strings.HasPrefix(path, "/admin") && strings.Contains(step, " USING INDEX ") && strings.Contains(q.SQL, " LIMIT ")
 				// A person's own projects are sorted: there are as many as they have roles.
-				if fullScan.MatchString(step) && !strings.Contains(q.SQL, "FROM memberships m JOIN") {
+				if fullScan.MatchString(step) && !along && !strings.Contains(q.SQL, "FROM memberships m JOIN") {
 					t.Errorf("%s: %s\n%s", path, step, q.SQL)
 				}
 				// A project may have very many buckets, whose rows are long.

@@ -8,6 +8,7 @@ import (
 
 // routes is the site map: every address of the console with what it demands.
 func (c *Console) routes() []gate.Route {
+	people := c.app.Accounts
 	const project, storage = "/projects/:project", "/projects/:project/storage"
 	return []gate.Route{
 		// Signing in
@@ -15,7 +16,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: "/login", Rule: gate.Public(c.loginSubmit)},
 		{Method: "GET", Path: "/mfa", Rule: gate.Public(c.secondStep)},
 		{Method: "POST", Path: "/mfa", Rule: gate.Public(c.secondStepSubmit)},
-		{Method: "POST", Path: "/logout", Rule: gate.SignedIn(access.AccountOwn, c.logout)},
+		{Method: "POST", Path: "/logout", Rule: gate.SignedIn(access.AccountOwn, c.logout).WhileEnrolling()},
 		{Method: "GET", Path: "/activate/:code", Rule: gate.Public(c.linkOpened(paths.Activate()))},
 		{Method: "GET", Path: "/activate", Rule: gate.Public(c.activate)},
 		{Method: "POST", Path: "/activate", Rule: gate.Public(c.activateSubmit)},
@@ -30,25 +31,43 @@ func (c *Console) routes() []gate.Route {
 		// One's own account. What is sensitive asks for a recent proof of who it is.
 		{Method: "GET", Path: "/account", Rule: gate.SignedIn(access.AccountOwn, c.profile)},
 		{Method: "POST", Path: "/account", Rule: gate.SignedIn(access.AccountOwn, c.profileUpdate)},
-		{Method: "GET", Path: "/account/security", Rule: gate.SignedIn(access.AccountOwn, c.security)},
-		{Method: "GET", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordEdit).Proved()},
-		{Method: "POST", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordUpdate).Proved()},
-		{Method: "POST", Path: "/account/two-step/start", Rule: gate.SignedIn(access.AccountOwn, c.twoStepStart).Proved()},
-		{Method: "GET", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStep).Proved()},
-		{Method: "POST", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStepConfirm).Proved()},
+		{Method: "GET", Path: "/account/security", Rule: gate.SignedIn(access.AccountOwn, c.security).WhileEnrolling()},
+		{Method: "GET", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordEdit).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordUpdate).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/two-step/start", Rule: gate.SignedIn(access.AccountOwn, c.twoStepStart).Proved().WhileEnrolling()},
+		{Method: "GET", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStep).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStepConfirm).Proved().WhileEnrolling()},
 		{Method: "POST", Path: "/account/two-step/delete", Rule: gate.SignedIn(access.AccountOwn, c.twoStepDelete).Proved()},
-		{Method: "GET", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodes).Proved()},
-		{Method: "GET", Path: "/account/recovery-codes/download", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesFile).Proved()},
-		{Method: "POST", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesMake).Proved()},
-		{Method: "POST", Path: "/account/recovery-codes/stored", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesStored)},
-		{Method: "GET", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionList)},
-		{Method: "POST", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionEndOthers).Proved()},
-		{Method: "POST", Path: "/account/sessions/:session/end", Rule: gate.SignedIn(access.AccountOwn, c.sessionEnd).Proved()},
+		{Method: "GET", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodes).Proved().WhileEnrolling()},
+		{Method: "GET", Path: "/account/recovery-codes/download", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesFile).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/recovery-codes", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesMake).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/recovery-codes/stored", Rule: gate.SignedIn(access.AccountOwn, c.recoveryCodesStored).WhileEnrolling()},
+		{Method: "GET", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionList).WhileEnrolling()},
+		{Method: "POST", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionEndOthers).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/sessions/:session/end", Rule: gate.SignedIn(access.AccountOwn, c.sessionEnd).Proved().WhileEnrolling()},
 		{Method: "GET", Path: "/account/invitations", Rule: gate.SignedIn(access.InvitationsOwn, c.invitations)},
 		{Method: "GET", Path: "/account/activity", Rule: gate.SignedIn(access.AccountOwn, c.activity)},
-		{Method: "GET", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirm)},
-		{Method: "POST", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirmSubmit)},
-		{Method: "POST", Path: "/account/theme", Rule: gate.SignedIn(access.AccountOwn, c.themeUpdate)},
+		{Method: "GET", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirm).WhileEnrolling()},
+		{Method: "POST", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirmSubmit).WhileEnrolling()},
+		{Method: "POST", Path: "/account/theme", Rule: gate.SignedIn(access.AccountOwn, c.themeUpdate).WhileEnrolling()},
+
+		// Administration
+		{Method: "GET", Path: "/admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUsers).Proved()},
+		{Method: "POST", Path: "/admin/users", Rule: gate.SignedIn(access.InstallationManage, c.adminUserAdd).Proved()},
+		{Method: "GET", Path: "/admin/users/:user", Rule: gate.SignedIn(access.InstallationManage, c.adminUser).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/link", Rule: gate.SignedIn(access.InstallationManage, c.adminUserLink).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/disable", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("The account is disabled.", people.Disable)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/enable", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("The account is enabled.", people.Enable)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/super-admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("Made a super admin.", people.GrantSuperAdmin)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/no-super-admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("No super admin any more.", people.RevokeSuperAdmin)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/reset-mfa", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("The second factor is gone, and all sessions have ended.", people.ResetFactor)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/end-sessions", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("All sessions have ended.", people.EndAll)).Proved()},
+		{Method: "GET", Path: "/admin/mails", Rule: gate.SignedIn(access.InstallationManage, c.adminMails).Proved()},
+		{Method: "POST", Path: "/admin/mails/:mail/retry", Rule: gate.SignedIn(access.InstallationManage, c.adminMailRetry).Proved()},
+		{Method: "GET", Path: "/admin/jobs", Rule: gate.SignedIn(access.InstallationManage, c.adminJobs).Proved()},
+		{Method: "GET", Path: "/admin/events", Rule: gate.SignedIn(access.InstallationManage, c.adminEvents).Proved()},
+		{Method: "GET", Path: "/admin/settings", Rule: gate.SignedIn(access.InstallationManage, c.adminSettings).Proved()},
+		{Method: "POST", Path: "/admin/settings", Rule: gate.SignedIn(access.InstallationManage, c.adminSettingsUpdate).Proved()},
 
 		// Projects
 		{Method: "GET", Path: "/", Rule: gate.SignedIn(access.AccountOwn, c.projects)},
@@ -104,13 +123,13 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: storage + "/tables/:table/delete", Rule: gate.InProject(access.TablesWrite, c.tableDrop)},
 		{Method: "GET", Path: storage + "/tables/:table/export", Rule: gate.InProject(access.StorageRead, c.export)},
 		{Method: "POST", Path: storage + "/tables/:table/export", Rule: gate.InProject(access.StorageRead, c.exportStart)},
-		{Method: "GET", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDelete)},
-		{Method: "POST", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDeleteStart)},
+		{Method: "GET", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDelete).Proved()},
+		{Method: "POST", Path: storage + "/buckets/:bucket/delete", Rule: gate.InProject(access.BucketsWrite, c.bucketDeleteStart).Proved()},
 
 		// Trash
 		{Method: "GET", Path: project + "/trash", Rule: gate.InProject(access.StorageRead, c.trash)},
 		{Method: "POST", Path: project + "/trash/:trash/restore", Rule: gate.InProject(access.TableTrashRestore, c.trashRestore)},
-		{Method: "POST", Path: project + "/trash/:trash/purge", Rule: gate.InProject(access.TableTrashPurge, c.trashPurge)},
+		{Method: "POST", Path: project + "/trash/:trash/purge", Rule: gate.InProject(access.TableTrashPurge, c.trashPurge).Proved()},
 
 		// Storage: loading a file
 		{Method: "GET", Path: storage + "/load", Rule: gate.InProject(access.TablesWrite, c.load)},

@@ -17,7 +17,7 @@ import (
 )
 
 func (c *Console) security(ec echo.Context, a access.Actor) error {
-	m := view.Security{Shell: c.accountShell(ec, a), StartKey: key(), DeleteKey: key(), CodesKey: key()}
+	m := view.Security{Shell: c.accountShell(ec, a), MustEnrol: accounts.VisitOf(ec.Request().Context()).MustEnrol, StartKey: key(), DeleteKey: key(), CodesKey: key()}
 	err := c.view(ec, func(tx *db.Tx) error {
 		s, err := accounts.SecurityOf(tx, a.UserID)
 		if err != nil {
@@ -124,6 +124,9 @@ func (c *Console) twoStepDelete(ec echo.Context, _ access.Actor) error {
 	err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.RemoveFactor(tx, v) })
 	if fault.Is(err, fault.NotFound) {
 		return ec.Redirect(http.StatusSeeOther, paths.Security())
+	}
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.Security())
 	}
 	if err != nil {
 		return err

@@ -316,6 +316,9 @@ func (c *Console) revert(ec echo.Context, s access.Project, next string, ask fun
 		return c.revertPage(ec, s, http.StatusUnprocessableEntity, ui.Errors{"": "Look at what would change first."}, find)
 	}
 	var j jobs.Job
+	if err := c.provedForLarge(ec, s); err != nil {
+		return err
+	}
 	err = c.update(ec, func(tx *db.Tx) (err error) { j, err = ask(tx, from); return err })
 	switch {
 	case fault.HasCode(err, "storage.tables.moved"):
@@ -326,6 +329,19 @@ func (c *Console) revert(ec echo.Context, s access.Project, next string, ask fun
 		return err
 	}
 	return c.await(ec, s, j, next)
+}
+
+// largeTable is how many rows make a table one that is not turned back on a whim.
+const largeTable = 1_000_000
+
+// provedForLarge asks for a recent proof of who it is before a large table goes back.
+func (c *Console) provedForLarge(ec echo.Context, s access.Project) error {
+	var t storage.Table
+	err := c.view(ec, func(tx *db.Tx) (err error) { t, err = c.app.Storage.Table(tx, s, ec.Param("table")); return err })
+	if err != nil || t.Rows < largeTable {
+		return err
+	}
+	return c.gate.Proved(ec)
 }
 
 // revertPage shows what going back would change.

@@ -43,6 +43,7 @@ type Rule struct {
 	Kind       Kind
 	Permission access.Permission // of ForProject and ForSignedIn
 	Proof      bool              // who it is has to have been proved a short time ago
+	Enrolling  bool              // open to who has to set up a second factor first
 	public     echo.HandlerFunc
 	signedIn   func(echo.Context, access.Actor) error
 	project    func(echo.Context, access.Project) error
@@ -70,6 +71,13 @@ func (r Rule) Proved() Rule {
 	return r
 }
 
+// WhileEnrolling opens a rule to people who have to set up a second factor before anything
+// else.
+func (r Rule) WhileEnrolling() Rule {
+	r.Enrolling = true
+	return r
+}
+
 // Route is one address with its rule.
 type Route struct {
 	Method string
@@ -94,6 +102,9 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
+			if err := enrolled(c, r); err != nil {
+				return err
+			}
 			if !access.MayAbove(r.Permission, access.Above{SignedIn: true, SuperAdmin: a.SuperAdmin}) {
 				return fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
 			}
@@ -104,6 +115,9 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 		}
 	default:
 		return func(c echo.Context) error {
+			if err := enrolled(c, r); err != nil {
+				return err
+			}
 			scope, err := g.Project(c, r.Permission)
 			if err != nil {
 				return err
@@ -120,6 +134,17 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 // ProofNeeded is the code of the fault for a session that has to prove anew who it is; web
 // answers it with the form for that.
 const ProofNeeded = "access.proof"
+
+// FactorNeeded is the code of the fault for a person who has to set up a second factor; web
+// answers it with the page for that.
+const FactorNeeded = "access.enrol"
+
+func enrolled(c echo.Context, r Rule) error {
+	if v := accounts.VisitOf(c.Request().Context()); r.Enrolling || !v.SignedIn() || !v.MustEnrol {
+		return nil
+	}
+	return fault.New(fault.Unauthenticated, FactorNeeded, "This installation asks everybody for two-step sign-in. Turn it on first.")
+}
 
 func (g *Gate) proved(c echo.Context, r Rule) error {
 	if !r.Proof {

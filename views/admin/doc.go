@@ -1,0 +1,2 @@
+// Package admin draws the pages for super admins.
+package admin

@@ -1,0 +1,215 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	view "steward/views/admin"
+	"steward/views/layout"
+	"steward/views/paths"
+	"steward/views/ui"
+)
+
+// adminShell is the shell of the pages for super admins.
+func (c *Console) adminShell(ec echo.Context, a access.Actor) layout.Shell {
+	s := c.shell(ec, a)
+	s.Nav = layout.AdminNav()
+	return s
+}
+
+var personFields = []field[accounts.Listed]{
+	{"id", func(u accounts.Listed) any { return u.ID }},
+	{"email", func(u accounts.Listed) any { return u.Email }},
+	{"name", func(u accounts.Listed) any { return u.Name }},
+	{"state", func(u accounts.Listed) any { return string(u.State) }},
+	{"superAdmin", func(u accounts.Listed) any { return u.SuperAdmin }},
+	{"twoStep", func(u accounts.Listed) any { return u.Factor }},
+	{"created", func(u accounts.Listed) any { return u.CreatedAt }},
+	{"lastLogin", func(u accounts.Listed) any { return u.LastLoginAt }},
+}
+
+func (c *Console) adminUsers(ec echo.Context, a access.Actor) error {
+	return c.adminUsersPage(ec, a, http.StatusOK, view.Users{})
+}
+
+// adminUsersPage lists people below the form for a new one, which keeps what was typed.
+func (c *Console) adminUsersPage(ec echo.Context, a access.Actor, status int, m view.Users) error {
+	f := accounts.ListFilter{Search: query(ec, "q"), State: accounts.State(query(ec, "state"))}
+	list := func(limit int, before audit.Cursor) (out []accounts.Listed, err error) {
+		f := f
+		f.Limit, f.Before = limit, before
+		err = c.view(ec, func(tx *db.Tx) error { out, err = c.app.Accounts.List(tx, a, f); return err })
+		return out, err
+	}
+	done, err := exported(ec, "people", personFields, func(last *accounts.Listed) ([]accounts.Listed, error) {
+		if last == nil {
+			return list(1000, audit.Cursor{})
+		}
+		return list(1000, audit.Cursor{At: last.CreatedAt, ID: last.ID})
+	})
+	if done || err != nil {
+		return err
+	}
+	var before audit.Cursor
+	if before.At, before.ID, err = parseCursor(ec.QueryParam("before")); err != nil {
+		return err
+	}
+	people, err := list(pageSize+1, before)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(people) > pageSize {
+		people = people[:pageSize]
+		next = cursorOf(people[pageSize-1].CreatedAt, people[pageSize-1].ID)
+	}
+	m.Shell, m.Key, m.Query, m.State, m.Download = c.adminShell(ec, a), key(), f.Search, string(f.State), downloads(ec)
+	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "before", next, "Earlier ones")
+	for _, u := range people {
+		m.List = append(m.List, view.UserRow{Name: u.Name, Email: u.Email, URL: paths.AdminUser(u.ID), You: u.ID == a.UserID, State: stateWord(u.State),
+			Factor: u.Factor, SuperAdmin: u.SuperAdmin, LastLogin: c.when(u.LastLoginAt), Created: c.when(u.CreatedAt)})
+	}
+	return page(ec, status, view.UsersPage(m))
+}
+
+func stateWord(s accounts.State) string {
+	return map[accounts.State]string{accounts.Active: "Active", accounts.Invited: "Not activated yet", accounts.Disabled: "Disabled"}[s]
+}
+
+func (c *Console) adminUserAdd(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "email", "name")
+	if err != nil {
+		return err
+	}
+	var u accounts.User
+	err = c.update(ec, func(tx *db.Tx) error {
+		u, _, err = c.app.Accounts.Invite(tx, a, accounts.NewUser{Email: f["email"], Name: f["name"]})
+		return err
+	})
+	if errs, ok := fieldErrors(err); ok {
+		return c.adminUsersPage(ec, a, http.StatusUnprocessableEntity, view.Users{Email: f["email"], Name: f["name"], Errors: errs})
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, u.Email+" has an account, and a mail with a link to activate it.", paths.AdminUser(u.ID))
+}
+
+func (c *Console) adminUser(ec echo.Context, a access.Actor) error {
+	return c.adminUserPage(ec, a, "")
+}
+
+// adminUserPage shows a person, with a link that was just made.
+func (c *Console) adminUserPage(ec echo.Context, a access.Actor, link string) error {
+	id, err := number(ec, "user")
+	if err != nil {
+		return err
+	}
+	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Link: link}
+	err = c.view(ec, func(tx *db.Tx) error {
+		u, s, err := c.app.Accounts.Person(tx, a, id)
+		if err != nil {
+			return err
+		}
+		sessions, err := accounts.Sessions(tx, id)
+		if err != nil {
+			return err
+		}
+		events, err := audit.OfPerson(tx, u.Actor(), audit.Filter{Limit: 20})
+		if err != nil {
+			return err
+		}
+		m.Name, m.Email, m.State, m.SuperAdmin = u.Name, u.Email, stateWord(u.State), u.SuperAdmin
+		m.Password, m.LastLogin, m.Created, m.Factor, m.Locked = c.when(u.PasswordAt), c.when(u.LastLoginAt), c.when(u.CreatedAt), c.when(s.FactorAt), s.Locked
+		if s.Factor {
+			m.CodesLeft = itoa(s.CodesLeft) + " left"
+		}
+		m.Sessions = ui.Count(int64(len(sessions)), "session", "sessions")
+		m.Activity = c.changes(events)
+		m.LinkAction, m.LinkVerb, m.LinkFor = paths.AdminUserDo(id, "link"), linkVerb(u), linkFor(u)
+		m.Deeds = deeds(u, s, len(sessions), a)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, view.UserPage(m))
+}
+
+func linkVerb(u accounts.User) string {
+	return map[accounts.State]string{accounts.Invited: "Send the activation link again", accounts.Active: "Send a link to a new password"}[u.State]
+}
+
+func linkFor(u accounts.User) string {
+	if u.State == accounts.Invited {
+		return "It activates the account, within seven days."
+	}
+	return "It sets a new password, within 30 minutes. The second factor is asked for as ever."
+}
+
+// deeds are what a super admin can do to an account as it is.
+func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) (out []view.Deed) {
+	add := func(what, label, icon, consequence string, danger bool) {
+		out = append(out, view.Deed{Label: label, Icon: icon, Danger: danger, Confirm: ui.Confirm{ID: what, Question: label + "?", Consequence: consequence,
+			Action: paths.AdminUserDo(u.ID, what), Verb: label, Keep: "Leave as it is", Key: key()}})
+	}
+	if sessions > 0 {
+		add("end-sessions", "End all sessions", "log-out", u.Name+" is signed out everywhere at once, and gets a mail.", false)
+	}
+	if s.Factor {
+		add("reset-mfa", "Take the second factor away", "shield-off", "For somebody who lost the phone and the recovery codes. Make sure that it is "+u.Name+" who asks. From then on the password alone opens the account.", true)
+	}
+	switch {
+	case u.SuperAdmin:
+		add("no-super-admin", "Take the rights of a super admin", "user-minus", u.Name+" keeps the account and what it may in projects.", true)
+	case u.State == accounts.Active:
+		add("super-admin", "Make a super admin", "user-plus", u.Name+" will manage everybody's account and this installation, like you.", true)
+	}
+	switch {
+	case u.State == accounts.Disabled:
+		add("enable", "Enable", "door-open", u.Name+" can sign in again as before.", false)
+	case u.ID != by.UserID:
+		add("disable", "Disable", "ban", u.Name+" is signed out at once and cannot come in by any way. Nothing is deleted, and enabling brings everything back.", true)
+	}
+	return out
+}
+
+func (c *Console) adminUserLink(ec echo.Context, a access.Actor) error {
+	id, err := number(ec, "user")
+	if err != nil {
+		return err
+	}
+	var path string
+	err = c.update(ec, func(tx *db.Tx) error { path, err = c.app.Accounts.SendLink(tx, a, id); return err })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.AdminUser(id))
+	}
+	if err != nil {
+		return err
+	}
+	return c.adminUserPage(ec, a, c.app.Config.PublicURL+path)
+}
+
+// adminUserDo does one thing to an account.
+func (c *Console) adminUserDo(says string, do func(tx *db.Tx, a access.Actor, user int64) error) func(echo.Context, access.Actor) error {
+	return func(ec echo.Context, a access.Actor) error {
+		id, err := number(ec, "user")
+		if err != nil {
+			return err
+		}
+		err = c.update(ec, func(tx *db.Tx) error { return do(tx, a, id) })
+		if fault.Is(err, fault.Conflict) {
+			return c.refused(ec, err, paths.AdminUser(id))
+		}
+		if err != nil {
+			return err
+		}
+		return c.done(ec, says, paths.AdminUser(id))
+	}
+}
