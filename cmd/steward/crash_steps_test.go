@@ -164,7 +164,7 @@ func operations() []operation {
 		{name: "drop", job: storage.TableDrop, ready: pageOf(orders+"/settings", orders+"/delete", nil), ask: send},
 		{name: "export", job: storage.TableExport, ready: pageOf(orders+"/export", orders+"/export", url.Values{"format": {"csv.gz"}}), ask: send},
 		{name: "compaction", job: storage.TableCompact, late: true, prepare: manyAppends, ask: func(r *round) error {
-			return r.beside("UPDATE jobs SET available_at = 1 WHERE operation = $1", storage.TableCompact)
+			return r.beside("UPDATE jobs SET held = FALSE WHERE operation = $1", storage.TableCompact)
 		}},
 		{name: "trim", job: storage.TableTrim, late: true, prepare: ageVersions, ask: maintenance},
 		{name: "purge", job: storage.FilesPurge, late: true, ask: maintenance, prepare: func(t *testing.T, _ *stepsWorld, data string) {
@@ -711,7 +711,7 @@ func manyAppends(t *testing.T, w *stepsWorld, data string) {
 			}
 			waiting := int64(0)
 			err = a.DB.Update(context.Background(), func(tx *db.Tx) (err error) {
-				waiting, err = tx.Exec("UPDATE jobs SET available_at = $1 WHERE operation = $2", tx.Now.Add(24*time.Hour), storage.TableCompact)
+				waiting, err = tx.Exec("UPDATE jobs SET held = $1 WHERE operation = $2", true, storage.TableCompact)
 				return err
 			})
 			if err != nil {

@@ -81,7 +81,7 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	var age float64
 	if !b.Oldest.IsZero() {
-		age = c.a.DB.Now().Sub(b.Oldest).Seconds()
+		age = max(0, c.a.DB.Now().Sub(b.Oldest).Seconds()) // the clock may have been put back
 	}
 	ch <- prometheus.MustNewConstMetric(state, prometheus.GaugeValue, float64(b.Waiting), "waiting")
 	ch <- prometheus.MustNewConstMetric(state, prometheus.GaugeValue, float64(b.Processing), "processing")

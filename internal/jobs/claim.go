@@ -102,7 +102,7 @@ func (p places) atLeast(claimed int) int64 {
 func (s *Service) waits(ctx context.Context, class Class, free places) (waits bool) {
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 		waits, err = db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND NOT held
-			AND class = $1 AND priority >= $2 AND available_at <= $3)`, string(class), free.atLeast(0), tx.Now)
+			AND class = $1 AND priority >= $2 AND `+ready("$3")+`)`, string(class), free.atLeast(0), tx.Now)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
@@ -191,7 +191,7 @@ func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, er
 	if j.StartedAt.IsZero() {
 		j.StartedAt = tx.Now
 	}
-	n, err := tx.Exec(`UPDATE jobs SET state = 'processing', owner = $2, fence = $3, lease_until = $4, started_at = $5, rows_done = 0, bytes_done = 0
+	n, err := tx.Exec(`UPDATE jobs SET state = 'processing', owner = $2, fence = $3, lease_until = $4, available_at = 0, started_at = $5, rows_done = 0, bytes_done = 0
 		WHERE id = $1 AND state = 'waiting' AND fence = $3 - 1`, j.ID, s.owner, j.Fence, tx.Now.Add(Lease), j.StartedAt)
 	if err == nil && n != 1 {
 		err = ErrFenced
@@ -204,6 +204,15 @@ func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, er
 		says = fmt.Sprintf("Started again, attempt %d.", j.Attempt+1)
 	}
 	return true, addLog(tx, j.ID, audit.Info, says)
+}
+
+// ready is the condition that a waiting job may run at the moment of a parameter. It may at
+// once, where available_at is 0, unless an attempt failed. A moment that lies further off
+// than twice what the next attempt is put off by, see retryDelay, is of a clock that was
+// put back since, and void; twice, because the clocks of processes differ.
+func ready(now string) string {
+	return fmt.Sprintf("(available_at <= %[1]s OR available_at > %[1]s + (CAST(%d AS BIGINT) << CAST(CASE WHEN attempt < %[3]d THEN attempt ELSE %[3]d END AS INTEGER)))",
+		now, firstDelay.Microseconds(), delayDoubles)
 }
 
 // waiter is a job that waits in the queue.
@@ -237,8 +246,8 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 	}
 	// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
 	line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
-		WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND available_at <= $3
-		ORDER BY priority DESC, created_at, id LIMIT %d`, free.all()), string(class), free.atLeast(0), tx.Now)
+		WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND %s
+		ORDER BY priority DESC, created_at, id LIMIT %d`, ready("$3"), free.all()), string(class), free.atLeast(0), tx.Now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -266,18 +275,18 @@ func runningIn(tx *db.Tx, class Class) (map[int64]int64, error) {
 // firstOfProjects is the line of those jobs that are the first of their project, of all
 // projects that may run more, and of those of no project. It steps from project to project
 // in an index, so that it does not read how many wait in each.
-const firstOfProjects = `WITH RECURSIVE waiting (project_id) AS (
+var firstOfProjects = `WITH RECURSIVE waiting (project_id) AS (
 		SELECT MIN(project_id) FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1
 		UNION ALL
 		SELECT (SELECT MIN(project_id) FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id > waiting.project_id)
 		FROM waiting WHERE project_id IS NOT NULL
 	), heads (id) AS (
-		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id = waiting.project_id AND available_at <= $2
+		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id = waiting.project_id AND ` + ready("$2") + `
 			ORDER BY priority DESC, created_at, id LIMIT 1)
 		FROM waiting WHERE project_id IS NOT NULL
 			AND (SELECT count(*) FROM jobs WHERE state = 'processing' AND class = $1 AND project_id = waiting.project_id) < $3
 		UNION ALL
-		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id IS NULL AND available_at <= $2
+		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id IS NULL AND ` + ready("$2") + `
 			ORDER BY priority DESC, created_at, id LIMIT 1)
 	)
 	SELECT j.id, j.project_id, j.priority FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id`

@@ -4,4 +4,7 @@ package jobs
 var SearchWithin = (*Service).search
 
 // FirstOfProjects is the query for the jobs that are the first of their project.
-const FirstOfProjects = firstOfProjects
+var FirstOfProjects = firstOfProjects
+
+// Reap is one look for leases that have ended.
+var Reap = (*Service).reapOnce

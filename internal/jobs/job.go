@@ -61,7 +61,6 @@ type Job struct {
 	TokenID         int64
 	ActorName       string
 	CreatedAt       time.Time
-	AvailableAt     time.Time
 	StartedAt       time.Time
 	FinishedAt      time.Time
 	Attempt         int64
@@ -81,15 +80,16 @@ func (j Job) Finished() bool { return j.State == Success || j.State == Failed }
 // IsCancelled reports whether the job ended because somebody cancelled it.
 func (j Job) IsCancelled() bool { return j.State == Failed && j.ErrorCode == Cancelled }
 
-// Duration is the time the job has run by now, or ran.
+// Duration is the time the job has run by now, or ran; zero when the clock was put back
+// by more since it started.
 func (j Job) Duration(now time.Time) time.Duration {
 	switch {
 	case j.StartedAt.IsZero():
 		return 0
 	case j.FinishedAt.IsZero():
-		return now.Sub(j.StartedAt)
+		return max(0, now.Sub(j.StartedAt))
 	}
-	return j.FinishedAt.Sub(j.StartedAt)
+	return max(0, j.FinishedAt.Sub(j.StartedAt))
 }
 
 // Transfer is the job's data transfer: bytes in, or out.
@@ -108,7 +108,7 @@ type Spec struct {
 	Scope       access.Project // zero for system jobs
 	Priority    int64
 	SerialKey   string    // jobs with the same key run in the order they were made; "" = any time
-	MadeAt      time.Time // gives it the place of a job made then; zero for now
+	MadeAt      time.Time // gives it the place of a job made then; zero for now, behind those that wait
 	Params      any
 	Table       string
 	FileID      int64
@@ -130,20 +130,24 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	if n.MaxAttempts == 0 {
 		n.MaxAttempts = 10
 	}
-	if n.MadeAt.IsZero() {
-		n.MadeAt = tx.Now
-	}
-	held, err := queued(tx, n.SerialKey)
+	last, err := lastOf(tx, n.SerialKey)
 	if err != nil {
 		return Job{}, err
+	}
+	held := !last.IsZero()
+	if n.MadeAt.IsZero() {
+		n.MadeAt = tx.Now
+		if held && !last.Before(tx.Now) { // the clock was put back, or another process's is ahead
+			n.MadeAt = last.Add(time.Microsecond)
+		}
 	}
 	_, err = tx.Exec(`INSERT INTO jobs (id, class, operation, state, project_id, branch_id, priority, serial_key, held, params, results,
 		error_code, error_message, table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, attempt,
 		max_attempts, owner, fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes)
-		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $19, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $20, $15, 0, $16, '', 0, $17, 0, 0, $18, 0, 0)`,
+		VALUES ($1, $2, $3, 'waiting', $4, $5, $6, $7, $18, $8, '{}', '', '', $9, $10, $11, $12, $13, $14, $19, 0, 0, $15, '', 0, $16, 0, 0, $17, 0, 0)`,
 		id, string(n.Class), n.Operation, db.ZeroNull(n.Scope.ID()), db.ZeroNull(n.Scope.Branch()), n.Priority, n.SerialKey, string(params),
 		n.Table, db.ZeroNull(n.FileID), fmt.Sprint(id), db.ZeroNull(n.Scope.Actor().UserID), db.ZeroNull(n.Scope.TokenID()),
-		n.Scope.Actor().Name, tx.Now, n.MaxAttempts, false, n.BytesTotal, held, n.MadeAt)
+		n.Scope.Actor().Name, n.MaxAttempts, false, n.BytesTotal, held, n.MadeAt)
 	if err != nil {
 		return Job{}, err
 	}
@@ -154,16 +158,17 @@ func (s *Service) Enqueue(tx *db.Tx, n Spec) (Job, error) {
 	return get(tx, "id = $1", id)
 }
 
-// queued reports whether an unfinished job has a serial key already. Whoever changes
-// the line of a key holds its lock.
-func queued(tx *db.Tx, key string) (bool, error) {
+// lastOf is when the last unfinished job of a serial key was made; the zero time if
+// there is none. Whoever changes the line of a key holds its lock.
+func lastOf(tx *db.Tx, key string) (last time.Time, err error) {
 	if key == "" {
-		return false, nil
+		return last, nil
 	}
 	if err := lockTurn(tx, key); err != nil {
-		return false, err
+		return last, err
 	}
-	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing'))", key)
+	return db.One(tx, func(r db.Row) (t time.Time, err error) { return t, r.Scan(db.Time(&t)) },
+		"SELECT MAX(created_at) FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND state IN ('waiting', 'processing')", key)
 }
 
 // next gives the turn of a serial key to the oldest job that waits for it. The caller
@@ -324,7 +329,7 @@ func addLog(tx *db.Tx, job int64, level audit.Type, message string) error {
 }
 
 const columns = `id, class, operation, state, project_id, branch_id, priority, serial_key, params, results, error_code, error_message,
-	table_name, file_id, run_id, user_id, token_id, actor_name, created_at, available_at, started_at, finished_at, attempt, max_attempts,
+	table_name, file_id, run_id, user_id, token_id, actor_name, created_at, started_at, finished_at, attempt, max_attempts,
 	fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes`
 
 func get(tx *db.Tx, where string, args ...any) (Job, error) {
@@ -336,7 +341,7 @@ func scan(r db.Row) (Job, error) {
 	var params, results string
 	err := r.Scan(&j.ID, &j.Class, &j.Operation, &j.State, db.Null(&j.Project), db.Null(&j.Branch), &j.Priority, &j.SerialKey, &params, &results,
 		&j.ErrorCode, &j.ErrorMessage, &j.Table, db.Null(&j.FileID), &j.RunID, db.Null(&j.UserID), db.Null(&j.TokenID), &j.ActorName,
-		db.Time(&j.CreatedAt), db.Time(&j.AvailableAt), db.Time(&j.StartedAt), db.Time(&j.FinishedAt), &j.Attempt, &j.MaxAttempts,
+		db.Time(&j.CreatedAt), db.Time(&j.StartedAt), db.Time(&j.FinishedAt), &j.Attempt, &j.MaxAttempts,
 		&j.Fence, &j.CancelRequested, &j.RowsDone, &j.BytesDone, &j.BytesTotal, &j.InBytes, &j.OutBytes)
 	j.Params, j.Results = json.RawMessage(params), json.RawMessage(results)
 	return j, err

@@ -639,6 +639,32 @@ func TestSystemJobsAreTriedAgain(t *testing.T) {
 	}
 }
 
+// TestManyAttempts: however often a job has failed, it is put off, and not for longer
+// than some hours.
+func TestManyAttempts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	runs := 0
+	b.queue.Handle(map[string]jobs.Handler{"mail": func(context.Context, *jobs.Run) error {
+		runs++
+		return errors.New("not now")
+	}}, allow)
+	j := b.enqueue(jobs.Spec{Class: jobs.System, Operation: "mail", MaxAttempts: 1000})
+	for i, attempt := range []int{9, 10, 29, 70} {
+		b.update(func(tx *db.Tx) error { return tx.Must("UPDATE jobs SET attempt = $2 WHERE id = $1", j.ID, attempt) })
+		for _, wait := range []time.Duration{0, 4 * time.Hour} {
+			if err := b.queue.Drain(t.Context(), jobs.System); err != nil {
+				t.Fatal(err)
+			}
+			if runs != i+1 {
+				t.Fatalf("after attempt %d it ran %d times without waiting", attempt, runs-i-1)
+			}
+			b.ahead.Add(int64(wait))
+		}
+		b.ahead.Add(int64(2 * time.Hour))
+	}
+}
+
 func TestStopGivesJobsBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

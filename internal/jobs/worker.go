@@ -26,6 +26,18 @@ const (
 	poll      = time.Second
 )
 
+// How long a job that failed is put off: each time twice as long.
+const (
+	firstDelay   = 30 * time.Second
+	longestDelay = 6 * time.Hour
+	delayDoubles = 10 // times, at most: then it is longer than the longest
+)
+
+// retryDelay is how long a job is put off that has failed once more than so many times.
+func retryDelay(attempt int64) time.Duration {
+	return min(firstDelay<<min(attempt, delayDoubles), longestDelay)
+}
+
 // ProjectParallelism is how many jobs of a class a project runs at once.
 const ProjectParallelism = 10
 
@@ -71,6 +83,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	running map[int64]*Run
+	rewound time.Time // when schedules were last looked at, see rewind
 
 	lost     atomic.Int64
 	finished [2]atomic.Int64 // success, error
@@ -357,7 +370,7 @@ func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) erro
 			return err
 		}
 		if j.Class == System && j.SerialKey == "" && j.Attempt+1 < j.MaxAttempts {
-			delay := min(30*time.Second<<j.Attempt, 6*time.Hour)
+			delay := retryDelay(j.Attempt)
 			if _, err := tx.Exec("UPDATE jobs SET state = 'waiting', attempt = attempt + 1, available_at = $2, lease_until = NULL WHERE id = $1", j.ID, tx.Now.Add(delay)); err != nil {
 				return err
 			}
@@ -478,7 +491,7 @@ func (s *Service) reap(ctx context.Context) {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
-		if err := s.interrupt(ctx, "lease_until < $2", s.db.Now()); err != nil && ctx.Err() == nil {
+		if err := s.reapOnce(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("looking for ended leases failed", "error", err)
 		}
 		select {
@@ -487,6 +500,20 @@ func (s *Service) reap(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// reapOnce gives back the jobs whose leases have ended. A lease that ends later than one
+// taken now is of a clock that was put back since: it ends like that one, unless its owner
+// lives and renews it.
+func (s *Service) reapOnce(ctx context.Context) error {
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE jobs SET lease_until = $1 WHERE state = 'processing' AND lease_until > $1", tx.Now.Add(Lease))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.interrupt(ctx, "lease_until < $2", s.db.Now())
 }
 
 // interrupt gives running jobs back to the queue, or ends those that were interrupted
