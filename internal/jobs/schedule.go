@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,6 +157,12 @@ type due struct {
 	last                                int64 // its latest job
 }
 
+const dueColumns = "name, operation, class, spec, zone, params, next_at, last_job_id"
+
+func scanDue(r db.Row) (d due, err error) {
+	return d, r.Scan(&d.name, &d.operation, &d.class, &d.spec, &d.zone, &d.params, db.Time(&d.next), db.Null(&d.last))
+}
+
 // tick fires schedules until ctx ends.
 func (s *Service) tick(ctx context.Context) {
 	tick := time.NewTicker(poll)
@@ -178,23 +185,60 @@ func (s *Service) tick(ctx context.Context) {
 // passed over.
 func (s *Service) Fire(ctx context.Context) (fired int, err error) {
 	var list []due
-	err = s.db.View(ctx, func(tx *db.Tx) error {
-		list, err = db.All(tx, func(r db.Row) (due, error) {
-			var d due
-			return d, r.Scan(&d.name, &d.operation, &d.class, &d.spec, &d.zone, &d.params, db.Time(&d.next), db.Null(&d.last))
-		}, "SELECT name, operation, class, spec, zone, params, next_at, last_job_id FROM schedules WHERE next_at <= $1 ORDER BY next_at, name LIMIT 1000", tx.Now)
+	err = errors.Join(s.rewind(ctx), s.db.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, scanDue, "SELECT "+dueColumns+" FROM schedules WHERE next_at <= $1 ORDER BY next_at, name LIMIT 1000", tx.Now)
 		return err
-	})
+	}))
 	for _, d := range list {
 		var did bool
 		ferr := s.db.Update(ctx, func(tx *db.Tx) (err error) { did, err = s.fire(tx, d); return err })
 		if ferr != nil { // the others come in time nevertheless
-			err = fmt.Errorf("jobs: schedule %s: %w", d.name, ferr)
+			err = errors.Join(err, fmt.Errorf("jobs: schedule %s: %w", d.name, ferr))
 		} else if did {
 			fired++
 		}
 	}
 	return fired, err
+}
+
+// rewindEvery is how often schedules are looked at that the clock may have left behind.
+const rewindEvery = time.Minute
+
+// rewind lets schedules go by the clock again that was put back since they last fired:
+// those that would pass over more than one of their times. One may have fired already, by
+// the clock of another process or before this one was put back by a moment.
+func (s *Service) rewind(ctx context.Context) error {
+	now := s.db.Now()
+	s.mu.Lock()
+	recent := !now.Before(s.rewound) && now.Sub(s.rewound) < rewindEvery
+	if !recent {
+		s.rewound = now
+	}
+	s.mu.Unlock()
+	if recent {
+		return nil
+	}
+	var list []due
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, scanDue, "SELECT "+dueColumns+" FROM schedules WHERE next_at > $1 ORDER BY next_at DESC, name LIMIT 1000", now)
+		return err
+	})
+	for _, d := range list {
+		times, perr := ParseTimes(d.spec, d.zone)
+		if perr != nil {
+			err = errors.Join(err, fmt.Errorf("jobs: schedule %s: %w", d.name, perr))
+			continue
+		}
+		next := times.Next(now)
+		if second := times.Next(next); next.IsZero() || second.IsZero() || !d.next.After(second) {
+			continue
+		}
+		err = errors.Join(err, s.db.Update(ctx, func(tx *db.Tx) error {
+			_, err := tx.Exec("UPDATE schedules SET next_at = $3 WHERE name = $1 AND next_at = $2", d.name, d.next, next)
+			return err
+		}))
+	}
+	return err
 }
 
 // fire moves a schedule on and enqueues its job. False when another process has done so,

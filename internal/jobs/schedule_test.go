@@ -264,6 +264,44 @@ func TestDeclaredSchedules(t *testing.T) {
 }
 
 // TestPrune forgets what regular jobs left, and nothing else.
+// TestSchedulesUnderAnyClock: a clock that was put back by a day silences no schedule for
+// a day, and one that was put back by a moment fires none twice.
+func TestSchedulesUnderAnyClock(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.queue.Handle(map[string]jobs.Handler{"tidy": func(_ context.Context, r *jobs.Run) error { return b.complete(r) }}, allow)
+	b.schedule(b.queue, hourly)
+	first := b.nextAt("tidy")
+	for _, step := range []struct {
+		at    time.Duration // since the first time
+		fired int
+	}{
+		{time.Second, 1},
+		{-time.Second, 0},
+		{2 * time.Second, 0}, // has fired
+		{time.Hour, 1},
+		{-24 * time.Hour, 1}, // at -24 h by the clock again, after a look a moment before
+		{-23*time.Hour - time.Second, 0},
+		{-23 * time.Hour, 1},
+		{0, 1},
+	} {
+		at := func(d time.Duration) { b.ahead.Store(int64(time.Until(first.Add(d + 50*time.Millisecond)))) }
+		if step.at == -24*time.Hour {
+			at(step.at - time.Second)
+			if n := b.fire(b.queue); n != 0 {
+				t.Errorf("%d fired before their time", n)
+			}
+		}
+		at(step.at)
+		if n := b.fire(b.queue); n != step.fired {
+			t.Errorf("%s after the first time %d fired, want %d", step.at, n, step.fired)
+		}
+		if err := b.queue.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
