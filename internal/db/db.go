@@ -136,7 +136,7 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 			case <-time.After(time.Duration(attempt*attempt) * 10 * time.Millisecond):
 			}
 		}
-		if err = d.dialect.update(d, ctx, fn); err == nil || !d.dialect.collided(err) {
+		if err = d.dialect.update(d, ctx, attempt, fn); err == nil || !d.dialect.collided(err) {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ var errUncertain = errors.New("db: the commit was not acknowledged")
 func Uncertain(err error) bool { return errors.Is(err, errUncertain) }
 
 // updateAlone is one attempt at an Update in a transaction of its own.
-func (d *DB) updateAlone(ctx context.Context, fn func(*Tx) error) error {
+func (d *DB) updateAlone(ctx context.Context, _ int, fn func(*Tx) error) error {
 	raw, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return d.dialect.translate(err)
@@ -285,6 +285,9 @@ const blockSize = 64
 // NewID returns an id that no row of this kind has had. Ids grow, are safe integers
 // in JavaScript, and may leave gaps; across processes they do not follow commit order.
 func (tx *Tx) NewID(kind string) (int64, error) {
+	if err := tx.ready(); err != nil {
+		return 0, err
+	}
 	for _, blocks := range []map[string]*block{tx.blocks, tx.reserved} {
 		if b := blocks[kind]; b != nil && b.next < b.end {
 			b.next++
@@ -296,7 +299,7 @@ func (tx *Tx) NewID(kind string) (int64, error) {
 	}
 	b, err := tx.db.dialect.reserve(tx, kind)
 	if err != nil {
-		return 0, err
+		return 0, tx.fail(err)
 	}
 	if tx.blocks == nil {
 		tx.blocks = map[string]*block{}

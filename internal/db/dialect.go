@@ -35,7 +35,7 @@ type dialect struct {
 	goose       goose.Dialect
 	classify    func(error) cause
 	own         func(error) bool // the database itself says that a statement failed
-	update      func(d *DB, ctx context.Context, fn func(*Tx) error) error
+	update      func(d *DB, ctx context.Context, attempt int, fn func(*Tx) error) error
 	reserve     func(tx *Tx, kind string) (*block, error)
 	lock        func(tx *Tx, name string) error
 	horizon     func(tx *Tx) (int64, error)
@@ -111,7 +111,7 @@ var postgres = dialect{
 func reserveBlock(query func(*int64) error) (*block, error) {
 	var next int64
 	if err := query(&next); err != nil {
-		return nil, fmt.Errorf("db: reserve ids: %w", err)
+		return nil, fmt.Errorf("reserve ids: %w", err)
 	}
 	return &block{next: next - blockSize, end: next}, nil
 }

@@ -90,6 +90,7 @@ type shared struct {
 	first   time.Time         // when the first one had written
 	writers int               // whose work stands in it
 	broken  bool              // it can only be rolled back
+	closed  bool              // nobody joins any more
 	blocks  map[string]*block // of ids that its writers reserved
 	ended   chan struct{}     // closed when err says how it ended
 	err     error
@@ -99,8 +100,9 @@ func newShared() *shared { return &shared{blocks: map[string]*block{}, ended: ma
 
 // updateInTurn is one attempt at an Update where writers take turns. Statements are not
 // interrupted when ctx ends, since SQLite would roll back what others wrote; it ends
-// between two of them.
-func (d *DB) updateInTurn(ctx context.Context, fn func(*Tx) error) error {
+// between two of them. Nobody joins behind one that writes again, so that it cannot lose
+// its work once more.
+func (d *DB) updateInTurn(ctx context.Context, attempt int, fn func(*Tx) error) error {
 	s, err := d.turns.take(ctx)
 	if err != nil {
 		return d.dialect.translate(err)
@@ -120,6 +122,7 @@ func (d *DB) updateInTurn(ctx context.Context, fn func(*Tx) error) error {
 		}
 	}()
 	alone := s.writers == 0
+	s.closed = attempt > 0
 	err = s.write(tx, fn)
 	broke := s.broken
 	returned = true
@@ -188,7 +191,7 @@ func (s *shared) undo(tx *Tx) {
 
 // endShared leaves the transaction to the next writer, or else ends it.
 func (d *DB) endShared(s *shared) {
-	if !s.broken && s.writers < sharedBy && time.Since(s.first) < d.turns.share && d.turns.pass(s) {
+	if !s.broken && !s.closed && s.writers < sharedBy && time.Since(s.first) < d.turns.share && d.turns.pass(s) {
 		return
 	}
 	switch {

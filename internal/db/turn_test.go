@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,13 @@ func openCounted(t *testing.T) (*DB, *atomic.Int64) {
 	change(t, d, "CREATE TABLE things (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE)")
 	commits.Store(0)
 	return d, &commits
+}
+
+// waiting is how many writers wait for their turn.
+func (d *DB) waiting() int {
+	d.turns.mu.Lock()
+	defer d.turns.mu.Unlock()
+	return len(d.turns.waiting)
 }
 
 func add(tx *Tx, id int) error {
@@ -63,12 +71,7 @@ func inOneGo(t *testing.T, d *DB, updates ...func() error) []error {
 		started = true
 		for i, update := range updates {
 			wg.Go(func() { out[i] = update() })
-			waiting := func() int {
-				d.turns.mu.Lock()
-				defer d.turns.mu.Unlock()
-				return len(d.turns.waiting)
-			}
-			for waiting() <= i {
+			for d.waiting() <= i {
 				runtime.Gosched()
 			}
 		}
@@ -233,6 +236,40 @@ func TestRollbackUnderWriters(t *testing.T) {
 	}
 }
 
+// TestRollbackBehindARetry: who has to write again commits before anybody can roll that
+// back once more.
+func TestRollbackBehindARetry(t *testing.T) {
+	t.Parallel()
+	d, _ := openCounted(t)
+	change(t, d, "CREATE TABLE large (content BLOB)")
+	change(t, d, "PRAGMA max_page_count = 50")
+	runs := 0
+	var full sync.WaitGroup
+	err := d.Update(t.Context(), func(tx *Tx) error {
+		runs++
+		full.Go(func() {
+			err := d.Update(t.Context(), func(tx *Tx) error {
+				_, err := tx.Exec("INSERT INTO large (content) VALUES (zeroblob(1000000))")
+				return err
+			})
+			if !fault.HasCode(err, "db.full") {
+				t.Errorf("got %v", err)
+			}
+		})
+		for d.waiting() == 0 {
+			runtime.Gosched()
+		}
+		return add(tx, 1)
+	})
+	full.Wait()
+	if err != nil || runs != 2 {
+		t.Errorf("%v after %d runs", err, runs)
+	}
+	if got := things(t, d); !slices.Equal(got, []int{1}) {
+		t.Errorf("there are %v", got)
+	}
+}
+
 // TestNobodyIsAnsweredFromWhatMayStillGo: who fails because of what others wrote hears so
 // when that is durable; where it is rolled back, it writes again.
 func TestNobodyIsAnsweredFromWhatMayStillGo(t *testing.T) {
@@ -284,6 +321,40 @@ func TestNothingFollowsAFailedStatement(t *testing.T) {
 				}
 				if err := add(tx, 2); !fault.HasCode(err, "db.full") {
 					t.Errorf("went on with %v", err)
+				}
+				return nil
+			})
+		},
+	)
+	if got[0] != nil || !fault.HasCode(got[1], "db.full") {
+		t.Errorf("got %v", got)
+	}
+	if got := things(t, d); !slices.Equal(got, []int{1}) {
+		t.Errorf("there are %v", got)
+	}
+}
+
+// TestNothingFollowsIDsThatFailed: reserving ids is a statement like any other.
+func TestNothingFollowsIDsThatFailed(t *testing.T) {
+	t.Parallel()
+	d, _ := openCounted(t)
+	change(t, d, "CREATE TABLE sequences (kind TEXT PRIMARY KEY, next BIGINT NOT NULL)")
+	change(t, d, "PRAGMA max_page_count = 50")
+	var kept int64
+	change(t, d, "INSERT INTO sequences (kind, next) VALUES ('thing', 1)")
+	err := d.Update(t.Context(), func(tx *Tx) (err error) { kept, err = tx.NewID("thing"); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := inOneGo(t, d,
+		func() error { return d.Update(t.Context(), func(tx *Tx) error { return add(tx, 1) }) },
+		func() error {
+			return d.Update(t.Context(), func(tx *Tx) error {
+				if _, err := tx.NewID(strings.Repeat("k", 1<<20)); !fault.HasCode(err, "db.full") {
+					t.Errorf("ids without space: %v", err)
+				}
+				if id, err := tx.NewID("thing"); !fault.HasCode(err, "db.full") {
+					t.Errorf("went on with %d after %d, %v", id, kept, err)
 				}
 				return nil
 			})
