@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -162,6 +163,24 @@ func TestQueuedForAnotherTable(t *testing.T) {
 	first := q.load("n", "a,b\n1,x\n", storage.Load{Key: []string{"a"}})
 	ends("another key", q.load("n", "a,b\n1,x\n", storage.Load{Key: []string{"b"}}), "storage.import.key")
 	ends("the first", first, "")
+}
+
+// TestLoadsUnderAnyClock: a table holds what was loaded into it last, also when the clock
+// was put back between two loads that wait.
+func TestLoadsUnderAnyClock(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	list := []jobs.Job{q.load("t", "n\n1\n", storage.Load{}), q.load("t", "n\n2\n", storage.Load{})}
+	q.Clock.Forward(-time.Minute)
+	list = append(list, q.load("t", "n\n3\n", storage.Load{}))
+	for _, j := range q.run(list...) {
+		if j.State != jobs.Success {
+			t.Errorf("job %d: %s", j.ID, j.ErrorMessage)
+		}
+	}
+	if text, _ := q.exported(q.run(q.export("t", time.Time{}))[0]); text != "n 3" {
+		t.Errorf("the table holds %q", text)
+	}
 }
 
 // TestCompactionGoesFirst: many loads that wait for one table do not wait in vain for its
