@@ -175,7 +175,7 @@ func (s *Service) move(tx *db.Tx, scope access.Project, m move) (Table, error) {
 	}
 	t.TextID, t.BranchID = m.job.Table, scope.Branch() // of a table that is new, too
 	if st.NeedsCompaction() {                          // before those that wait: each would take longer than the one before
-		if err := s.once(tx, t, TableCompact, m.job.CreatedAt); err != nil {
+		if _, err := s.once(tx, t, TableCompact, m.job.CreatedAt); err != nil {
 			return Table{}, err
 		}
 	}

@@ -179,7 +179,7 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 		return err
 	})
 	for _, t := range due { // each by itself, so that nobody else waits for all
-		err = errors.Join(err, s.db.Update(ctx, func(tx *db.Tx) error { return s.once(tx, t, TableTrim, tx.Now) }))
+		err = errors.Join(err, s.db.Update(ctx, func(tx *db.Tx) error { _, err := s.once(tx, t, TableTrim, time.Time{}); return err }))
 	}
 	again, asking := s.compactAgain(ctx)
 	if err = errors.Join(failed, err, asking); err != nil {
@@ -226,27 +226,32 @@ func (s *Service) compactAgain(ctx context.Context) (asked int, err error) {
 		if s.db.Now().Sub(f.at) < compactionPause {
 			continue
 		}
-		needed := false
-		err := s.db.Update(ctx, func(tx *db.Tx) error {
+		did := false
+		uerr := s.db.Update(ctx, func(tx *db.Tx) error {
+			did = false
 			t, err := anyTable(tx, f.table.Table)
 			if err != nil || !t.TrashedAt.IsZero() || !engine.Crowded(t.Files, t.Rows, t.Deleted) {
 				return err
 			}
 			done, err := db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND table_name = $1
 				AND operation = $2 AND params = $3 AND state = 'success' AND finished_at > $4)`, t.TextID, TableCompact, f.params, f.at)
-			if needed = err == nil && !done; !needed {
+			if err != nil || done {
 				return err
 			}
-			return s.once(tx, t, TableCompact, tx.Now)
+			did, err = s.once(tx, t, TableCompact, time.Time{})
+			return err
 		})
-		if err != nil && !fault.Is(err, fault.NotFound) { // purged meanwhile
-			return asked, err
-		}
-		if needed {
+		switch {
+		case ctx.Err() != nil:
+			return asked, ctx.Err()
+		case fault.Is(uerr, fault.NotFound): // purged meanwhile
+		case uerr != nil: // the others are asked for nevertheless
+			err = errors.Join(err, fmt.Errorf("storage: compact table %d again: %w", f.table.Table, uerr))
+		case did:
 			asked++
 		}
 	}
-	return asked, nil
+	return asked, err
 }
 
 // expireTrash purges what is in the trash past its time, each thing by itself: one that
@@ -276,16 +281,17 @@ func (s *Service) expireTrash(ctx context.Context) (purged int, failed, err erro
 	return purged, failed, nil
 }
 
-// once enqueues a system job about a table unless one waits or runs already. It stands in
-// the line of the table where a job made at the given moment would.
-func (s *Service) once(tx *db.Tx, t Table, operation string, at time.Time) error {
+// once enqueues a system job about a table unless one waits or runs already, and tells
+// whether it did. The job stands in the line of the table where one made at the given moment
+// would, or last.
+func (s *Service) once(tx *db.Tx, t Table, operation string, at time.Time) (bool, error) {
 	key := serialKeyOf(t)
 	there, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM jobs WHERE serial_key = $1 AND serial_key <> '' AND operation = $2 AND state IN ('waiting', 'processing'))", key, operation)
 	if err != nil || there {
-		return err
+		return false, err
 	}
 	_, err = s.jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: operation, SerialKey: key, MadeAt: at, Params: tableParams{t.ID}, Table: t.TextID})
-	return err
+	return err == nil, err
 }
 
 // expire purges something whose time in the trash is over.

@@ -26,7 +26,7 @@ const day = 24 * time.Hour
 func (p *place) later(d time.Duration) {
 	p.t.Helper()
 	p.Update(func(tx *db.Tx) error {
-		_, err := tx.Exec("UPDATE schedules SET next_at = $1", tx.Now.Add(d+365*day))
+		_, err := tx.Exec("DELETE FROM schedules")
 		return err
 	})
 	p.Clock.Forward(d)
@@ -263,6 +263,78 @@ func TestCompactionAgain(t *testing.T) {
 	}
 }
 
+// TestCompactionsAskedAgain: those are counted that were asked for, and a table whose
+// compaction cannot be asked for keeps no other from its own.
+func TestCompactionsAskedAgain(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	broken := func(context.Context, *jobs.Run) error { return errors.New("no space left on device") }
+	q.App.Jobs.Handle(map[string]jobs.Handler{storage.TableCreate: q.App.Storage.RunLoad, storage.TableImport: q.App.Storage.RunLoad, storage.TableCompact: broken, storage.Maintain: q.App.Storage.RunMaintain},
+		func(*db.Tx, jobs.Job) error { return nil })
+	drain := func() {
+		t.Helper()
+		if err := q.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := func(table string) (n int64) {
+		q.View(func(tx *db.Tx) (err error) {
+			n, err = db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE operation = $1 AND table_name = $2", storage.TableCompact, bucket+"."+table)
+			return err
+		})
+		return n
+	}
+	hold := func(held bool) {
+		q.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE jobs SET held = $1 WHERE operation = $2 AND state = 'waiting'", held, storage.TableCompact)
+		})
+	}
+	maintain := func() (results string) {
+		t.Helper()
+		var j jobs.Job
+		q.Update(func(tx *db.Tx) (err error) {
+			j, err = q.App.Jobs.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: storage.Maintain, Params: struct{}{}, MaxAttempts: 1})
+			return err
+		})
+		drain()
+		q.View(func(tx *db.Tx) (err error) {
+			results, err = db.Value[string](tx, "SELECT state || ' ' || results FROM jobs WHERE id = $1", j.ID)
+			return err
+		})
+		return results
+	}
+	for _, table := range []string{"a", "b"} {
+		for i := 0; asked(table) == 0; i++ {
+			if j := q.run(q.load(table, fmt.Sprintf("n\n%d\n", i), storage.Load{Append: true}))[0]; j.State != jobs.Success {
+				t.Fatal(j.ErrorMessage)
+			}
+		}
+		drain() // fails
+	}
+	q.run(q.load("a", "n\n0\n", storage.Load{Append: true})) // asks for another one, which waits
+	hold(true)
+	q.Clock.Forward(7 * time.Hour)
+	if got := maintain(); got != `success {"compactedAgain":1,"purged":0,"trimmed":0}` || asked("a") != 2 || asked("b") != 2 {
+		t.Errorf("%s; %d and %d compactions", got, asked("a"), asked("b"))
+	}
+	hold(false)
+	drain() // that of a fails again, and is looked at before that of b
+	q.Clock.Forward(7 * time.Hour)
+	q.Update(func(tx *db.Tx) error {
+		if _, err := tx.Exec("DELETE FROM job_log"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("DELETE FROM jobs WHERE operation = $1 AND state = 'error' AND id <> (SELECT MAX(id) FROM jobs WHERE operation = $1 AND table_name = $2) AND table_name = $2", storage.TableCompact, bucket+".a"); err != nil {
+			return err
+		}
+		_, err := tx.Exec("CREATE UNIQUE INDEX one ON jobs (table_name) WHERE operation = '" + storage.TableCompact + "' AND table_name = '" + bucket + ".a'")
+		return err
+	})
+	if got := maintain(); got != "error {}" || asked("b") != 3 {
+		t.Errorf("%s; %d compactions of b", got, asked("b"))
+	}
+}
+
 // TestTrimSparesReaders: what began to read a table before it was compacted and trimmed
 // reads on, though its rows lie in old files that no version needs any more.
 func TestTrimSparesReaders(t *testing.T) {
@@ -321,6 +393,7 @@ func TestTrimSparesReaders(t *testing.T) {
 func TestPurgeLeavesNoFolder(t *testing.T) {
 	t.Parallel()
 	p := history(t)
+	p.Clock.Forward(-2 * time.Hour) // it was put back, and the files are of the time before
 	p.loadText("gone", "a\none\n", false)
 	p.loadText("stays", "a\none\n", false)
 	folder := func(table storage.Table) string { return filepath.Join(p.App.Config.StoreDir(), table.Folder) }
