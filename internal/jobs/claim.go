@@ -39,10 +39,7 @@ func (s *Service) lanes(ctx, running context.Context, class Class, slots int) {
 				s.log.Error("claiming jobs failed", "error", err)
 			}
 			for _, j := range c.claimed {
-				lane := &free.any
-				if free.any == 0 {
-					lane = &free.small
-				}
+				lane := free.lane(j.Priority)
 				*lane--
 				wg.Go(func() { s.run(running, j); ended <- lane })
 			}
@@ -89,9 +86,18 @@ type places struct {
 
 func (p places) all() int { return p.any + p.small }
 
-// atLeast is the priority that a job must have when so many were claimed already.
-func (p places) atLeast(claimed int) int64 {
-	if claimed < p.any {
+// lane is the kind that a job of a priority takes: small work those first that are kept for
+// it, so that they do not lie idle while other work waits.
+func (p *places) lane(priority int64) *int {
+	if priority >= Person && p.small > 0 {
+		return &p.small
+	}
+	return &p.any
+}
+
+// atLeast is the priority that a job must have to find a place.
+func (p places) atLeast() int64 {
+	if p.any > 0 {
 		return Bulk
 	}
 	return Person
@@ -102,7 +108,7 @@ func (p places) atLeast(claimed int) int64 {
 func (s *Service) waits(ctx context.Context, class Class, free places) (waits bool) {
 	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
 		waits, err = db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'waiting' AND NOT held
-			AND class = $1 AND priority >= $2 AND `+ready("$3")+`)`, string(class), free.atLeast(0), tx.Now)
+			AND class = $1 AND priority >= $2 AND `+ready("$3")+`)`, string(class), free.atLeast(), tx.Now)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
@@ -115,14 +121,16 @@ func (s *Service) waits(ctx context.Context, class Class, free places) (waits bo
 type claims struct {
 	claimed []Job
 	refused []Job // that may not run and were ended, or that somebody else ended meanwhile
+	unsure  []Job // of which the guard could not tell, and that are put off
 	left    bool  // others wait
 }
 
 // again tells whether another claim may come to something before a lane is free.
-func (c claims) again() bool { return c.left && len(c.claimed)+len(c.refused) > 0 }
+func (c claims) again() bool { return c.left && len(c.claimed)+len(c.refused)+len(c.unsure) > 0 }
 
 // claim takes the next jobs that may run, as many as places are free, in one transaction.
-// It ends those that the guard refuses or that somebody has cancelled.
+// It ends those that the guard refuses or that somebody has cancelled, and puts those off
+// of which the guard cannot tell, so that they keep no others waiting.
 func (s *Service) claim(ctx context.Context, class Class, free places) (c claims, err error) {
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		c = claims{}
@@ -134,13 +142,22 @@ func (s *Service) claim(ctx context.Context, class Class, free places) (c claims
 		if err != nil {
 			return err
 		}
-		refusals := map[creator]error{}
+		answers := map[creator]error{}
 		for _, id := range ids {
 			j, err := get(tx, "id = $1", id)
 			if err != nil {
 				return err
 			}
-			switch ok, err := s.start(tx, &j, refusals); {
+			answer := s.ask(tx, j, answers)
+			if answer != nil && !refuses(answer) {
+				// Fails if it was a statement that failed: then nothing of this stands.
+				if _, err := tx.Exec("UPDATE jobs SET available_at = $2 WHERE id = $1 AND state = 'waiting'", id, tx.Now.Add(unsureDelay)); err != nil {
+					return err
+				}
+				c.unsure = append(c.unsure, j)
+				continue
+			}
+			switch ok, err := s.start(tx, &j, answer); {
 			case errors.Is(err, ErrFenced): // somebody cancelled it meanwhile
 				c.refused = append(c.refused, j)
 			case err != nil:
@@ -151,7 +168,12 @@ func (s *Service) claim(ctx context.Context, class Class, free places) (c claims
 				c.refused = append(c.refused, j)
 			}
 		}
-		c.left = left || len(c.refused) > 0
+		c.left = left || len(c.refused)+len(c.unsure) > 0
+		for _, j := range c.unsure {
+			tx.OnCommit(func() {
+				s.log.Error("nobody can tell whether a job may run; it is put off", "job", j.ID, "operation", j.Operation, "error", answers[creatorOf(j)])
+			})
+		}
 		return nil
 	})
 	if err != nil {
@@ -170,17 +192,22 @@ type creator struct {
 	operation                    string
 }
 
-// start makes a waiting job this process's own. It ends one that may not run, and then
-// reports false. ErrFenced if somebody has cancelled it since it was read.
-func (s *Service) start(tx *db.Tx, j *Job, refusals map[creator]error) (bool, error) {
-	by := creator{j.Project, j.Branch, j.UserID, j.TokenID, j.Operation}
-	refused, asked := refusals[by]
+func creatorOf(j Job) creator { return creator{j.Project, j.Branch, j.UserID, j.TokenID, j.Operation} }
+
+// ask is what the guard says of a job. It keeps the answers.
+func (s *Service) ask(tx *db.Tx, j Job, answers map[creator]error) error {
+	by := creatorOf(j)
+	answer, asked := answers[by]
 	if !asked {
-		if refused = s.guard(tx, *j); refused != nil && !refuses(refused) {
-			return false, refused
-		}
-		refusals[by] = refused
+		answer = s.guard(tx, j)
+		answers[by] = answer
 	}
+	return answer
+}
+
+// start makes a waiting job this process's own. It ends one that is refused or cancelled,
+// and then reports false. ErrFenced if somebody has cancelled it since it was read.
+func (s *Service) start(tx *db.Tx, j *Job, refused error) (bool, error) {
 	if refused == nil && j.CancelRequested {
 		refused = fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
 	}
@@ -233,13 +260,16 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 	if err != nil {
 		return nil, false, err
 	}
+	rest := free
 	pick := func(line []waiter) {
 		for _, w := range line {
-			if len(ids) == free.all() || w.priority < free.atLeast(len(ids)) {
-				return // those after it have no higher one
+			lane := rest.lane(w.priority)
+			if *lane == 0 {
+				return // those after it have no higher priority
 			}
 			if !slices.Contains(ids, w.id) && (w.project == 0 || running[w.project] < ProjectParallelism) {
 				ids = append(ids, w.id)
+				*lane--
 				running[w.project]++
 			}
 		}
@@ -247,7 +277,7 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 	// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
 	line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
 		WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND %s
-		ORDER BY priority DESC, created_at, id LIMIT %d`, ready("$3"), free.all()), string(class), free.atLeast(0), tx.Now)
+		ORDER BY priority DESC, created_at, id LIMIT %d`, ready("$3"), free.all()), string(class), free.atLeast(), tx.Now)
 	if err != nil {
 		return nil, false, err
 	}

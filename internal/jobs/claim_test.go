@@ -1,12 +1,14 @@
 package jobs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -198,23 +200,100 @@ func TestManyProcessesRunEachJobOnce(t *testing.T) {
 	}
 }
 
-// TestGuardThatCannotTell: an error that is no decision ends no job.
+// TestGuardThatCannotTell: an error that is no decision ends no job and keeps no other
+// waiting. It is asked again a little later.
 func TestGuardThatCannotTell(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	broken := errors.New("the disk is gone")
-	err := broken
-	b.queue.Handle(map[string]jobs.Handler{"work": func(_ context.Context, r *jobs.Run) error { return b.complete(r) }},
-		func(*db.Tx, jobs.Job) error { return err })
+	var log bytes.Buffer
+	queue := jobs.New(b.db, b.hub, slog.New(slog.NewTextHandler(&log, nil)), "one")
+	broken := errors.New("a row that cannot be read")
+	var ran []int64
+	work := func(_ context.Context, r *jobs.Run) error { ran = append(ran, r.Job.ID); return b.complete(r) }
+	queue.Handle(map[string]jobs.Handler{"work": work, "other": work}, func(_ *db.Tx, j jobs.Job) error {
+		if j.Operation == "other" {
+			return broken
+		}
+		return nil
+	})
+	var unsure, want []int64
+	for range 20 { // more than are claimed at once
+		unsure = append(unsure, b.enqueue(jobs.Spec{Operation: "other"}).ID)
+	}
+	for range 5 {
+		want = append(want, b.enqueue(jobs.Spec{}).ID)
+	}
+	drain := func() {
+		t.Helper()
+		if err := queue.Drain(t.Context(), jobs.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drain()
+	drain()
+	if !slices.Equal(ran, want) {
+		t.Errorf("ran %v, want %v", ran, want)
+	}
+	for _, id := range unsure {
+		if got := b.job(id); got.State != jobs.Waiting || got.Attempt != 0 {
+			t.Errorf("job %d is %s, attempt %d", id, got.State, got.Attempt)
+		}
+	}
+	if said := log.String(); strings.Count(said, broken.Error()) != len(unsure) {
+		t.Errorf("the log says %s", said)
+	}
+	broken = nil
+	b.ahead.Add(int64(10 * time.Second))
+	if drain(); !slices.Equal(ran, slices.Concat(want, unsure)) {
+		t.Errorf("in the end %v ran", ran)
+	}
+}
+
+// TestGuardThatBreaksTheClaim: when the database fails the guard, nothing of the claim stands.
+func TestGuardThatBreaksTheClaim(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.queue.Handle(map[string]jobs.Handler{"work": func(_ context.Context, r *jobs.Run) error { return b.complete(r) }}, func(tx *db.Tx, _ jobs.Job) error {
+		_, err := tx.Exec("UPDATE nowhere SET x = 1")
+		return err
+	})
 	j := b.enqueue(jobs.Spec{})
-	if got := b.queue.Drain(t.Context(), jobs.Storage); !errors.Is(got, broken) {
-		t.Errorf("got %v", got)
+	for range 2 { // it is not put off
+		if err := b.queue.Drain(t.Context(), jobs.Storage); err == nil {
+			t.Error("no error")
+		}
 	}
 	if got := b.job(j.ID); got.State != jobs.Waiting {
 		t.Errorf("the job is %s", got.State)
 	}
-	err = nil
-	if got := b.queue.Drain(t.Context(), jobs.Storage); got != nil || b.job(j.ID).State != jobs.Success {
-		t.Errorf("got %v, and the job is %s", got, b.job(j.ID).State)
+}
+
+// TestSmallWorkLeavesRoomForBulk: it takes the lanes first that are kept for it.
+func TestSmallWorkLeavesRoomForBulk(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release()
+	var held, bulk atomic.Int64
+	b.queue.Handle(map[string]jobs.Handler{
+		"hold": func(_ context.Context, r *jobs.Run) error { held.Add(1); <-hold; return b.complete(r) },
+		"bulk": func(_ context.Context, r *jobs.Run) error { bulk.Add(1); <-hold; return b.complete(r) },
+	}, allow)
+	for range 5 { // one more than the lanes that are kept
+		b.enqueue(jobs.Spec{Class: jobs.System, Operation: "hold", Priority: jobs.Person})
 	}
+	for range 2 {
+		b.enqueue(jobs.Spec{Class: jobs.System, Operation: "bulk", Priority: jobs.Bulk})
+	}
+	b.work(b.queue)
+	b.until("all lanes are taken", func() bool { return held.Load()+bulk.Load() == 6 })
+	if held.Load() != 5 || bulk.Load() != 1 {
+		t.Errorf("%d small ones and %d others run", held.Load(), bulk.Load())
+	}
+	release()
+	b.until("all ended", func() bool {
+		n, err := b.queue.Backlog(t.Context())
+		return err == nil && n.Waiting+n.Processing == 0
+	})
 }

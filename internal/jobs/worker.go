@@ -26,8 +26,9 @@ const (
 	poll      = time.Second
 )
 
-// How long a job that failed is put off: each time twice as long.
+// How long a job is put off: one that failed each time twice as long.
 const (
+	unsureDelay  = 10 * time.Second // of one that the guard could not tell of
 	firstDelay   = 30 * time.Second
 	longestDelay = 6 * time.Hour
 	delayDoubles = 10 // times, at most: then it is longer than the longest
@@ -63,7 +64,8 @@ type Handler func(ctx context.Context, r *Run) error
 // Guard decides whether a job may still run: is its project alive, may its creator
 // still do this? It is asked at claim, once for jobs of the same project, branch, creator
 // and operation, at heartbeats and in the commit. It refuses by a fault that is Forbidden,
-// NotFound or Conflict; after any other error it is asked again.
+// NotFound or Conflict; after any other error it is asked again, and meanwhile the job waits,
+// or goes on if it runs.
 type Guard func(tx *db.Tx, j Job) error
 
 // refuses tells whether a guard's error is its decision, rather than one of the database.
@@ -313,14 +315,15 @@ func (r *Run) beat(ctx context.Context) {
 		case <-tick.C:
 		}
 		nowRows, nowBytes := r.rows.Load(), r.bytes.Load()
-		due := time.Since(last) >= heartbeat
+		begun := time.Now()
+		due := begun.Sub(last) >= heartbeat
 		if !due && nowRows == rows && nowBytes == bytes {
 			continue
 		}
 		var cancelled bool
-		var refused error
+		var answer error // the guard's
 		err := r.s.db.Update(ctx, func(tx *db.Tx) error {
-			refused = nil
+			answer = nil
 			var err error
 			cancelled, err = db.Value[bool](tx, `UPDATE jobs SET lease_until = $4, rows_done = $5, bytes_done = $6
 				WHERE id = $1 AND fence = $2 AND owner = $3 AND state = 'processing' RETURNING cancel_requested`,
@@ -328,10 +331,9 @@ func (r *Run) beat(ctx context.Context) {
 			if err != nil || !due {
 				return err
 			}
-			if err = r.s.guard(tx, r.Job); refuses(err) {
-				refused, err = err, nil
-			}
-			return err
+			// The lease is renewed whatever it says, unless a statement of its failed.
+			answer = r.s.guard(tx, r.Job)
+			return nil
 		})
 		switch {
 		case ctx.Err() != nil:
@@ -347,11 +349,15 @@ func (r *Run) beat(ctx context.Context) {
 		case cancelled:
 			r.cancel(errCancelled)
 			return
-		case refused != nil:
-			r.cancel(refused)
+		case refuses(answer):
+			r.cancel(answer)
 			return
+		case answer != nil:
+			r.s.log.Warn("nobody can tell whether a job may go on", "job", r.Job.ID, "error", answer)
 		}
-		last, rows, bytes = time.Now(), nowRows, nowBytes
+		if rows, bytes = nowRows, nowBytes; due { // what it takes is part of the lease
+			last = begun
+		}
 		r.s.changed(r.Job)
 	}
 }
