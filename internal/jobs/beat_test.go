@@ -18,12 +18,13 @@ import (
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		answer error
-		ends   jobs.State
-		after  time.Duration
+		answer   error
+		progress int64
+		ends     jobs.State
+		after    time.Duration
 	}{
-		"the guard cannot tell": {errors.New("a row that cannot be read"), jobs.Success, time.Minute},
-		"the guard refuses":     {fault.New(fault.Forbidden, "no", "Not any more."), jobs.Failed, 6 * time.Second},
+		"the guard cannot tell": {errors.New("a row that cannot be read"), 0, jobs.Success, time.Minute},
+		"the guard refuses":     {fault.New(fault.Forbidden, "no", "Not any more."), 1, jobs.Failed, 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,13 +33,13 @@ func TestHeartbeats(t *testing.T) {
 				var answer atomic.Pointer[error]
 				b.queue.Handle(map[string]jobs.Handler{"work": func(ctx context.Context, r *jobs.Run) error {
 					answer.Store(&c.answer)
-					for i := range 60 { // seconds
+					for i := range int64(60) { // seconds
 						select {
 						case <-ctx.Done():
 							return ctx.Err()
 						case <-time.After(time.Second):
 						}
-						r.Progress(int64(i), 0)
+						r.Progress(i*c.progress, 0)
 						if err := jobs.Reap(b.queue, context.Background()); err != nil {
 							t.Error(err)
 						}
