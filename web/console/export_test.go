@@ -21,7 +21,7 @@ func TestExportLeadsToTheNext(t *testing.T) {
 	form := d.tablePath("orders") + "/export"
 	job := d.follow(d.send(form, form, url.Values{"column": {"city"}, "op": {"ne"}, "value": {"Rome"}, "as": {"text"}, "columns": {"id"}, "format": {"csv.gz"}}))
 	made := text(job, `section[aria-labelledby="made"]`)
-	if !strings.Contains(made, "To export what changes after this, ask for changes since") || !strings.Contains(made, "UTC") {
+	if !strings.Contains(made, "To export what changes after this, ask for changes since") || !strings.Contains(made, "UTC") || !strings.Contains(made, "Rows that were deleted") {
 		t.Errorf("the export does not say how to go on: %q", made)
 	}
 	next := job.Page().Find(`section[aria-labelledby="made"] a[href^="`+form+`?"]`).AttrOr("href", "")
