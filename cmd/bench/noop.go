@@ -85,7 +85,7 @@ func (b *bench) runNothing(ctx context.Context, a *app.App, s access.Project, cl
 		switch {
 		case bad > failed:
 			return 0, errors.New("a job that does nothing failed")
-		case done-before == noopJobs:
+		case done-before >= noopJobs: // a schedule may have fired beside them
 			took := time.Since(start)
 			stop()
 			<-stopped
