@@ -2,9 +2,11 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"steward/views/account"
 	"steward/views/errors"
+	"steward/views/layout"
 	"steward/views/ui"
 )
 
@@ -33,7 +35,58 @@ func accountScreens() []Screen {
 		{"login-throttled", "Sign in, too many attempts", 429, account.LoginPage(throttled)},
 		ok("setup", "First run", account.SetupPage(setup)),
 		refused("setup-errors", "First run, with errors", account.SetupPage(faulty)),
+
+		ok("second-step", "Second step", account.SecondStepPage(account.SecondStep{Key: "k3", Next: "/projects/1042"})),
+		refused("second-step-wrong", "Second step, wrong code", account.SecondStepPage(account.SecondStep{Key: "k3", Keep: true, Problem: "This code is not right, or was used before. Wait for the next one."})),
+		ok("second-step-recovery", "Second step, recovery code", account.SecondStepPage(account.SecondStep{Key: "k3", Recovery: true})),
+		ok("confirm", "Confirm that it is you", account.ConfirmPage(account.Confirm{Email: wrong.Email, Key: "k4", Password: true, Code: true})),
+		refused("confirm-wrong", "Confirm, both wrong", account.ConfirmPage(account.Confirm{Email: wrong.Email, Key: "k4", Password: true, Code: true, Errors: ui.Errors{"current": "This is not your password.", "code": "This code is not right."}})),
+		ok("activate", "Activate an account", account.ActivationPage(account.Activation{Email: longEmail, Key: "k5", PasswordHint: passwordHint})),
+		refused("activate-errors", "Activate an account, with errors", account.ActivationPage(account.Activation{Email: longEmail, Name: longest[:200], Key: "k5", PasswordHint: passwordHint,
+			Errors: ui.Errors{"password": "This password, or one much like it, is on the lists that attackers try first.", "repeat": "The two passwords differ. Type the same one twice."}})),
+		ok("forgot", "Forgotten password", account.ForgotPage(account.Forgot{Key: "k6"})),
+		ok("forgot-sent", "Forgotten password, sent", account.ForgotPage(account.Forgot{Sent: true})),
+		ok("reset", "Set a new password", account.ResetPage(account.Reset{Email: longEmail, Key: "k7", PasswordHint: passwordHint})),
+		{"link-dead", "A link that does not count", 404, account.DeadLinkPage(account.DeadLink{Text: "This link is not valid any more. Links work once, and only the newest one does."})},
+
+		ok("profile", "Profile", account.ProfilePage(account.Profile{Shell: own(), Key: "k8", Email: wrong.Email, Name: "Hana Dvořáková", TimeZone: "Europe/Prague", Zones: []string{"Europe/Prague", "UTC"}, ThemeKey: "k9"})),
+		ok("security-off", "Security, one step", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(90 * 24 * time.Hour), StartKey: "k10"})),
+		ok("security-must", "Security, a second step is asked for", account.SecurityPage(account.Security{Shell: own(), MustEnrol: true, Password: true, PasswordAt: ago(time.Hour), StartKey: "k10"})),
+		ok("security-on", "Security, two steps", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(90 * 24 * time.Hour), Factor: true, FactorAt: ago(24 * time.Hour), Locked: true, CodesLeft: "2 codes", FewCodes: true, StartKey: "k10", DeleteKey: "k11", CodesKey: "k12"})),
+		ok("password", "Change password", account.PasswordPage(account.Password{Shell: own(), Key: "k13", Email: wrong.Email, PasswordHint: passwordHint})),
+		ok("two-step", "Turn on two-step sign-in", account.TwoStepPage(account.TwoStep{Shell: own(), Key: "k14", Secret: "U5FI 5G7B HZ7C RSGL 62KH R3GK 3XZI 2V2U", Picture: dot})),
+		ok("codes", "Recovery codes", account.CodesPage(account.Codes{Shell: own(), Key: "k15", Codes: codes(), Text: "…"})),
+		ok("sessions", "Sessions", account.SessionsPage(account.Sessions{Shell: own(), EndOthersKey: "k16", List: []account.SessionRow{
+			{Device: "Firefox on Linux", Address: "192.0.2.17", Method: "password and authenticator code", Kept: true, SignedIn: ago(26 * time.Hour), Used: ago(time.Minute), Ends: ago(-12 * 24 * time.Hour), Current: true, EndKey: "k18"},
+			{Device: "Safari on iPhone", Address: "2001:db8:7f3a:91c2:44bb:1e02:9a7d:c001", Method: "password and recovery code", SignedIn: ago(3 * time.Hour), Used: ago(20 * time.Minute), Ends: ago(-9 * time.Hour), EndURL: "/account/sessions/7/end", EndKey: "k17"},
+		}})),
+		ok("activity", "Activity", account.ActivityPage(account.Activity{Shell: own(), List: []account.ActivityRow{
+			{Text: "Hana Dvořáková signed in by password and authenticator code.", Icon: "log-in", Address: "192.0.2.17", Device: "Firefox on Linux", Time: ago(time.Minute)},
+			{Text: "A sign-in as hana.dvorakova@northwind.example by password failed.", Tone: "warn", Icon: "triangle-alert", Address: "198.51.100.4", Device: "Chrome on Windows", Time: ago(time.Hour)},
+		}})),
+		ok("invitations", "Invitations, none", account.InvitationsPage(account.Invitations{Shell: own()})),
 	}
+}
+
+const (
+	longEmail    = "annegret.leutheusser-schnarrenberger.von-und-zu-hohenlohe@vertrieb.lieferantenmanagement.northwind-foods-international.example"
+	passwordHint = "At least 15 characters. A few words in a row make a good password."
+	dot          = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+// own is the shell of the pages about one's own account.
+func own() layout.Shell {
+	s := outside()
+	s.Nav = layout.OwnNav()
+	return s
+}
+
+func codes() []string {
+	out := make([]string, 10)
+	for i := range out {
+		out[i] = "mfrgg-zdfmz-twq2l-knrug-s4dsm" + string(rune('a'+i))
+	}
+	return out
 }
 
 func errorScreens() []Screen {
