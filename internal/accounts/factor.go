@@ -479,12 +479,15 @@ func SecurityOf(tx *db.Tx, user int64) (Security, error) {
 	return f, err
 }
 
-// SweepSignIns forgets what has ended or run out: sign-ins that waited, links, factors
-// that were not confirmed, recovery codes that can still be read.
+// SweepSignIns forgets what has ended or run out: sign-ins that waited, ways through
+// the provider, identities that were not linked, links, factors that were not confirmed,
+// recovery codes that can still be read.
 func SweepSignIns(tx *db.Tx) error {
 	for _, query := range []string{
 		"DELETE FROM pending_sign_ins WHERE expires_at < $1",
 		"DELETE FROM account_links WHERE expires_at < $1",
+		"DELETE FROM oidc_flows WHERE expires_at < $1",
+		"DELETE FROM identity_offers WHERE expires_at < $1",
 		"DELETE FROM factor_enrolments WHERE created_at < $1",
 		"UPDATE factors SET codes_sealed = '' WHERE codes_sealed <> '' AND codes_at < $1",
 	} {

@@ -242,7 +242,8 @@ func (s *Service) sendActivation(tx *db.Tx, by access.Actor, u User) (path strin
 }
 
 // ResetPassword sets a new password by a link. Every session of the person ends, every
-// other link of theirs dies, and nobody is signed in: the second factor is asked for as
+// other link of theirs dies, so do the identities that are linked to the account, because
+// whoever had it before may have linked theirs, and nobody is signed in: the second factor is asked for as
 // always. NotFound as Linked says; Invalid as CheckPassword says.
 func (s *Service) ResetPassword(ctx context.Context, code, password string, words ...string) (User, error) {
 	var u User
@@ -258,7 +259,15 @@ func (s *Service) ResetPassword(ctx context.Context, code, password string, word
 		if u, err = s.use(tx, ToReset, code); err != nil {
 			return err
 		}
-		if err := s.setPassword(tx, u, hash); err != nil {
+		unlinked, err := unlinkAll(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		and, told := "", map[string]string(nil)
+		if unlinked > 0 {
+			and, told = " and nobody signs in to their account by another provider any more", map[string]string{"unlinked": fmt.Sprint(unlinked)}
+		}
+		if err := s.setPassword(tx, u, hash, told); err != nil {
 			return err
 		}
 		if err := s.End(tx, u.ID); err != nil {
@@ -271,7 +280,7 @@ func (s *Service) ResetPassword(ctx context.Context, code, password string, word
 		if err := throttle.Clear(tx, "account:"+id.Digest(u.Email)); err != nil {
 			return err
 		}
-		return audit.Record(tx, audit.By(u.Actor(), "user.passwordReset", "user", u.Email, u.Name).Says("%s set a new password by a link; all their sessions ended.", u.Name))
+		return audit.Record(tx, audit.By(u.Actor(), "user.passwordReset", "user", u.Email, u.Name).Says("%s set a new password by a link; all their sessions ended%s.", u.Name, and))
 	})
 	return u, err
 }

@@ -215,7 +215,7 @@ func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, passwor
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := s.setPassword(tx, u, hash); err != nil {
+		if err := s.setPassword(tx, u, hash, nil); err != nil {
 			return err
 		}
 		if err := endOthers(tx, v); err != nil {
@@ -226,8 +226,8 @@ func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, passwor
 }
 
 // setPassword keeps a new password, kills the links that could set another, and tells the
-// person by mail. The caller ends the sessions.
-func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed) error {
+// person by mail, with what else was done. The caller ends the sessions.
+func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed, told map[string]string) error {
 	// The epoch guards against two changes at once: the later one has to be proved again.
 	err := tx.Must("UPDATE users SET password_hash = $3, pepper_key = $4, password_changed_at = $5 WHERE id = $1 AND session_epoch = $2 AND state = 'active'",
 		u.ID, u.epoch, hash.hash, hash.pepperKey, tx.Now)
@@ -240,5 +240,5 @@ func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed) error {
 	if err := endLinks(tx, u.ID); err != nil {
 		return err
 	}
-	return s.notify(tx, u, mail.PasswordChanged, nil)
+	return s.notify(tx, u, mail.PasswordChanged, told)
 }

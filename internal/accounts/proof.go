@@ -18,13 +18,23 @@ var perProof = throttle.Growing{Free: 5, First: time.Second, Most: time.Minute, 
 // Demand is what a person has to prove before something sensitive.
 type Demand struct {
 	Password bool
+	Provider bool // to sign in at the provider, in place of a password that there is not
 	Code     bool // of the second factor, or a recovery code
 }
 
 // DemandOf tells what a person can prove.
-func DemandOf(tx *db.Tx, user int64) (Demand, error) {
-	s, err := SecurityOf(tx, user)
-	return Demand{Password: s.Password, Code: s.Factor}, err
+func (s *Service) DemandOf(tx *db.Tx, user int64) (Demand, error) {
+	kept, err := SecurityOf(tx, user)
+	d := Demand{Password: kept.Password, Code: kept.Factor}
+	if err != nil || d.Password {
+		return d, err
+	}
+	_, err = s.Identity(tx, user)
+	if fault.Is(err, fault.NotFound) {
+		return d, nil
+	}
+	d.Provider = err == nil
+	return d, err
 }
 
 // Prove proves again who the person of a visit is: by password, and by the second factor

@@ -103,12 +103,13 @@ type Service struct {
 	keys     *keys.Ring
 	mail     *mail.Service
 	breached *breached.List
+	provider *Provider
 	hashes   hasher
 }
 
-// New makes the service.
-func New(d *db.DB, k *keys.Ring, m *mail.Service, b *breached.List) *Service {
-	return &Service{db: d, keys: k, mail: m, breached: b, hashes: newHasher()}
+// New makes the service. p is nil where people sign in by password only.
+func New(d *db.DB, k *keys.Ring, m *mail.Service, b *breached.List, p *Provider) *Service {
+	return &Service{db: d, keys: k, mail: m, breached: b, provider: p, hashes: newHasher()}
 }
 
 // Create makes an active user in the caller's transaction. hash comes from Hash, so

@@ -129,7 +129,11 @@ func (a *App) open(ctx context.Context, o Options) error {
 			return err
 		}
 		a.closers = append(a.closers, known.Close)
-		a.Accounts = accounts.New(a.DB, ring, a.Mail, known)
+		provider, err := a.provider()
+		if err != nil {
+			return err
+		}
+		a.Accounts = accounts.New(a.DB, ring, a.Mail, known, provider)
 	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)
@@ -151,6 +155,15 @@ func (a *App) openMail(ring *keys.Ring) error {
 	}
 	a.Mail = mail.New(a.DB, a.Jobs, ring, a.Log, mail.Options{Host: a.Config.MailName(), Sender: sender, Compose: a.composed})
 	return nil
+}
+
+// provider is what people may sign in by besides, nil for none.
+func (a *App) provider() (*accounts.Provider, error) {
+	p, err := a.Config.Provider()
+	if err != nil || p == (config.Provider{}) {
+		return nil, err
+	}
+	return accounts.NewProvider(p, a.Config.PublicURL+accounts.ReturnPath, a.Log, a.DB.Now), nil
 }
 
 // installed fails where Open would make a folder or a database.

@@ -28,6 +28,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.RecoveryCodeUsed: view.RecoveryCodeUsed,
 		mail.IdentityLinked:   view.IdentityLinked,
 		mail.IdentityUnlinked: view.IdentityUnlinked,
+		mail.IdentityRefused:  view.IdentityRefused,
 		mail.SessionsEnded:    view.SessionsEnded,
 		mail.AccountDisabled:  view.AccountDisabled,
 		mail.AccountEnabled:   view.AccountEnabled,

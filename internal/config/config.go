@@ -31,6 +31,12 @@ type Config struct {
 	SMTPPasswordFile string `name:"smtp-password-file" help:"File with the mail server's password, in place of one in --smtp." env:"STEWARD_SMTP_PASSWORD_FILE" type:"path" placeholder:"FILE"`
 	SMTPCAFile       string `name:"smtp-ca-file" help:"Certificates (PEM) that the mail server's must be signed by, in place of the system's." env:"STEWARD_SMTP_CA_FILE" type:"path" placeholder:"FILE"`
 	MailFrom         string `help:"Sender of mails, such as \"Steward <steward@example.com>\"." env:"STEWARD_MAIL_FROM" placeholder:"ADDRESS"`
+
+	OIDCIssuer           string `name:"oidc-issuer" help:"OpenID Connect provider that people may sign in by, besides their passwords; Google by default. It is on with a client's id and secret." env:"STEWARD_OIDC_ISSUER" placeholder:"URL"`
+	OIDCClientID         string `name:"oidc-client-id" help:"This console's id at the provider." env:"STEWARD_OIDC_CLIENT_ID" placeholder:"ID"`
+	OIDCClientSecret     string `name:"oidc-client-secret" help:"This console's secret at the provider." env:"STEWARD_OIDC_CLIENT_SECRET" placeholder:"SECRET"`
+	OIDCClientSecretFile string `name:"oidc-client-secret-file" help:"File with the secret, in place of --oidc-client-secret." env:"STEWARD_OIDC_CLIENT_SECRET_FILE" type:"path" placeholder:"FILE"`
+	OIDCName             string `name:"oidc-name" help:"What people call the provider; by default Google, or the issuer's host." env:"STEWARD_OIDC_NAME" placeholder:"NAME"`
 }
 
 // Check fills what follows from other values and refuses what cannot work, in a
@@ -81,6 +87,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if err := c.checkMail(); err != nil {
+		return err
+	}
+	if err := c.checkProvider(); err != nil {
 		return err
 	}
 	if c.Data == "" {

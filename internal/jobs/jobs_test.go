@@ -46,7 +46,7 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := accounts.New(b.db, ring, nil, nil)
+	people := accounts.New(b.db, ring, nil, nil, nil)
 	b.update(func(tx *db.Tx) error {
 		u, err := people.Create(tx, access.Actor{}, accounts.NewUser{Email: "a@example.com", Name: "Ada"}, accounts.Hashed{})
 		if err != nil {

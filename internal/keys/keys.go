@@ -33,6 +33,7 @@ const (
 	Factor   Purpose = "second factor"
 	Recovery Purpose = "recovery codes"
 	Letter   Purpose = "mail"
+	Flow     Purpose = "sign-in by a provider"
 )
 
 const masterBytes = 32

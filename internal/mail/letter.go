@@ -28,7 +28,7 @@ const (
 	Activate         Kind = "activate"         // inviter, expires; has a link
 	ResetPassword    Kind = "resetPassword"    // expires, address; has a link
 	ResetByAdmin     Kind = "resetByAdmin"     // admin, expires; has a link
-	PasswordChanged  Kind = "passwordChanged"  // address, device, at
+	PasswordChanged  Kind = "passwordChanged"  // unlinked, address, device, at
 	NewDevice        Kind = "newDevice"        // device, address, method, at
 	SignInAttempts   Kind = "signInAttempts"   // count, what, address, device, at
 	FactorEnabled    Kind = "factorEnabled"    // address, device, at
@@ -39,6 +39,7 @@ const (
 	IdentityLinked   Kind = "identityLinked"   // provider, address, device, at
 	IdentityUnlinked Kind = "identityUnlinked" // provider, address, device, at
 	IdentityConfirm  Kind = "identityConfirm"  // provider, expires, address; has a link
+	IdentityRefused  Kind = "identityRefused"  // provider, address, device, at
 	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
 	AccountDisabled  Kind = "accountDisabled"  // by, at
 	AccountEnabled   Kind = "accountEnabled"   // by, at
@@ -48,7 +49,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		Activate, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLocked,
-		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, SessionsEnded, AccountDisabled, AccountEnabled,
+		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
 	}
 }
 

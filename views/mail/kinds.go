@@ -159,7 +159,11 @@ func ResetByAdmin(t Told) Letter {
 
 // PasswordChanged tells that the password is another one.
 func PasswordChanged(t Told) Letter {
-	return t.happened(t.letter("Your password was changed", "The password of your account at "+t.host()+" was changed. All other sessions have ended."), wasMe(), t.wasNotMe())
+	m := t.letter("Your password was changed", "The password of your account at "+t.host()+" was changed. All other sessions have ended.")
+	if t.value("unlinked") != "" {
+		m.Said = append(m.Said, "Signing in by another provider was removed with it. If you use one, link it again on the page Security.")
+	}
+	return t.happened(m, wasMe(), t.wasNotMe())
 }
 
 // NewDevice tells of a sign-in from where there was none before.
@@ -244,6 +248,15 @@ func IdentityConfirm(t Told) Letter {
 	m := t.offer("Link the two", t.letter("Confirm signing in by "+by, "Somebody signed in by "+by+" with this address. It is not linked to your account at "+t.host()+" yet.",
 		"If this was you, link the two: from then on either of them signs you in."))
 	return t.happened(m, do("If this was not you, do nothing: nothing is linked, and nobody gets in."))
+}
+
+// IdentityRefused tells that somebody else at the provider has the person's address.
+func IdentityRefused(t Told) Letter {
+	by := t.named("provider", "another provider")
+	return t.happened(t.letter("A sign-in by "+by+" was refused",
+		"Somebody signed in by "+by+" with your address, but not as the one whom your account at "+t.host()+" is linked to. Nobody got in by that."),
+		do("If this was you, with a new account at "+by+": sign in with your password, unlink the old one on the page Security, and link the new one."),
+		do("If this was not you, tell the people who run this console: somebody else may have got your address at "+by+"."))
 }
 
 // SessionsEnded tells that all sessions have ended.

@@ -19,6 +19,18 @@ func Logout() string { return "/logout" }
 // SecondStep is the form for the second factor of a sign-in. A non-empty next is where to go afterwards.
 func SecondStep(next string) string { return With("/mfa", "next", next) }
 
+// Provider is where signing in by the provider begins (POST); opened, it is the sign-in form.
+func Provider() string { return "/auth/google" }
+
+// ProviderOffer asks whether an account is to be linked to what the provider says.
+func ProviderOffer() string { return Provider() + "/link" }
+
+// ProviderOfferMail mails a link that does so (POST).
+func ProviderOfferMail() string { return ProviderOffer() + "/mail" }
+
+// ProviderConfirm is the form that links the two, after the mailed link was opened.
+func ProviderConfirm() string { return Provider() + "/confirm" }
+
 // Activate is the form that activates an account, after its link was opened.
 func Activate() string { return "/activate" }
 
@@ -45,6 +57,15 @@ func TwoStepStart() string { return "/account/two-step/start" }
 
 // TwoStepDelete turns it off (POST).
 func TwoStepDelete() string { return "/account/two-step/delete" }
+
+// Identity is the form that links what the provider said before one signed in.
+func Identity() string { return "/account/identity" }
+
+// IdentityStart goes to the provider, to link who one is there (POST).
+func IdentityStart() string { return Identity() + "/start" }
+
+// IdentityDelete ends that one can sign in by the provider (POST).
+func IdentityDelete() string { return Identity() + "/delete" }
 
 // RecoveryCodes shows new recovery codes; new ones are made by a POST.
 func RecoveryCodes() string { return "/account/recovery-codes" }
@@ -99,6 +120,9 @@ func AdminEvents() string { return Admin() + "/events" }
 
 // AdminSettings are the settings of the installation.
 func AdminSettings() string { return Admin() + "/settings" }
+
+// ConfirmByProvider does so at the provider (POST).
+func ConfirmByProvider() string { return "/account/confirm/provider" }
 
 // Setup is the first-run form, opened with a one-use code.
 func Setup(code string) string { return With("/setup", "code", code) }

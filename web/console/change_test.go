@@ -202,6 +202,13 @@ func (d *desk) checksum(t storage.Table) string {
 var constructive = map[string]string{
 	"/login": "signs in", "/logout": "ends one's own session", "/setup": "is open once, on an empty installation", "/account/theme": "is a taste",
 	"/mfa": "signs in", "/activate": "opens an account, once", "/account/confirm": "proves who it is",
+	"/auth/google":                                       "begins to sign in",
+	"/auth/google/link/mail":                             "sends a link",
+	"/auth/google/confirm":                               "links what is unlinked again on the page Security",
+	"/account/identity":                                  "links what is unlinked again on the page Security",
+	"/account/identity/start":                            "begins to link",
+	"/account/identity/delete":                           "is linked again on the same page, by whoever is asked for anyway: the provider",
+	"/account/confirm/provider":                          "proves who it is",
 	"/account":                                           "is a form with what one typed before",
 	"/password/forgot":                                   "sends a link",
 	"/password/reset":                                    "is itself the way out of a lost password",

@@ -16,6 +16,14 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: "/login", Rule: gate.Public(c.loginSubmit)},
 		{Method: "GET", Path: "/mfa", Rule: gate.Public(c.secondStep)},
 		{Method: "POST", Path: "/mfa", Rule: gate.Public(c.secondStepSubmit)},
+		{Method: "GET", Path: "/auth/google", Rule: gate.Public(c.login)}, // nobody is sent away without asking for it
+		{Method: "POST", Path: "/auth/google", Rule: gate.Public(c.providerStart)},
+		{Method: "GET", Path: "/auth/google/callback", Rule: gate.Public(c.providerReturn)},
+		{Method: "GET", Path: "/auth/google/link", Rule: gate.Public(c.offer)},
+		{Method: "POST", Path: "/auth/google/link/mail", Rule: gate.Public(c.offerMail)},
+		{Method: "GET", Path: "/auth/google/confirm/:code", Rule: gate.Public(c.linkOpened(paths.ProviderConfirm()))},
+		{Method: "GET", Path: "/auth/google/confirm", Rule: gate.Public(c.offerConfirm)},
+		{Method: "POST", Path: "/auth/google/confirm", Rule: gate.Public(c.offerConfirmSubmit)},
 		{Method: "POST", Path: "/logout", Rule: gate.SignedIn(access.AccountOwn, c.logout).WhileEnrolling()},
 		{Method: "GET", Path: "/activate/:code", Rule: gate.Public(c.linkOpened(paths.Activate()))},
 		{Method: "GET", Path: "/activate", Rule: gate.Public(c.activate)},
@@ -34,6 +42,10 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: "/account/security", Rule: gate.SignedIn(access.AccountOwn, c.security).WhileEnrolling()},
 		{Method: "GET", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordEdit).Proved().WhileEnrolling()},
 		{Method: "POST", Path: "/account/password", Rule: gate.SignedIn(access.AccountOwn, c.passwordUpdate).Proved().WhileEnrolling()},
+		{Method: "POST", Path: "/account/identity/start", Rule: gate.SignedIn(access.AccountOwn, c.identityStart).Proved()},
+		{Method: "GET", Path: "/account/identity", Rule: gate.SignedIn(access.AccountOwn, c.identity).Proved()},
+		{Method: "POST", Path: "/account/identity", Rule: gate.SignedIn(access.AccountOwn, c.identityLink).Proved()},
+		{Method: "POST", Path: "/account/identity/delete", Rule: gate.SignedIn(access.AccountOwn, c.identityDelete).Proved()},
 		{Method: "POST", Path: "/account/two-step/start", Rule: gate.SignedIn(access.AccountOwn, c.twoStepStart).Proved().WhileEnrolling()},
 		{Method: "GET", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStep).Proved().WhileEnrolling()},
 		{Method: "POST", Path: "/account/two-step", Rule: gate.SignedIn(access.AccountOwn, c.twoStepConfirm).Proved().WhileEnrolling()},
@@ -49,6 +61,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: "/account/activity", Rule: gate.SignedIn(access.AccountOwn, c.activity)},
 		{Method: "GET", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirm).WhileEnrolling()},
 		{Method: "POST", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirmSubmit).WhileEnrolling()},
+		{Method: "POST", Path: "/account/confirm/provider", Rule: gate.SignedIn(access.AccountOwn, c.confirmByProvider).WhileEnrolling()},
 		{Method: "POST", Path: "/account/theme", Rule: gate.SignedIn(access.AccountOwn, c.themeUpdate).WhileEnrolling()},
 
 		// Administration

@@ -17,7 +17,8 @@ import (
 )
 
 func (c *Console) security(ec echo.Context, a access.Actor) error {
-	m := view.Security{Shell: c.accountShell(ec, a), MustEnrol: accounts.VisitOf(ec.Request().Context()).MustEnrol, StartKey: key(), DeleteKey: key(), CodesKey: key()}
+	m := view.Security{Shell: c.accountShell(ec, a), MustEnrol: accounts.VisitOf(ec.Request().Context()).MustEnrol, StartKey: key(), DeleteKey: key(), CodesKey: key(),
+		Identity: view.Identity{Provider: c.provider(ec), Key: key()}}
 	err := c.view(ec, func(tx *db.Tx) error {
 		s, err := accounts.SecurityOf(tx, a.UserID)
 		if err != nil {
@@ -26,7 +27,7 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 		m.Password, m.PasswordAt = s.Password, c.when(s.PasswordAt)
 		m.Factor, m.FactorAt, m.Locked = s.Factor, c.when(s.FactorAt), s.Locked
 		m.CodesLeft, m.FewCodes = ui.Count(s.CodesLeft, "code", "codes"), s.CodesLeft <= accounts.RecoveryFew
-		return nil
+		return c.linkedTo(tx, a, &m.Identity)
 	})
 	if err != nil {
 		return err
@@ -185,16 +186,18 @@ func (c *Console) confirm(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) confirmForm(ec echo.Context, a access.Actor, status int, next string, errs ui.Errors) error {
-	m := view.Confirm{Email: a.Email, Next: next, Key: key(), Errors: errs}
-	err := c.view(ec, func(tx *db.Tx) error {
-		d, err := accounts.DemandOf(tx, a.UserID)
-		m.Password, m.Code = d.Password, d.Code
+	var d accounts.Demand
+	err := c.view(ec, func(tx *db.Tx) (err error) {
+		d, err = c.app.Accounts.DemandOf(tx, a.UserID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return page(ec, status, view.ConfirmPage(m))
+	if d.Provider {
+		return page(ec, status, view.ConfirmTherePage(view.ConfirmThere{Provider: c.provider(ec), Next: next, Code: d.Code, Errors: errs}))
+	}
+	return page(ec, status, view.ConfirmPage(view.Confirm{Email: a.Email, Next: next, Key: key(), Password: d.Password, Code: d.Code, Errors: errs}))
 }
 
 func (c *Console) confirmSubmit(ec echo.Context, a access.Actor) error {

@@ -22,6 +22,8 @@ const (
 	pendingCookie = "pending" // the sign-in that waits for its second factor
 	deviceCookie  = "device"  // the browser itself, so that a new one is noticed
 	linkCookie    = "link"    // the code of a link that was opened, so that it leaves the address
+	flowCookie    = "oidc"    // that this browser went to the provider
+	offerCookie   = "offer"   // an identity that the provider vouched for, until it is linked
 )
 
 const deviceLife = 400 * 24 * time.Hour // the most that browsers keep
@@ -31,23 +33,25 @@ func (c *Console) login(ec echo.Context) error {
 	if accounts.VisitOf(ec.Request().Context()).SignedIn() {
 		return ec.Redirect(http.StatusSeeOther, next)
 	}
-	m := c.loginModel(next)
+	m := c.loginModel(ec, next)
 	switch {
 	case ec.QueryParam("out") != "":
 		m.Flash = "You are signed out."
 	case ec.QueryParam("ready") != "":
 		m.Flash = "Your account is ready. Sign in with your new password."
+	case ec.QueryParam("linked") != "":
+		m.Flash = "The two are linked. Sign in with " + m.Provider.Name + " now."
 	case ec.QueryParam("reset") != "":
 		m.Flash = "Your password is changed and all sessions have ended. Sign in with the new one."
 	}
 	return page(ec, http.StatusOK, view.LoginPage(m))
 }
 
-func (c *Console) loginModel(next string) view.Login {
+func (c *Console) loginModel(ec echo.Context, next string) view.Login {
 	if next == paths.Projects() {
 		next = ""
 	}
-	return view.Login{Host: c.host(), Next: next, Key: key()}
+	return view.Login{Host: c.host(), Next: next, Key: key(), Provider: c.provider(ec)}
 }
 
 // host is what this installation is called.
@@ -64,7 +68,7 @@ func (c *Console) loginSubmit(ec echo.Context) error {
 	next := safeNext(f["next"])
 	arrival, err := c.app.Accounts.SignIn(ec.Request().Context(), accounts.Attempt{Email: f["email"], Password: f["password"], Device: c.cookie(ec, deviceCookie)})
 	if status, problem, ok := waits(ec, err, fault.Unauthenticated); ok {
-		m := c.loginModel(next)
+		m := c.loginModel(ec, next)
 		m.Email, m.Problem = f["email"], problem
 		return page(ec, status, view.LoginPage(m))
 	}
@@ -141,7 +145,7 @@ func (c *Console) secondStepSubmit(ec echo.Context) error {
 		return page(ec, status, view.SecondStepPage(view.SecondStep{Next: f["next"], Key: key(), Recovery: f["with"] == "recovery", Keep: f["keep"] != "", Problem: problem}))
 	}
 	if fault.Is(err, fault.Unauthenticated) {
-		m := c.loginModel(safeNext(f["next"]))
+		m := c.loginModel(ec, safeNext(f["next"]))
 		m.Problem = fault.Of(err).Message
 		c.setCookie(ec, pendingCookie, "", -1)
 		return page(ec, http.StatusUnprocessableEntity, view.LoginPage(m))
