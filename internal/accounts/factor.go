@@ -299,7 +299,7 @@ func (s *Service) ConfirmFactor(ctx context.Context, v *Visit, code string) erro
 			return nil
 		}
 		if _, err := tx.Exec(`INSERT INTO factors (user_id, secret, last_step, failures, codes_sealed, codes_at, created_at)
-			SELECT user_id, secret, $2, 0, '', $3, $3 FROM factor_enrolments WHERE user_id = $1
+			SELECT user_id, secret, CAST($2 AS BIGINT), 0, '', CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM factor_enrolments WHERE user_id = $1
 			ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, last_step = excluded.last_step, failures = 0, locked_at = NULL, created_at = excluded.created_at`,
 			u.ID, step, tx.Now); err != nil {
 			return err

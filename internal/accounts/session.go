@@ -139,7 +139,7 @@ func (s *Service) Alive(ctx context.Context, v *Visit) error {
 
 // alive is the condition of a session that counts, on s and u, with the arguments of
 // aliveAt from $2 on.
-const alive = `s.revoked_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > CASE WHEN s.kept THEN $4 ELSE $3 END
+const alive = `s.revoked_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > CASE WHEN s.kept THEN CAST($4 AS BIGINT) ELSE CAST($3 AS BIGINT) END
 	AND s.epoch = u.session_epoch AND u.state = 'active'`
 
 func aliveAt(tx *db.Tx) []any {
@@ -286,7 +286,7 @@ func (st *Store) CommitCtx(ctx context.Context, token string, data []byte, _ tim
 // renew gives the visit's session a new token, and notes a proof; the session's end
 // stays where it was. An ended session stays ended.
 func renew(tx *db.Tx, v *Visit, token string, data []byte) error {
-	_, err := tx.Exec("UPDATE sessions SET token_hash = $2, data = $3, proved_at = CASE WHEN $4 THEN $5 ELSE proved_at END WHERE id = $1 AND revoked_at IS NULL",
+	_, err := tx.Exec("UPDATE sessions SET token_hash = $2, data = $3, proved_at = CASE WHEN $4 THEN CAST($5 AS BIGINT) ELSE proved_at END WHERE id = $1 AND revoked_at IS NULL",
 		v.SessionID, token, string(data), v.proof, tx.Now)
 	return err
 }

@@ -242,7 +242,7 @@ func (s *Service) Finish(ctx context.Context, f Second) (Arrival, error) {
 // missed counts a wrong code of a sign-in, and ends it at the fifth. Whoever got so far
 // knows the password, which the person should hear of.
 func (s *Service) missed(tx *db.Tx, p pending) error {
-	if err := tx.Must("UPDATE pending_sign_ins SET tries = tries + 1, ended_at = CASE WHEN tries + 1 >= $2 THEN $3 ELSE NULL END WHERE id = $1", p.id, int64(pendingTries), tx.Now); err != nil {
+	if err := tx.Must("UPDATE pending_sign_ins SET tries = tries + 1, ended_at = CASE WHEN tries + 1 >= CAST($2 AS BIGINT) THEN CAST($3 AS BIGINT) ELSE NULL END WHERE id = $1", p.id, int64(pendingTries), tx.Now); err != nil {
 		return err
 	}
 	e := audit.By(p.user.Actor(), "user.mfaFailed", "user", p.user.Email, p.user.Name)
