@@ -19,6 +19,10 @@ func accountScreens() []Screen {
 	throttled := wrong
 	throttled.Problem = "Too many attempts. Try again in 40 seconds."
 
+	google := account.Provider{Name: "Google"}
+	with, down := login, login
+	with.Provider, down.Provider = google, account.Provider{Name: "Google", Down: true}
+
 	setup := account.Setup{Code: "7fk2-9qxm-c4tw", Key: "k2", PasswordHint: "At least 12 characters. A few words that do not belong together are easy to remember."}
 	faulty := setup
 	faulty.Name, faulty.Email, faulty.Organization = "Hana Dvořáková", "hana.dvorakova@northwind", "Northwind Foods"
@@ -64,6 +68,20 @@ func accountScreens() []Screen {
 			{Text: "Hana Dvořáková signed in by password and authenticator code.", Icon: "log-in", Address: "192.0.2.17", Device: "Firefox on Linux", Time: ago(time.Minute)},
 			{Text: "A sign-in as hana.dvorakova@northwind.example by password failed.", Tone: "warn", Icon: "triangle-alert", Address: "198.51.100.4", Device: "Chrome on Windows", Time: ago(time.Hour)},
 		}})),
+		ok("login-provider", "Sign in, with a provider", account.LoginPage(with)),
+		ok("login-provider-down", "Sign in, the provider cannot be reached", account.LoginPage(down)),
+		ok("provider-link", "An account of the same address", account.OfferPage(account.Offer{Provider: "Google", Email: wrong.Email, Key: "k21"})),
+		ok("provider-link-sent", "An account of the same address, a link was mailed", account.OfferPage(account.Offer{Provider: "Google", Email: longEmail, Key: "k21", Sent: true})),
+		ok("provider-confirm", "Link the two", account.LinkIdentityPage(account.LinkIdentity{Provider: "Google", Email: wrong.Email, There: longEmail, Key: "k22", Action: "/auth/google/confirm", Cancel: ui.Link{Label: "Leave it as it is", URL: "/login"}})),
+		{"provider-refused", "The provider's word lets nobody in", 403, account.TurnedPage(account.Turned{Title: "Not signed in", Text: "There is no account for " + longEmail + " here. Ask for an invitation.",
+			Buttons: []ui.Button{{Label: "Back to sign-in", URL: "/login", Variant: "primary"}}})},
+		{"provider-not-confirmed", "The provider does not prove it", 403, account.TurnedPage(account.Turned{Title: "Not confirmed", Text: "Google does not say that you signed in there just now, so it proves nothing. Set a password by the link that is mailed to you, and confirm with that.",
+			Buttons: []ui.Button{{Label: "Try again", URL: "/account/confirm", Variant: "primary"}, {Label: "Set a password", URL: "/password/forgot"}}})},
+		refused("confirm-provider", "Confirm at the provider", account.ConfirmTherePage(account.ConfirmThere{Provider: google, Code: true, Errors: ui.Errors{"code": "This code is not right, or was used before. Wait for the next one."}})),
+		ok("security-unlinked", "Security, a provider that is not linked", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(time.Hour), StartKey: "k10", Identity: account.Identity{Provider: google}})),
+		ok("security-linked", "Security, linked", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(time.Hour), StartKey: "k10",
+			Identity: account.Identity{Provider: google, Linked: true, Email: longEmail, LinkedAt: ago(24 * time.Hour), Used: true, UsedAt: ago(time.Hour), Key: "k23"}})),
+		ok("security-only-linked", "Security, linked and no password", account.SecurityPage(account.Security{Shell: own(), StartKey: "k10", Identity: account.Identity{Provider: google, Linked: true, Email: wrong.Email, LinkedAt: ago(time.Hour)}})),
 		ok("invitations", "Invitations, none", account.InvitationsPage(account.Invitations{Shell: own()})),
 	}
 }

@@ -3,6 +3,8 @@ package accounts_test
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -229,6 +231,27 @@ func TestASVS_9_1_2(t *testing.T) {
 			p.Sign = func(c map[string]any) string { return p.SignedAs(map[string]any{"alg": "RS256", "kid": "k1"}, c) }
 		}},
 	})
+}
+
+// TestAlgorithms: RS256, which most providers sign by, and ES256 count; and a key that is
+// new is asked for.
+func TestAlgorithms(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	f.linked(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.p.Set(func() { f.p.RSA = key })
+	for range 2 {
+		if c := f.Anonymous(); f.arrive(c).Location != "/" || !in(c) {
+			t.Fatal("RS256 does not count")
+		}
+	}
+	if n := f.p.Asked("/keys"); n != 2 {
+		t.Errorf("keys were asked for %d times", n)
+	}
 }
 
 // TestASVS_9_1_3: keys come from the configured issuer, not from where a token says.

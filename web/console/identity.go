@@ -172,7 +172,7 @@ func (c *Console) offerConfirm(ec echo.Context) error {
 		return err
 	}
 	return page(ec, http.StatusOK, view.LinkIdentityPage(view.LinkIdentity{Provider: c.app.Accounts.Provider().Name, Email: o.User.Email, There: o.Email, Key: key(),
-		Action: paths.ProviderConfirm(), Cancel: ui.Button{Label: "Leave it as it is", URL: paths.Login("")}}))
+		Action: paths.ProviderConfirm(), Cancel: ui.Link{Label: "Leave it as it is", URL: paths.Login("")}}))
 }
 
 func (c *Console) offerConfirmSubmit(ec echo.Context) error {
@@ -200,7 +200,7 @@ func (c *Console) linkedTo(tx *db.Tx, a access.Actor, m *view.Identity) error {
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
-	m.Linked, m.Email, m.LinkedAt = true, i.Email, c.when(i.LinkedAt)
+	m.Linked, m.Email, m.LinkedAt, m.Used, m.UsedAt = true, i.Email, c.when(i.LinkedAt), !i.UsedAt.IsZero(), c.when(i.UsedAt)
 	return err
 }
 
@@ -228,7 +228,7 @@ func (c *Console) identity(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	return page(ec, http.StatusOK, view.LinkIdentityPage(view.LinkIdentity{Theme: accounts.VisitOf(ec.Request().Context()).User.Theme, Provider: c.app.Accounts.Provider().Name,
-		Email: a.Email, There: o.Email, Key: key(), Action: paths.Identity(), Cancel: ui.Button{Label: "Leave it as it is", URL: paths.Security()}}))
+		Email: a.Email, There: o.Email, Key: key(), Action: paths.Identity(), Cancel: ui.Link{Label: "Leave it as it is", URL: paths.Security()}}))
 }
 
 func (c *Console) identityLink(ec echo.Context, _ access.Actor) error {

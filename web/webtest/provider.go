@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -26,12 +27,14 @@ const (
 	ClientSecret = "the-console-and-its-secret"
 )
 
-// Provider is an OpenID Connect provider that does as the test says. It signs by ES256.
+// Provider is an OpenID Connect provider that does as the test says. It signs by ES256, or
+// by RS256 when it has such a key.
 // Its fields may be changed between two requests; each zero field is honest.
 type Provider struct {
 	t   testing.TB
 	URL string
 	Key *ecdsa.PrivateKey
+	RSA *rsa.PrivateKey
 
 	Person    map[string]any                                 // what it says of who signs in
 	Claims    func(map[string]any)                           // changes what a token says
@@ -142,8 +145,11 @@ func (p *Provider) keys(w http.ResponseWriter, _ *http.Request) {
 	if err != nil {
 		p.t.Error(err)
 	}
-	p.answer(w, http.StatusOK, map[string]any{"keys": []any{map[string]any{
-		"kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig", "alg": "ES256", "x": encode(raw[1:33]), "y": encode(raw[33:])}}})
+	keys := []any{map[string]any{"kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig", "alg": "ES256", "x": encode(raw[1:33]), "y": encode(raw[33:])}}
+	if p.RSA != nil {
+		keys = append(keys, map[string]any{"kty": "RSA", "kid": "k2", "use": "sig", "alg": "RS256", "n": encode(p.RSA.N.Bytes()), "e": "AQAB"})
+	}
+	p.answer(w, http.StatusOK, map[string]any{"keys": keys})
 }
 
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
@@ -185,6 +191,15 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 
 // Signed is an honest token.
 func (p *Provider) Signed(claims map[string]any) string {
+	if p.RSA != nil {
+		text := Unsigned(p.t, map[string]any{"alg": "RS256", "kid": "k2", "typ": "JWT"}, claims)
+		sum := sha256.Sum256([]byte(text))
+		signature, err := rsa.SignPKCS1v15(nil, p.RSA, crypto.SHA256, sum[:])
+		if err != nil {
+			p.t.Error(err)
+		}
+		return text + "." + encode(signature)
+	}
 	return p.SignedAs(map[string]any{"alg": "ES256", "kid": "k1", "typ": "JWT"}, claims)
 }
 
