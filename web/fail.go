@@ -44,7 +44,7 @@ func fail(log *slog.Logger) echo.HTTPErrorHandler {
 		r := c.Request()
 		if c.Response().Committed {
 			if !errors.Is(err, context.Canceled) {
-				log.Warn("a request broke off after its answer began", "request", audit.RequestOf(r.Context()).ID, "path", openPath(r, c.Path()), "error", err)
+				log.Warn("a request broke off after its answer began", "request", audit.RequestOf(r.Context()).ID, "path", openPath(r), "error", err)
 			}
 			panic(http.ErrAbortHandler) // the connection breaks, so that half a list is not taken for the whole
 		}
@@ -54,7 +54,7 @@ func fail(log *slog.Logger) echo.HTTPErrorHandler {
 			status = http.StatusMethodNotAllowed
 		}
 		if status >= 500 && r.Context().Err() == nil {
-			log.Error("a request failed", "request", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", openPath(r, c.Path()), "error", err)
+			log.Error("a request failed", "request", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", openPath(r), "error", err)
 		}
 		if f.RetryAfter > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))

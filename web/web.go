@@ -262,17 +262,20 @@ func (s *Server) note(r *http.Request, req audit.Request, rec *recorder, route s
 	if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug
 	}
-	s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", route, "path", label(openPath(r, route), 500),
+	s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", route, "path", label(openPath(r), 500),
 		"status", rec.status, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address)
 }
 
-// openPath is the path of a request for the log. Of a link that carries a code it is the
-// route: whoever reads logs must not be able to use the link.
-func openPath(r *http.Request, route string) string {
-	if strings.Contains(route, ":code") {
-		return route
+// openPath is the path of a request for the log, without the codes of links, however the
+// link is spelled: whoever reads logs must not be able to use one.
+func openPath(r *http.Request) string {
+	parts := strings.Split(r.URL.Path, "/")
+	for i, p := range parts {
+		if strings.Contains(strings.ToLower(p), "stw_") {
+			parts[i] = ":code"
+		}
 	}
-	return r.URL.Path
+	return strings.Join(parts, "/")
 }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace}

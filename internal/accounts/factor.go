@@ -8,7 +8,6 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"image/png"
 	"strings"
@@ -42,10 +41,7 @@ const (
 	codesShown    = 10 * time.Minute // new recovery codes can be seen and stored
 )
 
-var (
-	perFactor   = throttle.Limit{Count: 5, Window: 15 * time.Minute}
-	perRecovery = throttle.Limit{Count: 5, Window: 15 * time.Minute}
-)
+var perFactor = throttle.Limit{Count: 5, Window: 15 * time.Minute}
 
 // factor is a person's second factor.
 type factor struct {
@@ -147,10 +143,8 @@ func matching(secret []byte, digits string, now time.Time) (int64, error) {
 
 // tryRecovery uses a recovery code up, and unlocks the factor.
 func (s *Service) tryRecovery(tx *db.Tx, u User, code string) (refused, err error) {
-	key := "recovery:" + fmt.Sprint(u.ID)
-	if err := throttle.Take(tx, key, perRecovery); err != nil {
-		return nil, err
-	}
+	// No count per account: 128 bits are not guessed, and whoever knows the password could
+	// otherwise keep the person from the way out.
 	wrong := wrongCode("This is neither a code of your app nor one of your unused recovery codes.")
 	plain, ok := plainRecovery(code)
 	if !ok {
@@ -174,9 +168,6 @@ func (s *Service) tryRecovery(tx *db.Tx, u User, code string) (refused, err erro
 	}
 	if used == 0 {
 		return wrong, nil
-	}
-	if err := throttle.Clear(tx, key); err != nil {
-		return nil, err
 	}
 	if err := tx.Must("UPDATE factors SET failures = 0, locked_at = NULL WHERE user_id = $1", u.ID); err != nil {
 		return nil, err
@@ -219,6 +210,9 @@ type Enrolment struct {
 // StartFactor makes the secret of a new second factor, which ConfirmFactor puts in the
 // place of the one before.
 func (s *Service) StartFactor(tx *db.Tx, a access.Actor) error {
+	if err := present(tx, a); err != nil {
+		return err
+	}
 	secret := make([]byte, secretBytes)
 	_, _ = rand.Read(secret)
 	sealed, err := s.keys.Seal(keys.Factor, factorPlace(a.UserID), secret)
@@ -321,8 +315,11 @@ func (s *Service) ConfirmFactor(ctx context.Context, v *Visit, code string) erro
 		}
 		return s.notify(tx, u, mail.FactorEnabled, nil)
 	})
-	if err = errors.Join(err, refused); err != nil {
+	switch { // never joined: an error that lost the count must not look like a wrong code
+	case err != nil:
 		return err
+	case refused != nil:
+		return refused
 	}
 	v.proof = true
 	return nil
@@ -362,6 +359,9 @@ func (s *Service) makeCodes(tx *db.Tx, user int64) error {
 // NewCodes gives a person new recovery codes in the place of all old ones. NotFound
 // without a second factor.
 func (s *Service) NewCodes(tx *db.Tx, a access.Actor) error {
+	if err := present(tx, a); err != nil {
+		return err
+	}
 	if _, err := factorOf(tx, a.UserID); err != nil {
 		return err
 	}
@@ -425,6 +425,10 @@ func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
 	if err := endOthers(tx, v); err != nil {
 		return err
 	}
+	// Being kept signed in is for people with a second factor.
+	if _, err := tx.Exec("UPDATE sessions SET kept = $3, expires_at = CASE WHEN expires_at < created_at + $2 THEN expires_at ELSE created_at + $2 END WHERE id = $1", v.SessionID, SessionAbsolute.Microseconds(), false); err != nil {
+		return err
+	}
 	if err := audit.Record(tx, audit.By(v.Actor(), "user.factorDisabled", "user", u.Email, u.Name).Says("%s turned two-step sign-in off; their other sessions ended.", u.Name)); err != nil {
 		return err
 	}
@@ -439,7 +443,7 @@ func dropFactor(tx *db.Tx, user int64) error {
 	if _, err := tx.Exec("DELETE FROM factor_enrolments WHERE user_id = $1", user); err != nil {
 		return err
 	}
-	for _, key := range []string{"totp", "recovery", "enrol"} {
+	for _, key := range []string{"totp", "enrol"} {
 		if err := throttle.Clear(tx, key+":"+fmt.Sprint(user)); err != nil {
 			return err
 		}

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage"
 	"steward/web/webtest"
@@ -408,5 +410,106 @@ func TestCodesAreShownForTenMinutes(t *testing.T) {
 	c.Post("/account/confirm", url.Values{"current": {webtest.Password}, "code": {s.Code(secret)}}).Want(http.StatusSeeOther)
 	if r := c.Get("/account/recovery-codes"); r.Status != http.StatusSeeOther {
 		t.Errorf("codes of eleven minutes ago are shown: %d", r.Status)
+	}
+}
+
+// TestLateRequests: what began before a session ended does nothing after it: no factor is put
+// on or taken away, nobody else is signed out, no right is given.
+func TestLateRequests(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, root, friend := s.User(""), s.SuperAdmin("Root"), s.User("Friend")
+	s.SuperAdmin("Another")
+	visit := func(of accounts.User) *accounts.Visit { // as a request has it that begins now
+		t.Helper()
+		s.SignIn(of)
+		v := &accounts.Visit{User: of, ProvedAt: s.Clock.Now()}
+		s.View(func(tx *db.Tx) error {
+			list, err := accounts.Sessions(tx, of.ID)
+			v.SessionID = list[0].ID
+			return err
+		})
+		return v
+	}
+	late, super := visit(u), visit(root)
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.StartFactor(tx, late.Actor()) })
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.End(tx, u.ID) })
+	now := s.SignIn(u)
+	secret := ""
+	s.View(func(tx *db.Tx) error {
+		e, err := s.App.Accounts.Enrolment(tx, u.Actor(), "test")
+		secret = strings.ReplaceAll(e.Secret, " ", "")
+		return err
+	})
+	for name, do := range map[string]func() error{
+		"turn on": func() error { return s.App.Accounts.ConfirmFactor(t.Context(), late, s.Code(secret)) },
+		"start": func() error {
+			return s.App.DB.Update(t.Context(), func(tx *db.Tx) error { return s.App.Accounts.StartFactor(tx, late.Actor()) })
+		},
+		"end others": func() error {
+			return s.App.DB.Update(t.Context(), func(tx *db.Tx) error { return s.App.Accounts.EndOtherSessions(tx, late) })
+		},
+		"rename": func() error {
+			return s.App.DB.Update(t.Context(), func(tx *db.Tx) error {
+				return s.App.Accounts.SetProfile(tx, late.Actor(), accounts.Profile{Name: "Mallory", TimeZone: "UTC"})
+			})
+		},
+	} {
+		if err := do(); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("%s after the session ended: %v", name, err)
+		}
+	}
+	if !in(now) {
+		t.Error("an ended session signed the person out")
+	}
+	grant := func() error {
+		return s.App.DB.Update(t.Context(), func(tx *db.Tx) error { return s.App.Accounts.GrantSuperAdmin(tx, super.Actor(), friend.ID) })
+	}
+	s.Update(func(tx *db.Tx) error {
+		return s.App.Accounts.RevokeSuperAdmin(tx, access.Actor{Name: "The operator", SuperAdmin: true}, root.ID)
+	})
+	if err := grant(); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("a right given by who has none any more: %v", err)
+	}
+	s.Update(func(tx *db.Tx) error {
+		if err := s.App.Accounts.GrantSuperAdmin(tx, access.Actor{Name: "The operator", SuperAdmin: true}, root.ID); err != nil {
+			return err
+		}
+		return s.App.Accounts.End(tx, root.ID)
+	})
+	if err := grant(); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("a right given in a session that has ended: %v", err)
+	}
+}
+
+// TestLostCountIsNoWrongCode: when a wrong code cannot be counted, the answer is an error.
+func TestLostCountIsNoWrongCode(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, _, _, _ := enrolled(t, s)
+	c := half(s, u)
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec("ALTER TABLE pending_sign_ins RENAME COLUMN tries TO tried")
+		return err
+	})
+	if r := second(c, "123456"); r.Status != http.StatusInternalServerError {
+		t.Errorf("a code that could not be counted: %d", r.Status)
+	}
+}
+
+// TestRecoveryCodesStayOpen: who knows the password cannot keep the person from the way out.
+func TestRecoveryCodesStayOpen(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, _, _, codes := enrolled(t, s)
+	for range 2 {
+		c := half(s, u)
+		for range 5 {
+			second(c, "aaaaa-aaaaa-aaaaa-aaaaa-aaaaaa")
+		}
+	}
+	c := half(s, u)
+	if second(c, codes[0]); !in(c) {
+		t.Error("a recovery code does not count after others' wrong ones")
 	}
 }

@@ -98,8 +98,11 @@ func (s *Service) DepartToProve(ctx context.Context, v *Visit, code, next string
 		_, refused, err = s.tryFactor(tx, v.User, code)
 		return err
 	})
-	if err = errors.Join(err, refused); err != nil {
+	switch { // never joined: an error that lost the count must not look like a wrong code
+	case err != nil:
 		return Departure{}, err
+	case refused != nil:
+		return Departure{}, refused
 	}
 	return s.Depart(ctx, ToProve, v, next)
 }
@@ -236,8 +239,11 @@ func (s *Service) signInBy(ctx context.Context, c claims, device string) (_ Arri
 		}
 		return tx.Must("UPDATE identities SET last_used_at = $3, email = $4, name = $5 WHERE issuer = $1 AND subject = $2", s.provider.Issuer, c.subject, tx.Now, c.email, c.name)
 	})
-	if err = errors.Join(err, refused); err != nil || offer != "" {
-		return Arrival{}, offer, err
+	switch {
+	case err != nil:
+		return Arrival{}, "", err
+	case refused != nil || offer != "":
+		return Arrival{}, offer, refused
 	}
 	a, err := s.arrive(ctx, entry{user: u, method: ByProvider, device: device})
 	return a, "", err

@@ -332,7 +332,7 @@ func TestResetEndsIdentities(t *testing.T) {
 	forgot(f.Anonymous(), u.Email)
 	c := f.Anonymous()
 	open(c, letters(f.Site, u.Email)[0]).Want(http.StatusOK)
-	c.Post("/password/reset", url.Values{"password": {fresh}, "repeat": {fresh}}).Want(http.StatusSeeOther)
+	c.Post("/password/reset", url.Values{"email": {u.Email}, "password": {fresh}, "repeat": {fresh}}).Want(http.StatusSeeOther)
 	if got := f.identities(u); len(got) != 0 {
 		t.Fatalf("identities %q", got)
 	}

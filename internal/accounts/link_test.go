@@ -85,7 +85,7 @@ func TestASVS_6_4_1(t *testing.T) {
 		t.Error("the form does not name the address")
 	}
 	send := func(c *webtest.Client, name, password, repeat string) webtest.Response {
-		return c.Post("/activate", url.Values{"name": {name}, "password": {password}, "repeat": {repeat}})
+		return c.Post("/activate", url.Values{"email": {"new@example.com"}, "name": {name}, "password": {password}, "repeat": {repeat}})
 	}
 	for _, bad := range [][3]string{{"", fresh, fresh}, {"Nina", "short", "short"}, {"Nina", fresh, fresh + "!"}, {"Nina", "password1password1", "password1password1"}} {
 		send(c, bad[0], bad[1], bad[2]).Want(http.StatusUnprocessableEntity)
@@ -127,8 +127,8 @@ func forgot(c *webtest.Client, email string) webtest.Response {
 	return c.Post("/password/forgot", url.Values{"email": {email}})
 }
 
-func reset(c *webtest.Client, password string) webtest.Response {
-	return c.Post("/password/reset", url.Values{"password": {password}, "repeat": {password}})
+func reset(c *webtest.Client, email, password string) webtest.Response {
+	return c.Post("/password/reset", url.Values{"email": {email}, "password": {password}, "repeat": {password}})
 }
 
 // TestASVS_6_4_3: a new password by mail ends all sessions, works once and for half an
@@ -149,14 +149,14 @@ func TestASVS_6_4_3(t *testing.T) {
 	d := s.Anonymous()
 	open(d, first[0]).Want(http.StatusNotFound) // only the newest counts
 	open(d, both[0]).Want(http.StatusOK)
-	reset(d, fresh).Want(http.StatusSeeOther)
+	reset(d, u.Email, fresh).Want(http.StatusSeeOther)
 	if in(d) || in(c) {
 		t.Error("a session is open after the password was reset")
 	}
 	if second(waiting, s.Code(secret)); in(waiting) {
 		t.Error("a sign-in that was under way went on after the reset")
 	}
-	reset(d, "yet another long passphrase").Want(http.StatusNotFound)
+	reset(d, u.Email, "yet another long passphrase").Want(http.StatusNotFound)
 	d.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusUnprocessableEntity)
 	if r := d.Post("/login", url.Values{"email": {u.Email}, "password": {fresh}}); r.Location != "/mfa" {
 		t.Errorf("after a reset the password leads to %d %s", r.Status, r.Location)
@@ -296,4 +296,38 @@ func TestHostileAddresses(t *testing.T) {
 	if got := letters(s, "evil"); len(got) != 0 {
 		t.Errorf("mails to evil: %q", got)
 	}
+}
+
+// TestFormOfAnotherLink: a form acts on the link that it was opened by, or not at all.
+func TestFormOfAnotherLink(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	one, two := invite(s, "one@example.com"), invite(s, "two@example.com")
+	c := s.Anonymous()
+	path, fields := open(c, one).Form("/activate")
+	open(c, two).Want(http.StatusOK) // in another tab
+	fields.Set("name", "One")
+	fields.Set("password", fresh)
+	fields.Set("repeat", fresh)
+	c.Post(path, fields).Want(http.StatusNotFound)
+	s.View(func(tx *db.Tx) error {
+		for _, email := range []string{"one@example.com", "two@example.com"} {
+			if u, err := s.App.Accounts.ByEmail(tx, email); err != nil || u.State != accounts.Invited {
+				t.Errorf("%s is %s, %v", email, u.State, err)
+			}
+		}
+		return nil
+	})
+}
+
+// TestHandedLinksLast: without a mail server nobody can kill a link that was passed on.
+func TestHandedLinksLast(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	path := invite(s, "new@example.com")
+	forgot(s.Anonymous(), "new@example.com").Want(http.StatusSeeOther)
+	if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+		t.Fatal(err)
+	}
+	open(s.Anonymous(), path).Want(http.StatusOK)
 }

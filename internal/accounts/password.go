@@ -240,5 +240,8 @@ func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed, told map[string]st
 	if err := endLinks(tx, u.ID); err != nil {
 		return err
 	}
+	if _, err := tx.Exec("DELETE FROM factor_enrolments WHERE user_id = $1", u.ID); err != nil {
+		return err
+	}
 	return s.notify(tx, u, mail.PasswordChanged, told)
 }

@@ -16,16 +16,26 @@ import (
 // What super admins do to the accounts of others; anyone else is Forbidden. The operator at
 // the command line is an actor of the same right.
 
-func administers(by access.Actor) error {
-	if by.SuperAdmin {
-		return nil
+// administers is asked in the transaction of the deed: the rights may have been taken away,
+// and the session ended, since the request began.
+func administers(tx *db.Tx, by access.Actor) error {
+	super := by.SuperAdmin
+	if super && by.UserID != 0 {
+		u, err := get(tx, "id = $1", by.UserID)
+		if err != nil {
+			return err
+		}
+		super = u.SuperAdmin && u.State == Active
 	}
-	return fault.New(fault.Forbidden, "accounts.administer", "Only super admins manage the accounts of others.")
+	if !super {
+		return fault.New(fault.Forbidden, "accounts.administer", "Only super admins manage the accounts of others.")
+	}
+	return present(tx, by)
 }
 
 // Person is somebody as super admins see them. NotFound if there is nobody.
 func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security, error) {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return User{}, Security{}, err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -40,7 +50,7 @@ func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security
 // mailed, and its path given for whoever invites to pass on. Invalid for the address or
 // the name; Conflict when there is an account already.
 func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path string, err error) {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return User{}, "", err
 	}
 	if strings.TrimSpace(n.Name) == "" {
@@ -59,7 +69,7 @@ func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path st
 // It also gives its path, for the super admin to pass on. The one before dies. Conflict
 // for a disabled account.
 func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return "", err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -91,7 +101,10 @@ func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string,
 // can act. Nothing is deleted. Conflict for one's own account and for the last super
 // admin's.
 func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
+		return err
+	}
+	if err := tx.Lock("super admins"); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -121,7 +134,7 @@ func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
 
 // Enable opens a disabled account again, as it was.
 func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -143,7 +156,7 @@ func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
 
 // GrantSuperAdmin makes a person a super admin. Conflict for somebody who cannot sign in.
 func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -161,7 +174,10 @@ func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error 
 
 // RevokeSuperAdmin takes the rights of a super admin away. Conflict for the last one.
 func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
+		return err
+	}
+	if err := tx.Lock("super admins"); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -178,13 +194,10 @@ func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error
 }
 
 // keepSuperAdmin is Conflict when without this person nobody could administer the
-// installation.
+// installation. The caller holds the lock of super admins.
 func keepSuperAdmin(tx *db.Tx, u User) error {
 	if !u.SuperAdmin || u.State != Active {
 		return nil
-	}
-	if err := tx.Lock("super admins"); err != nil {
-		return err
 	}
 	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE is_super_admin AND state = 'active' AND id <> $1", u.ID)
 	if err == nil && n == 0 {
@@ -196,7 +209,7 @@ func keepSuperAdmin(tx *db.Tx, u User) error {
 // ResetFactor takes a person's second factor away, who has lost it and the recovery codes.
 // Their sessions end. NotFound if they have none.
 func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -217,7 +230,7 @@ func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
 
 // EndAll ends every session of a person.
 func (s *Service) EndAll(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -250,7 +263,7 @@ type ListFilter struct {
 
 // List gives people, the newest first.
 func (s *Service) List(tx *db.Tx, by access.Actor, f ListFilter) ([]Listed, error) {
-	if err := administers(by); err != nil {
+	if err := administers(tx, by); err != nil {
 		return nil, err
 	}
 	var w db.Where

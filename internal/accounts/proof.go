@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -57,15 +58,21 @@ func (s *Service) Prove(ctx context.Context, v *Visit, password, code string) er
 			return err
 		default:
 			var by Method
-			if by, refused, err = s.tryFactor(tx, u, code); err != nil || refused != nil {
+			if by, refused, err = s.tryFactor(tx, u, code); err != nil {
 				return err
+			}
+			if refused != nil {
+				return proofFailed(tx, v, "A wrong code was given in a session of %s.")
 			}
 			method += "+" + by
 		}
 		return audit.Record(tx, audit.By(v.Actor(), "user.proved", "session", fmt.Sprint(v.SessionID), "").Says("%s proved again who they are, by %s.", u.Name, method))
 	})
-	if err = errors.Join(err, refused); err != nil {
+	switch { // never joined: an error that lost the count must not look like a wrong code
+	case err != nil:
 		return err
+	case refused != nil:
+		return refused
 	}
 	v.renew, v.proof = true, true
 	return nil
@@ -99,12 +106,30 @@ func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, 
 		return u, s.db.Update(ctx, func(tx *db.Tx) error { return throttle.Clear(tx, key) })
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		e := audit.By(v.Actor(), "user.proofFailed", "user", u.Email, u.Name)
-		e.Type = audit.Warn
-		return audit.Record(tx, e.Says("A wrong password was given in a session of %s.", u.Name))
+		return proofFailed(tx, v, "A wrong password was given in a session of %s.")
 	})
 	if err != nil {
 		return User{}, err
 	}
 	return User{}, &fault.Error{Kind: fault.Invalid, Code: "accounts.password", Message: "This is not your password.", Fields: []fault.Field{{Name: "current", Message: "This is not your password."}}}
+}
+
+func proofFailed(tx *db.Tx, v *Visit, says string) error {
+	e := audit.By(v.Actor(), "user.proofFailed", "user", v.User.Email, v.User.Name)
+	e.Type = audit.Warn
+	return audit.Record(tx, e.Says(says, v.User.Name))
+}
+
+// present is Unauthenticated when the session that an actor came by has ended meanwhile:
+// for the transaction that does what is sensitive. A request may have begun long before. The
+// command line and the system have no session.
+func present(tx *db.Tx, a access.Actor) error {
+	if a.SessionID == 0 {
+		return nil
+	}
+	_, err := db.Value[int64](tx, "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND "+alive, append([]any{a.SessionID}, aliveAt(tx)...)...)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Unauthenticated, "accounts.session", "You are signed out.")
+	}
+	return err
 }

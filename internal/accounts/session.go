@@ -74,7 +74,9 @@ type entry struct {
 func (v *Visit) SignedIn() bool { return v != nil && v.SessionID != 0 }
 
 // Proved reports whether who it is was proved a short time ago.
-func (v *Visit) Proved(now time.Time) bool { return v.SignedIn() && now.Sub(v.ProvedAt) < ProofLife }
+func (v *Visit) Proved(now time.Time) bool {
+	return v.SignedIn() && !v.ProvedAt.After(now) && now.Sub(v.ProvedAt) < ProofLife
+}
 
 // Renews reports whether the visit's session has to get a new token: the request changed
 // how the account is kept, or proved anew who it is.
@@ -172,6 +174,9 @@ func Sessions(tx *db.Tx, user int64) ([]Session, error) {
 // EndSession ends one session of the actor's own. NotFound for a session that has ended
 // or is another's.
 func (s *Service) EndSession(tx *db.Tx, a access.Actor, session int64) error {
+	if err := present(tx, a); err != nil {
+		return err
+	}
 	x, err := db.One(tx, func(r db.Row) (Session, error) {
 		var x Session
 		return x, r.Scan(&x.Address, db.Time(&x.CreatedAt))
@@ -202,7 +207,11 @@ func endOthers(tx *db.Tx, v *Visit) error {
 		return err
 	}
 	tx.OnCommit(func() { v.renew = true })
-	_, err = tx.Exec("UPDATE sessions SET epoch = $2 WHERE id = $1 AND revoked_at IS NULL", v.SessionID, epoch)
+	// A session that has ended meanwhile ends nobody else's.
+	err = tx.Must("UPDATE sessions SET epoch = $2 WHERE id = $1 AND revoked_at IS NULL", v.SessionID, epoch)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Unauthenticated, "accounts.session", "You are signed out.")
+	}
 	return err
 }
 

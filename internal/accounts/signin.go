@@ -76,10 +76,21 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 		}
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := throttle.Clear(tx, account); err != nil || !stale {
+		if err := throttle.Clear(tx, account); err != nil {
 			return err
 		}
-		return tx.Must("UPDATE users SET password_hash = $2, pepper_key = $3 WHERE id = $1", u.ID, fresh.hash, fresh.pepperKey)
+		address := network(audit.RequestOf(ctx).Address)
+		for _, key := range []string{"signin/min:" + address, "signin/hour:" + address} { // an office signs in from one address
+			if err := throttle.Refund(tx, key); err != nil {
+				return err
+			}
+		}
+		if !stale {
+			return nil
+		}
+		// Under the epoch: a password that was set meanwhile stays.
+		_, err := tx.Exec("UPDATE users SET password_hash = $2, pepper_key = $3 WHERE id = $1 AND session_epoch = $4", u.ID, fresh.hash, fresh.pepperKey, u.epoch)
+		return err
 	})
 	if err != nil {
 		return Arrival{}, err
@@ -123,7 +134,7 @@ func (s *Service) count(ctx context.Context, email, device string) (u User, acco
 }
 
 // arrive is where every first factor leads: to a session, or to the second factor of a
-// person who has one. Nothing else marks a visit.
+// person who has one. Only here and in Finish is a visit marked.
 func (s *Service) arrive(ctx context.Context, e entry) (Arrival, error) {
 	if e.device == "" {
 		e.device = id.Secret()
@@ -232,8 +243,11 @@ func (s *Service) Finish(ctx context.Context, f Second) (Arrival, error) {
 		e = entry{user: p.user, method: p.method + "+" + method, kept: f.Keep, device: f.Device}
 		return tx.Must("UPDATE pending_sign_ins SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL", p.id, tx.Now)
 	})
-	if err = errors.Join(err, refused); err != nil {
+	switch { // never joined: an error that lost the count must not look like a wrong code
+	case err != nil:
 		return Arrival{}, err
+	case refused != nil:
+		return Arrival{}, refused
 	}
 	VisitOf(ctx).issue = &e
 	return Arrival{Device: f.Device}, nil

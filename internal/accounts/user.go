@@ -193,6 +193,9 @@ type Profile struct {
 // SetProfile keeps a person's name and time zone. Invalid for a name that cannot be shown
 // and for a zone that is not known.
 func (s *Service) SetProfile(tx *db.Tx, a access.Actor, p Profile) error {
+	if err := present(tx, a); err != nil {
+		return err
+	}
 	var c fault.Check
 	if err := c.Join(CheckName("name", "your name", p.Name)); err != nil {
 		return err

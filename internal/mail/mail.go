@@ -151,6 +151,12 @@ func (s *Service) Retry(tx *db.Tx, by access.Actor, id int64) (Mail, error) {
 	return get(tx, id)
 }
 
+// Delivers reports whether mails go anywhere: to a server or a mailbox.
+func (s *Service) Delivers() bool {
+	_, none := s.sender.(nobody)
+	return !none
+}
+
 // Mailbox reports whether mails are kept to be shown, in place of being sent.
 func (s *Service) Mailbox() bool { return s.sender.keeps() }
 

@@ -120,7 +120,7 @@ func TestAdminLink(t *testing.T) {
 	c := s.Anonymous()
 	form := c.Get(path).Want(http.StatusSeeOther)
 	c.Get(form.Location).Want(http.StatusOK)
-	c.Post("/activate", url.Values{"name": {"Nina"}, "password": {"seven violet kettles hum"}, "repeat": {"seven violet kettles hum"}}).Want(http.StatusSeeOther)
+	c.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {"seven violet kettles hum"}, "repeat": {"seven violet kettles hum"}}).Want(http.StatusSeeOther)
 	if got := text(super.Get("/admin?q=NINA"), "tbody"); !strings.Contains(got, "nina@example.com") || !strings.Contains(got, "Active") {
 		t.Errorf("found: %q", got)
 	}

@@ -9,6 +9,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/id"
 	"steward/internal/tenancy"
 	view "steward/views/account"
 	"steward/views/paths"
@@ -20,7 +21,9 @@ import (
 // nothing up: programs open links before people do.
 func (c *Console) linkOpened(to string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		c.setCookie(ec, linkCookie, ec.Param("code"), accounts.ResetLife)
+		if code := ec.Param("code"); id.IsCode(code) {
+			c.setCookie(ec, linkCookie, code, accounts.ResetLife)
+		}
 		return ec.Redirect(http.StatusSeeOther, to)
 	}
 }
@@ -29,6 +32,10 @@ func (c *Console) linkOpened(to string) echo.HandlerFunc {
 func (c *Console) linked(ec echo.Context, p accounts.Purpose) (u accounts.User, err error) {
 	err = c.view(ec, func(tx *db.Tx) error { u, err = c.app.Accounts.Linked(tx, p, c.cookie(ec, linkCookie)); return err })
 	return u, err
+}
+
+func otherLink() error {
+	return fault.New(fault.NotFound, "accounts.link", "Another link was opened in this browser meanwhile. Open the one from your mail again.")
 }
 
 // deadLink answers for a link that does not count any more.
@@ -56,14 +63,20 @@ func (c *Console) activateSubmit(ec echo.Context) error {
 	if err != nil {
 		return err
 	}
+	u, err := c.linked(ec, accounts.ToActivate)
+	if err == nil && f["email"] != u.Email { // another link was opened since this form
+		err = otherLink()
+	}
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
 	if err = repeated(f); err == nil {
 		_, err = c.app.Accounts.Activate(ec.Request().Context(), accounts.Activation{Code: c.cookie(ec, linkCookie), Name: strings.TrimSpace(f["name"]), Password: f["password"]})
 	}
 	if errs, ok := fieldErrors(err); ok {
-		u, err := c.linked(ec, accounts.ToActivate)
-		if err != nil {
-			return deadLink(ec, err)
-		}
 		return page(ec, http.StatusUnprocessableEntity, view.ActivationPage(view.Activation{Email: u.Email, Name: f["name"], Key: key(), PasswordHint: passwordHint, Errors: errs}))
 	}
 	if fault.Is(err, fault.NotFound) {
@@ -115,6 +128,9 @@ func (c *Console) passwordResetSubmit(ec echo.Context) error {
 		return err
 	}
 	u, err := c.linked(ec, accounts.ToReset)
+	if err == nil && f["email"] != u.Email { // another link was opened since this form
+		err = otherLink()
+	}
 	if fault.Is(err, fault.NotFound) {
 		return deadLink(ec, err)
 	}

@@ -106,6 +106,9 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 				return err
 			}
 			if !access.MayAbove(r.Permission, access.Above{SignedIn: true, SuperAdmin: a.SuperAdmin}) {
+				e := audit.By(a, "access.refused", "installation", "", "")
+				e.Type = audit.Warn
+				g.reads.Refusal(c.Request().Context(), e.Says("%s was refused %s.", a.Name, r.Permission))
 				return fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
 			}
 			if err := g.proved(c, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,10 @@ func (g *Gate) once(c echo.Context, actor string, handle func() error) error {
 // submission is one thing that was sent. key and content are digests.
 type submission struct{ key, actor, route, content string }
 
+// secretFields are left out of the digest of what was sent: it is kept for a day, and is no
+// hash that a password may be kept in.
+var secretFields = []string{"current", "password", "repeat", "code"}
+
 // contentOf tells apart what is sent under one key: a form by its fields, a streamed
 // body by its length.
 func contentOf(r *http.Request) string {
@@ -81,7 +86,7 @@ func contentOf(r *http.Request) string {
 	}
 	fields := url.Values{}
 	for k, v := range r.PostForm {
-		if k != KeyField {
+		if k != KeyField && !slices.Contains(secretFields, k) {
 			fields[k] = v
 		}
 	}
