@@ -44,7 +44,7 @@ func (s *Service) SetSettings(tx *db.Tx, by access.Actor, n Settings) error {
 
 // WithoutFactor counts the people who can sign in and have no second factor.
 func (s *Service) WithoutFactor(tx *db.Tx, by access.Actor) (int64, error) {
-	if err := administers(tx, by); err != nil {
+	if err := sees(by); err != nil {
 		return 0, err
 	}
 	return db.Value[int64](tx, "SELECT count(*) FROM users u WHERE u.state = 'active' AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id)")
