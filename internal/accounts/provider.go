@@ -57,6 +57,7 @@ type Provider struct {
 type endpoints struct {
 	authorize, token string
 	origin           string // of authorize
+	chosen           bool   // it lets a flow choose what its token says
 	verifier         *oidc.IDTokenVerifier
 }
 
@@ -142,12 +143,13 @@ func (p *Provider) fetch(ctx context.Context) (*endpoints, error) {
 		return nil, err
 	}
 	var said struct {
-		Keys string `json:"jwks_uri"`
+		Keys   string `json:"jwks_uri"`
+		Chosen bool   `json:"claims_parameter_supported"`
 	}
 	if err := found.Claims(&said); err != nil {
 		return nil, err
 	}
-	e := &endpoints{authorize: found.Endpoint().AuthURL, token: found.Endpoint().TokenURL}
+	e := &endpoints{authorize: found.Endpoint().AuthURL, token: found.Endpoint().TokenURL, chosen: said.Chosen}
 	for _, raw := range []string{said.Keys, e.token, e.authorize} {
 		u, err := url.Parse(raw)
 		if err != nil || !plainHost.MatchString(u.Host) || u.User != nil || u.Fragment != "" || (u.Scheme != "https" && (u.Scheme != "http" || !config.Loopback(u.Hostname()))) {
@@ -194,9 +196,22 @@ func (p *Provider) departure(e *endpoints, a asked) (string, error) {
 		return "", err
 	}
 	options := map[string]string{"nonce": a.nonce, "code_challenge": oauth2.S256ChallengeFromVerifier(a.verifier), "code_challenge_method": "S256"}
+	// Some providers put the address into the token, and the time of the sign-in there, only
+	// when they are told that the token is where it is wanted.
+	claims := map[string]map[string]bool{}
+	if e.chosen {
+		claims["email"], claims["email_verified"], claims["name"] = map[string]bool{"essential": true}, map[string]bool{"essential": true}, nil
+	}
 	if a.fresh {
-		// Not every provider says when somebody signed in unless it is told that this is essential.
-		options["prompt"], options["max_age"], options["claims"] = "login", "0", `{"id_token":{"auth_time":{"essential":true}}}`
+		options["prompt"], options["max_age"] = "login", "0"
+		claims["auth_time"] = map[string]bool{"essential": true}
+	}
+	if len(claims) > 0 {
+		wanted, err := json.Marshal(map[string]any{"id_token": claims})
+		if err != nil {
+			return "", fmt.Errorf("accounts: %w", err)
+		}
+		options["claims"] = string(wanted)
 	}
 	r.SetAuthCodeOptions(options)
 	s, err := r.BeginAuth(a.state)
