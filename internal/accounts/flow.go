@@ -171,7 +171,12 @@ func (s *Service) Land(ctx context.Context, v *Visit, r Return) (Landing, error)
 	}
 	switch f.aim {
 	case ToLink:
-		return out, s.db.Update(ctx, func(tx *db.Tx) error { return s.link(tx, v.User.ID, c) })
+		return out, s.db.Update(ctx, func(tx *db.Tx) error {
+			if err := present(tx, v.Actor()); err != nil { // the provider took its time
+				return err
+			}
+			return s.link(tx, v.User.ID, c)
+		})
 	case ToProve:
 		return out, s.proveBy(ctx, v, c)
 	default:
@@ -303,6 +308,9 @@ func (s *Service) proveBy(ctx context.Context, v *Visit, c claims) error {
 		return fault.New(fault.Forbidden, "accounts.stale", s.provider.Name+" does not say that you signed in there just now, so it proves nothing. Set a password by the link that is mailed to you, and confirm with that.")
 	}
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := present(tx, v.Actor()); err != nil {
+			return err
+		}
 		if _, err := get(tx, "id = $1 AND id = (SELECT user_id FROM identities WHERE issuer = $2 AND subject = $3)", v.User.ID, s.provider.Issuer, c.subject); err != nil {
 			if fault.Is(err, fault.NotFound) {
 				return fault.New(fault.Forbidden, "accounts.otherIdentity", "You signed in at "+s.provider.Name+" as somebody else ("+c.email+"), so it proves nothing.")

@@ -61,6 +61,12 @@ func (f *federated) says(name string) (n int64) {
 	return n
 }
 
+// both are the fields of a form that links a person's account to who has its address at the
+// provider.
+func both(u accounts.User) url.Values {
+	return url.Values{"email": {u.Email}, "there": {u.Email}}
+}
+
 // TestProviderSignIn: a person who has linked the two signs in by the provider, and nothing
 // of the way back can be used again.
 func TestProviderSignIn(t *testing.T) {
@@ -148,7 +154,7 @@ func TestPreHijack(t *testing.T) {
 	f.Anonymous().Get("/auth/google/link").Want(http.StatusSeeOther)
 	c.Post("/login", url.Values{"email": {other.Email}, "password": {webtest.Password}, "next": {"/account/identity"}}).Want(http.StatusSeeOther)
 	c.Get("/account/identity").Want(http.StatusSeeOther)
-	c.Post("/account/identity", nil).Want(http.StatusSeeOther)
+	c.Post("/account/identity", both(other)).Want(http.StatusSeeOther)
 	if len(f.identities(other))+len(f.identities(u)) != 0 {
 		t.Fatal("linked to somebody else")
 	}
@@ -181,14 +187,14 @@ func TestLinkingNeedsTheSecondFactor(t *testing.T) {
 	if r := c.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}, "next": {"/account/identity"}}); !strings.HasPrefix(r.Location, "/mfa") {
 		t.Fatalf("%d %s", r.Status, r.Location)
 	}
-	c.Post("/account/identity", nil).Want(http.StatusSeeOther)
+	c.Post("/account/identity", both(u)).Want(http.StatusSeeOther)
 	if len(f.identities(u)) != 0 {
 		t.Fatal("linked by the password alone")
 	}
 	if r := c.Post("/mfa", url.Values{"code": {f.Code(secret)}, "next": {"/account/identity"}}); r.Location != "/account/identity" {
 		t.Fatalf("%d %s", r.Status, r.Location)
 	}
-	c.Post("/account/identity", nil).Want(http.StatusSeeOther)
+	c.Post("/account/identity", both(u)).Want(http.StatusSeeOther)
 	f.Clock.Forward(step)
 	// And from then on the provider is the first factor only.
 	c = f.Anonymous()
@@ -230,10 +236,12 @@ func TestLinkingByMail(t *testing.T) {
 	if len(f.identities(u)) != 0 {
 		t.Fatal("opening the link links")
 	}
-	if r := c.Post("/auth/google/confirm", nil); r.Location != "/login?linked=1" || in(c) {
+	c.Post("/auth/google/confirm", url.Values{"email": {u.Email}, "there": {"somebody@example.com"}}).Want(http.StatusNotFound)
+	c.Post("/auth/google/confirm", url.Values{"email": {"somebody@example.com"}, "there": {u.Email}}).Want(http.StatusNotFound)
+	if r := c.Post("/auth/google/confirm", both(u)); r.Location != "/login?linked=1" || in(c) {
 		t.Fatalf("%d %s", r.Status, r.Location)
 	}
-	other.Post("/auth/google/confirm", nil).Want(http.StatusNotFound)
+	other.Post("/auth/google/confirm", both(u)).Want(http.StatusNotFound)
 	if !slices.Equal(f.identities(u), []string{"1001"}) {
 		t.Fatal("not linked")
 	}
@@ -661,5 +669,35 @@ func TestWithoutProvider(t *testing.T) {
 	c.Get("/auth/google/callback?state=x&code=y").Want(http.StatusNotFound)
 	if page := s.SignIn(s.User("")).Get("/account/security"); page.Page().Find("#identity").Length() != 0 {
 		t.Error("a card that leads nowhere")
+	}
+}
+
+// TestEndedMeanwhile: a session that ends while the provider takes its time links and proves
+// nothing any more.
+func TestEndedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	u := f.User("")
+	c := f.SignIn(u)
+	end := func(r *http.Request) {
+		if r.URL.Path == "/token" {
+			f.Update(func(tx *db.Tx) error { return f.App.Accounts.End(tx, u.ID) })
+		}
+	}
+	back := f.p.Approve(c.Post("/account/identity/start", nil).Want(http.StatusSeeOther).Location)
+	f.p.Set(func() { f.p.Before = end })
+	c.Get(back).Want(http.StatusBadRequest)
+	if len(f.identities(u)) != 0 {
+		t.Error("an ended session linked an identity")
+	}
+	f.p.Set(func() { f.p.Before = nil })
+	c = f.SignIn(u)
+	c.Get(f.p.Approve(c.Post("/account/identity/start", nil).Location)).Want(http.StatusSeeOther)
+	f.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET password_hash = '' WHERE id = $1", u.ID) })
+	back = f.p.Approve(c.Post("/account/confirm/provider", url.Values{"next": {"/"}}).Want(http.StatusSeeOther).Location)
+	f.p.Set(func() { f.p.Before = end })
+	c.Get(back).Want(http.StatusBadRequest)
+	if f.says("user.proved") != 0 || in(c) {
+		t.Error("an ended session was proved")
 	}
 }

@@ -176,10 +176,20 @@ func (c *Console) offerConfirm(ec echo.Context) error {
 }
 
 func (c *Console) offerConfirmSubmit(ec echo.Context) error {
-	if _, err := form(ec); err != nil {
+	f, err := form(ec, "email", "there")
+	if err != nil {
 		return err
 	}
-	err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.ConfirmOffer(tx, c.cookie(ec, linkCookie)) })
+	err = c.update(ec, func(tx *db.Tx) error {
+		o, err := c.app.Accounts.Mailed(tx, c.cookie(ec, linkCookie))
+		if err == nil && (f["email"] != o.User.Email || f["there"] != o.Email) {
+			err = otherLink()
+		}
+		if err != nil {
+			return err
+		}
+		return c.app.Accounts.ConfirmOffer(tx, c.cookie(ec, linkCookie))
+	})
 	if fault.Is(err, fault.NotFound) {
 		return deadLink(ec, err)
 	}
@@ -231,12 +241,22 @@ func (c *Console) identity(ec echo.Context, a access.Actor) error {
 		Email: a.Email, There: o.Email, Key: key(), Action: paths.Identity(), Cancel: ui.Link{Label: "Leave it as it is", URL: paths.Security()}}))
 }
 
-func (c *Console) identityLink(ec echo.Context, _ access.Actor) error {
-	if _, err := form(ec); err != nil {
+func (c *Console) identityLink(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "email", "there")
+	if err != nil {
 		return err
 	}
 	v := accounts.VisitOf(ec.Request().Context())
-	err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.TakeOffer(tx, v, c.cookie(ec, offerCookie)) })
+	err = c.update(ec, func(tx *db.Tx) error {
+		o, err := c.app.Accounts.Offered(tx, c.cookie(ec, offerCookie))
+		if err == nil && (f["email"] != a.Email || f["there"] != o.Email) {
+			err = fault.New(fault.NotFound, "accounts.offer", "The provider told of somebody else in this browser meanwhile. Start again.")
+		}
+		if err != nil {
+			return err
+		}
+		return c.app.Accounts.TakeOffer(tx, v, c.cookie(ec, offerCookie))
+	})
 	c.setCookie(ec, offerCookie, "", -1)
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.Security())
