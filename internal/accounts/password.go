@@ -87,9 +87,9 @@ func (u User) words(more []string) []string {
 // Hashed is a password as it is kept.
 type Hashed struct{ hash, pepperKey string }
 
-// hasher bounds the work of hashing: as many at once as there are cores, a short
-// queue, and a clear refusal past that, because a hash is the cheapest way to load
-// the server.
+// hasher bounds the work of hashing: one core stays free for everybody else (of a single
+// one it takes its share), a short queue, and a clear refusal past that, because a hash is
+// the cheapest way to load the server.
 type hasher struct {
 	running chan struct{}
 	waiting chan struct{}
@@ -106,7 +106,7 @@ const (
 func newHasher() hasher {
 	params := &argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 	return hasher{
-		running: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		waiting: make(chan struct{}, hashQueue),
 		params:  params,
 		dummy: sync.OnceValue(func() string {
@@ -119,28 +119,48 @@ func newHasher() hasher {
 	}
 }
 
-// do runs a hash when its turn comes. Unavailable, with the time to wait, when too
-// many are queued or the turn does not come in two seconds.
-func (h hasher) do(ctx context.Context, hash func() error) error {
-	busy := fault.New(fault.Unavailable, "accounts.busy", "Too many people are signing in at this moment. Try again in a few seconds.")
-	busy.RetryAfter = 3 * time.Second
+// queue takes a place among those who wait for a hash, until leave is called.
+// Unavailable, with the time to wait, when none is free: that costs nothing, so it comes
+// before anything else that a flood could make the server do.
+func (h hasher) queue() (leave func(), err error) {
 	select {
 	case h.waiting <- struct{}{}:
-		defer func() { <-h.waiting }()
+		return func() { <-h.waiting }, nil
 	default:
-		return busy
+		return nil, busy()
 	}
+}
+
+// run runs a hash for somebody with a place in the queue. Unavailable, with the time to
+// wait, when the turn does not come in two seconds.
+func (h hasher) run(ctx context.Context, hash func() error) error {
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
 	select {
 	case h.running <- struct{}{}:
 		defer func() { <-h.running }()
 	case <-timer.C:
-		return busy
+		return busy()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return hash()
+}
+
+// do queues for a hash and runs it.
+func (h hasher) do(ctx context.Context, hash func() error) error {
+	leave, err := h.queue()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return h.run(ctx, hash)
+}
+
+func busy() error {
+	e := fault.New(fault.Unavailable, "accounts.busy", "Too many people are signing in at this moment. Try again in a few seconds.")
+	e.RetryAfter = 3 * time.Second
+	return e
 }
 
 // Hash checks a new password and hashes it (argon2id over an HMAC with the pepper).
@@ -166,8 +186,8 @@ func (s *Service) hash(ctx context.Context, password string) (Hashed, error) {
 	return out, err
 }
 
-// verify reports whether a password is the user's. It takes as long for a user that
-// does not exist (the zero User).
+// verify reports whether a password is the user's, for somebody with a place in the queue
+// of hashes. It takes as long for a user that does not exist (the zero User).
 func (s *Service) verify(ctx context.Context, u User, password string) (ok, stale bool, err error) {
 	if len(password) > PasswordMax {
 		password = password[:PasswordMax]
@@ -181,7 +201,7 @@ func (s *Service) verify(ctx context.Context, u User, password string) (ok, stal
 	if err != nil {
 		return false, false, err
 	}
-	err = s.hashes.do(ctx, func() error {
+	err = s.hashes.run(ctx, func() error {
 		var params *argon2id.Params
 		ok, params, err = argon2id.CheckHash(peppered, hash)
 		if err == nil {

@@ -80,9 +80,14 @@ func (s *Service) Prove(ctx context.Context, v *Visit, password, code string) er
 
 // proved gives the person of a visit when the password is theirs.
 func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, error) {
+	leave, err := s.hashes.queue()
+	if err != nil {
+		return User{}, err
+	}
+	defer leave()
 	var u User
 	key := "proof:" + fmt.Sprint(v.User.ID)
-	err := s.db.Update(ctx, func(tx *db.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
 		if u, err = get(tx, "id = $1 AND state = 'active'", v.User.ID); err != nil {
 			return err
 		}

@@ -58,6 +58,11 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 	if err != nil {
 		normal = "" // counted per address of the sender all the same
 	}
+	leave, err := s.hashes.queue()
+	if err != nil {
+		return Arrival{}, err
+	}
+	defer leave()
 	u, account, failures, err := s.count(ctx, normal, a.Device)
 	if err != nil {
 		return Arrival{}, err

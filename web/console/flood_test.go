@@ -1,0 +1,77 @@
+package console_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"steward/internal/db"
+	"steward/web/webtest"
+)
+
+// TestASVS_2_4_1: of hundreds who try to sign in at once, from as many addresses, most are
+// sent away with the time to wait, before anything is computed or written for them; others
+// go on working, and so does signing in afterwards. Case 58 of the security goals.
+func TestASVS_2_4_1(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	c := s.SignIn(u)
+	const crowd = 300
+	statuses, start := make([]int, crowd), make(chan struct{})
+	var all sync.WaitGroup
+	for i := range crowd {
+		all.Go(func() {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 9, byte(i>>8), byte(i))}}
+			h := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}}
+			form := url.Values{"email": {fmt.Sprintf("nobody-%d@example.com", i)}, "password": {"not the right one, surely"}}
+			<-start
+			res, err := h.PostForm(s.URL+"/login", form)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = res.Body.Close() }()
+			statuses[i] = res.StatusCode
+			if wait, err := strconv.Atoi(res.Header.Get("Retry-After")); res.StatusCode == http.StatusServiceUnavailable && (err != nil || wait < 1) {
+				t.Errorf("Retry-After is %q", res.Header.Get("Retry-After"))
+			}
+		})
+	}
+	close(start)
+	for range 20 {
+		c.Get("/").Want(http.StatusOK)
+	}
+	all.Wait()
+	count := map[int]int{}
+	for _, status := range statuses {
+		count[status]++
+	}
+	tried := count[http.StatusUnprocessableEntity]
+	if tried == 0 || count[http.StatusServiceUnavailable] < crowd/4 || tried+count[http.StatusServiceUnavailable] != crowd {
+		t.Errorf("answers by status: %v", count)
+	}
+	s.View(func(tx *db.Tx) error {
+		events, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE name = 'user.loginFailed'")
+		if events != int64(tried) {
+			t.Errorf("%d events of %d failed attempts", events, tried)
+		}
+		if err != nil {
+			return err
+		}
+		counted, err := db.Value[int64](tx, "SELECT count(*) FROM throttles WHERE key LIKE 'signin/min:127.9.%'")
+		if counted == crowd {
+			t.Error("something was written for every one of them")
+		}
+		return err
+	})
+	late := s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusSeeOther)
+	if strings.HasPrefix(late.Location, "/login") {
+		t.Errorf("nobody signs in after the flood: %s", late.Location)
+	}
+}
