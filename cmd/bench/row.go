@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -63,6 +64,7 @@ const (
 	Rate                  // Steward ÷ baseline, at least; for counts in a time
 	Share                 // Steward ÷ baseline, at most; for what is used up
 	Figure                // Steward's own, at most
+	Near                  // Steward ÷ baseline, at most that far from 1
 )
 
 // ratio compares the medians; 0 without a baseline.
@@ -89,6 +91,8 @@ func (r Row) verdict() string {
 		text, met = "≥ "+figure(r.Want)+" ×", r.ratio() >= r.Want
 	case Share:
 		text, met = "≤ "+figure(r.Want)+" ×", r.ratio() <= r.Want
+	case Near:
+		text, met = "1 ± "+figure(r.Want)+" ×", math.Abs(r.ratio()-1) <= r.Want
 	case Figure:
 		text, met = "≤ "+figure(r.Want)+" "+r.Unit, r.Steward.Median() <= r.Want
 	}
