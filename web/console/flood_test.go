@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,7 +18,14 @@ import (
 // go on working, and so does signing in afterwards. Case 58 of the security goals.
 func TestASVS_2_4_1(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true})
+	s := webtest.Open(t, webtest.Options{Idle: true, Handler: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if from := r.Header.Get("Test-From"); from != "" {
+				r.RemoteAddr = from
+			}
+			next.ServeHTTP(w, r)
+		})
+	}})
 	u := s.User("")
 	c := s.SignIn(u)
 	const crowd = 300
@@ -27,11 +33,12 @@ func TestASVS_2_4_1(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range crowd {
 		all.Go(func() {
-			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 9, byte(i>>8), byte(i))}}
-			h := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}}
 			form := url.Values{"email": {fmt.Sprintf("nobody-%d@example.com", i)}, "password": {"not the right one, surely"}}
+			r := s.Anonymous().Request(http.MethodPost, "/login", strings.NewReader(form.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Test-From", fmt.Sprintf("203.0.%d.%d:999", i>>8, i&0xff))
 			<-start
-			res, err := h.PostForm(s.URL+"/login", form)
+			res, err := http.DefaultClient.Do(r)
 			if err != nil {
 				t.Error(err)
 				return
@@ -64,7 +71,7 @@ func TestASVS_2_4_1(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		counted, err := db.Value[int64](tx, "SELECT count(*) FROM throttles WHERE key LIKE 'signin/min:127.9.%'")
+		counted, err := db.Value[int64](tx, "SELECT count(*) FROM throttles WHERE key LIKE 'signin/min:203.0.%'")
 		if counted == crowd {
 			t.Error("something was written for every one of them")
 		}
