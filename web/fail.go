@@ -89,7 +89,7 @@ func asFault(err error) *fault.Error {
 
 func answer(c echo.Context, f *fault.Error, status int) error {
 	r := c.Request()
-	if WantsJSON(r) {
+	if gate.WantsJSON(r) {
 		body := map[string]any{"status": "error", "error": f.Message, "code": f.Code, "requestId": audit.RequestOf(r.Context()).ID}
 		if f.Message == "" {
 			_, body["error"] = viewerrors.Words(status)
@@ -147,9 +147,4 @@ func wayOn(r *http.Request, f *fault.Error) ui.Link {
 		return ui.Link{}
 	}
 	return ui.Link{Label: "Go to the project", URL: paths.Project(id)}
-}
-
-// WantsJSON reports whether a request asks for JSON rather than a page.
-func WantsJSON(r *http.Request) bool {
-	return r.URL.Query().Get("format") == "json" || strings.HasPrefix(r.Header.Get("Accept"), "application/json")
 }

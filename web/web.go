@@ -71,6 +71,7 @@ func New(a *app.App) (*Server, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort, e.Debug = true, true, false
 	e.HTTPErrorHandler = fail(a.Log)
+	e.IPExtractor = func(r *http.Request) string { return audit.RequestOf(r.Context()).Address } // never what a header says, see addressOf
 	con.Mount(e)
 	sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { e.HTTPErrorHandler(err, e.NewContext(r, w)) }
 

@@ -15,6 +15,7 @@ import (
 	"steward/internal/fault"
 	view "steward/views/account"
 	"steward/views/paths"
+	"steward/web/gate"
 )
 
 // What a browser keeps for signing in, besides the session.
@@ -170,9 +171,10 @@ func (c *Console) logout(ec echo.Context, _ access.Actor) error {
 }
 
 // waits tells whether a form that proves who it is comes again, with the status and the
-// sentence: after an error of the given kind, or because the sender has to wait.
+// sentence: after an error of the given kind, or because the sender has to wait. Who asks
+// for JSON gets the error as such.
 func waits(ec echo.Context, err error, wrong fault.Kind) (status int, problem string, ok bool) {
-	if err == nil {
+	if err == nil || gate.WantsJSON(ec.Request()) {
 		return 0, "", false
 	}
 	switch fault.KindOf(err) {

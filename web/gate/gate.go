@@ -6,7 +6,9 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -163,6 +165,11 @@ func (g *Gate) Proved(c echo.Context) error {
 		return nil
 	}
 	return fault.New(fault.Unauthenticated, ProofNeeded, "Confirm first that it is you.")
+}
+
+// WantsJSON reports whether a request asks for JSON rather than a page.
+func WantsJSON(r *http.Request) bool {
+	return r.URL.Query().Get("format") == "json" || strings.HasPrefix(r.Header.Get("Accept"), "application/json")
 }
 
 const againKey = "gate.again"
