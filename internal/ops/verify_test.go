@@ -39,7 +39,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, data: t.TempDir(), dsn: dbtest.DSN(t)}
-	w.Site = webtest.Open(t, webtest.Options{Idle: true, Data: w.data, DSN: w.dsn})
+	w.Site = webtest.Open(t, webtest.Options{Idle: true, Damaged: true, Data: w.data, DSN: w.dsn})
 	p, admin := w.Project("World", false)
 	w.scope = w.Scope(admin, p)
 	w.Update(func(tx *db.Tx) error {
@@ -259,7 +259,7 @@ func TestRowsWithoutTheirReference(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	dsn := "sqlite:" + filepath.Join(data, "steward.db")
-	s := webtest.Open(t, webtest.Options{Idle: true, Data: data, DSN: dsn})
+	s := webtest.Open(t, webtest.Options{Idle: true, Damaged: true, Data: data, DSN: dsn})
 	s.Project("P", false)
 	dbtest.Raw(t, dsn, "DELETE FROM organizations")
 	lines, _ := verify(t, data, dsn, nil)

@@ -58,7 +58,7 @@ func TestErrorForms(t *testing.T) {
 	for i := range 20 { // what one address may try in a minute
 		nobody.Post("/login", url.Values{"email": {num(int64(i)) + "@example.com"}, "password": guess["password"]}).Want(http.StatusUnprocessableEntity)
 	}
-	broken := webtest.Open(t, webtest.Options{Idle: true})
+	broken := webtest.Open(t, webtest.Options{Idle: true, Damaged: true})
 	lost := broken.SignIn(broken.User(""))
 	if err := broken.App.DB.Close(); err != nil {
 		t.Fatal(err)

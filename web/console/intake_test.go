@@ -503,8 +503,11 @@ func TestDownload(t *testing.T) {
 		l.SignIn(l.Member(tenancy.Project{ID: l.project}, access.ReadOnly)).Get(at).Want(http.StatusOK)
 	}
 	at := paths.FileDownload(l.project, 1)
-	l.Update(func(tx *db.Tx) error { return tx.Must("UPDATE files SET blob_key = 'files/none' WHERE id = 1") })
+	lost := func(tx *db.Tx) error { return tx.Must("UPDATE files SET blob_key = blob_key || '-lost' WHERE id = 1") }
+	found := func(tx *db.Tx) error { return tx.Must("UPDATE files SET blob_key = REPLACE(blob_key, '-lost', '') WHERE id = 1") }
+	l.Update(lost)
 	l.Get(at).Want(http.StatusNotFound)
+	l.Update(found)
 	l.Get(strings.Replace(at, "/1/", "/999/", 1)).Want(http.StatusNotFound)
 }
 

@@ -27,6 +27,7 @@ import (
 	"steward/internal/config"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
+	"steward/internal/ops"
 	"steward/internal/tenancy"
 	"steward/web"
 )
@@ -58,6 +59,7 @@ type Options struct {
 	Data    string // folder; a fresh one by default
 	DSN     string // database; a fresh one by default
 	Idle    bool   // no worker runs
+	Damaged bool   // the test breaks what steward verify would find
 	Log     io.Writer
 	Config  func(*config.Config) // changes what is configured; may be nil
 	Handler func(http.Handler) http.Handler
@@ -114,11 +116,22 @@ func Open(t testing.TB, o Options) *Site {
 		stop()
 		<-done
 		srv.Close()
+		if !o.Damaged {
+			s.verify()
+		}
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// verify checks what the test has left, as steward verify does.
+func (s *Site) verify() {
+	s.T.Helper()
+	if _, err := ops.Verify(context.Background(), s.App, func(p ops.Problem) { s.T.Errorf("verify: %s", p) }, func(string, int64) {}); err != nil {
+		s.T.Errorf("verify: %v", err)
+	}
 }
 
 // Update runs a transaction.
