@@ -28,9 +28,9 @@ func adminScreens() []Screen {
 	linked := person
 	linked.Link, linked.LinkFor = "https://steward.northwind.example/password/reset/stw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG_0a1B2c", "It sets a new password, within 30 minutes."
 	return []Screen{
-		ok("admin-users", "People", admin.UsersPage(admin.Users{Shell: above(), Key: "k1", List: people})),
-		refused("admin-users-errors", "People, an address that is taken", admin.UsersPage(admin.Users{Shell: above(), Key: "k1", List: people, Email: "hana.dvorakova@northwind.example", Errors: ui.Errors{"email": "There is an account for hana.dvorakova@northwind.example already."}})),
-		ok("admin-users-none", "People, nobody fits", admin.UsersPage(admin.Users{Shell: above(), Key: "k1", Query: "zzz"})),
+		ok("admin-users", "People", admin.UsersPage(admin.Users{Shell: above(), List: people})),
+		refused("admin-users-errors", "People, an address that is taken", admin.UsersPage(admin.Users{Shell: above(), List: people, Email: "hana.dvorakova@northwind.example", Errors: ui.Errors{"email": "There is an account for hana.dvorakova@northwind.example already."}})),
+		ok("admin-users-none", "People, nobody fits", admin.UsersPage(admin.Users{Shell: above(), Query: "zzz"})),
 		ok("admin-user", "One person", admin.UserPage(person)),
 		ok("admin-user-link", "One person, with a link to pass on", admin.UserPage(linked)),
 		ok("admin-mails", "Mail", admin.MailsPage(admin.Mails{Shell: above(), List: []admin.MailRow{

@@ -69,7 +69,7 @@ func (c *Console) adminUsersPage(ec echo.Context, a access.Actor, status int, m 
 		people = people[:pageSize]
 		next = cursorOf(people[pageSize-1].CreatedAt, people[pageSize-1].ID)
 	}
-	m.Shell, m.Key, m.Query, m.State, m.Download = c.adminShell(ec, a), key(), f.Search, string(f.State), downloads(ec)
+	m.Shell, m.Query, m.State, m.Download = c.adminShell(ec, a), f.Search, string(f.State), downloads(ec)
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "before", next, "Earlier ones")
 	for _, u := range people {
 		m.List = append(m.List, view.UserRow{Name: u.Name, Email: u.Email, URL: paths.AdminUser(u.ID), You: u.ID == a.UserID, State: stateWord(u.State),
@@ -88,8 +88,9 @@ func (c *Console) adminUserAdd(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	var u accounts.User
+	var path string
 	err = c.update(ec, func(tx *db.Tx) error {
-		u, _, err = c.app.Accounts.Invite(tx, a, accounts.NewUser{Email: f["email"], Name: f["name"]})
+		u, path, err = c.app.Accounts.Invite(tx, a, accounts.NewUser{Email: f["email"], Name: f["name"]})
 		return err
 	})
 	if errs, ok := fieldErrors(err); ok {
@@ -98,21 +99,24 @@ func (c *Console) adminUserAdd(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.done(ec, u.Email+" has an account, and a mail with a link to activate it.", paths.AdminUser(u.ID))
+	return c.adminUserPage(ec, a, u.ID, path)
 }
 
 func (c *Console) adminUser(ec echo.Context, a access.Actor) error {
-	return c.adminUserPage(ec, a, "")
-}
-
-// adminUserPage shows a person, with a link that was just made.
-func (c *Console) adminUserPage(ec echo.Context, a access.Actor, link string) error {
 	id, err := number(ec, "user")
 	if err != nil {
 		return err
 	}
-	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Link: link}
-	err = c.view(ec, func(tx *db.Tx) error {
+	return c.adminUserPage(ec, a, id, "")
+}
+
+// adminUserPage shows a person, with the path of a link that was just made, or "".
+func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, link string) error {
+	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Mailed: c.app.Mail.Delivers()}
+	if link != "" {
+		m.Link = c.app.Config.PublicURL + link
+	}
+	err := c.view(ec, func(tx *db.Tx) error {
 		u, s, err := c.app.Accounts.Person(tx, a, id)
 		if err != nil {
 			return err
@@ -193,7 +197,7 @@ func (c *Console) adminUserLink(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.adminUserPage(ec, a, c.app.Config.PublicURL+path)
+	return c.adminUserPage(ec, a, id, path)
 }
 
 // adminUserDo does one thing to an account.

@@ -105,8 +105,12 @@ func TestAdminLink(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	super := s.SignIn(s.SuperAdmin("Root"))
-	r := super.Post("/admin/users", url.Values{"email": {"Nina@Example.com"}, "name": {"Nina"}}).Want(http.StatusSeeOther)
-	person := r.Location
+	added := super.Post("/admin/users", url.Values{"email": {"Nina@Example.com"}, "name": {"Nina"}}).Want(http.StatusOK).Page()
+	first, says := added.Find("[data-copy]").AttrOr("data-copy", ""), added.Find("main").Text()
+	if !strings.HasPrefix(first, s.URL+"/activate/stw_") || !strings.Contains(says, "There is no mail server") {
+		t.Errorf("who adds a person gets %q: %s", first, says)
+	}
+	person, _ := strings.CutSuffix(added.Find(`form[action$="/link"]`).AttrOr("action", ""), "/link")
 	super.Post("/admin/users", url.Values{"email": {"nina@example.com"}}).Want(http.StatusUnprocessableEntity)
 	super.Post("/admin/users", url.Values{"email": {"nobody"}}).Want(http.StatusUnprocessableEntity)
 	shown := super.Post(person+"/link", url.Values{}).Want(http.StatusOK).Page().Find("[data-copy]").AttrOr("data-copy", "")
@@ -118,6 +122,7 @@ func TestAdminLink(t *testing.T) {
 		t.Error("the link is shown twice")
 	}
 	c := s.Anonymous()
+	c.Get(c.Get(strings.TrimPrefix(first, s.URL)).Want(http.StatusSeeOther).Location).Want(http.StatusNotFound) // the newer link replaces it
 	form := c.Get(path).Want(http.StatusSeeOther)
 	c.Get(form.Location).Want(http.StatusOK)
 	c.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {"seven violet kettles hum"}, "repeat": {"seven violet kettles hum"}}).Want(http.StatusSeeOther)
