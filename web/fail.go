@@ -19,6 +19,7 @@ import (
 	viewerrors "steward/views/errors"
 	"steward/views/paths"
 	"steward/views/ui"
+	"steward/web/console"
 	"steward/web/gate"
 )
 
@@ -50,9 +51,13 @@ func fail(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		f := asFault(err)
 		status := statuses[f.Kind]
-		if f.Code == "http.method" {
+		switch f.Code {
+		case "http.method":
 			status = http.StatusMethodNotAllowed
+		case mediaType:
+			status = http.StatusUnsupportedMediaType
 		}
+		console.TraceOf(r.Context()).Refused = cmp.Or(f.Code, "other")
 		if status >= 500 && r.Context().Err() == nil {
 			log.Error("a request failed", "request", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", openPath(r), "error", err)
 		}

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -85,17 +87,17 @@ func New(a *app.App) (*Server, error) {
 		stop()
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	deny := func(w http.ResponseWriter, r *http.Request) {
-		e.HTTPErrorHandler(fault.New(fault.Forbidden, "http.origin", "This request came from another site and was not done."), e.NewContext(r, w))
+	deny := func(f *fault.Error) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.HTTPErrorHandler(f, e.NewContext(r, w)) })
 	}
-	origin.SetDenyHandler(http.HandlerFunc(deny))
+	origin.SetDenyHandler(deny(fault.New(fault.Forbidden, "http.origin", "This request came from another site and was not done.")))
 
 	var pages http.Handler = e
 	pages = sessions.LoadAndSave(pages)
 	pages = visit(pages)
 	pages = s.failing(e, pages)
 	pages = origin.Handler(pages)
-	pages = bodies(pages)
+	pages = bodies(pages, deny(fault.New(fault.Invalid, mediaType, "")))
 	pages = gz(pages)
 	pages = gather(pages)
 
@@ -110,7 +112,7 @@ func New(a *app.App) (*Server, error) {
 		stop()
 		return nil, err
 	}
-	s.handler = s.observe(addresses, headers(a.Config.Secure(), mux))
+	s.handler = headers(a.Config.Secure(), s.observe(addresses, mux))
 	return s, nil
 }
 
@@ -181,9 +183,14 @@ func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
 
 // bodies bounds what a request may send. An upload's own limit is in its handler. What the
 // handler leaves of one is read off for a while: a browser takes no answer before it has
-// sent everything, and would report a broken connection instead.
-func bodies(next http.Handler) http.Handler {
+// sent everything, and would report a broken connection instead. A form is taken only as
+// a form: what is sent as something else may have slipped past a browser's checks.
+func bodies(next, deny http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !formed(r) {
+			deny.ServeHTTP(w, r)
+			return
+		}
 		switch {
 		case console.Uploads(r):
 		case strings.HasPrefix(r.URL.Path, "/projects/"):
@@ -197,6 +204,24 @@ func bodies(next http.Handler) http.Handler {
 			_, _ = io.Copy(io.Discard, r.Body)
 		}
 	})
+}
+
+// mediaType is the code of the fault for a body that is no form.
+const mediaType = "http.mediaType"
+
+// formed reports whether a request's body is of the type that its address takes.
+func formed(r *http.Request) bool {
+	want := echo.MIMEApplicationForm
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return true
+	case console.Uploads(r):
+		want = echo.MIMEMultipartForm
+	case r.ContentLength == 0 && r.Header.Get(echo.HeaderContentType) == "":
+		return true
+	}
+	got, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	return err == nil && got == want && len(r.Header.Values(echo.HeaderContentType)) == 1
 }
 
 // headers are on every answer, also on errors and static files.
@@ -238,14 +263,22 @@ func (s *Server) observe(address func(*http.Request) string, next http.Handler) 
 			r.Body = &body{ReadCloser: r.Body, rc: rc}
 		}
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		route := new(string)
-		ctx := console.WithRoute(audit.WithRequest(r.Context(), req), route)
-		defer func() { s.note(r, req, rec, *route, time.Since(start)) }() // also when the answer is broken off
+		trace := new(console.Trace)
+		ctx := console.WithTrace(audit.WithRequest(r.Context(), req), trace)
+		defer func() { s.note(r, req, rec, trace, time.Since(start)) }() // also when the answer is broken off
+		chunked := len(r.TransferEncoding) > 0
+		if chunked { // where its body ends, a proxy may think otherwise: nothing is read after it
+			w.Header().Set("Connection", "close")
+		}
 		switch {
+		case chunked && !console.Uploads(r): // a browser says how long a form is
+			trace.Refused = "http.chunked"
+			http.Error(rec, "give the length of the body", http.StatusBadRequest)
 		case !slices.Contains(methods, r.Method): // a name of one's own would become a label of the metrics
-			r.Method = "OTHER"
+			r.Method, trace.Refused = "OTHER", "http.method"
 			http.Error(rec, "method not allowed", http.StatusMethodNotAllowed)
 		case len(r.URL.RawQuery) > queryMax:
+			trace.Refused = "http.address"
 			http.Error(rec, "the address is too long", http.StatusRequestURITooLong)
 		default:
 			next.ServeHTTP(rec, r.WithContext(ctx))
@@ -254,18 +287,24 @@ func (s *Server) observe(address func(*http.Request) string, next http.Handler) 
 }
 
 // note tells metrics and log of a request that has ended.
-func (s *Server) note(r *http.Request, req audit.Request, rec *recorder, route string, took time.Duration) {
-	if route == "" {
-		route = "other"
-	}
+// What met a bound or a right that it had not is a warning.
+func (s *Server) note(r *http.Request, req audit.Request, rec *recorder, t *console.Trace, took time.Duration) {
+	route := cmp.Or(t.Route, "other")
 	s.app.Metrics.Request(r.Method, route, rec.status, took)
 	level := slog.LevelInfo
-	if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	switch {
+	case slices.Contains(refusals, rec.status):
+		level = slog.LevelWarn
+	case strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz":
 		level = slog.LevelDebug
 	}
 	s.app.Log.Log(r.Context(), level, "request", "request", req.ID, "method", r.Method, "route", route, "path", label(openPath(r), 500),
-		"status", rec.status, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address)
+		"status", rec.status, "refused", t.Refused, "bytes", rec.bytes, "ms", float64(took.Microseconds())/1000, "address", req.Address, "user", t.User)
 }
+
+// refusals are the statuses of what tries the bounds or the rights of others.
+var refusals = []int{http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
+	http.StatusRequestURITooLong, http.StatusUnsupportedMediaType, http.StatusTooManyRequests}
 
 // openPath is the path of a request for the log, without the codes of links, however the
 // link is spelled: whoever reads logs must not be able to use one.

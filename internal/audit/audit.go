@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"steward/internal/access"
 	"steward/internal/db"
@@ -138,9 +139,15 @@ func encode(m map[string]any) (string, error) {
 	return string(b), nil
 }
 
-// clean makes a text storable: an event must not be lost because what it names is odd.
+// clean makes a text storable, and fit for a terminal: an event must not be lost because
+// what it names is odd, and must not look like two, or paint over others.
 func clean(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // Filter selects events of a project's branch. Zero fields select all.

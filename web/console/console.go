@@ -55,24 +55,42 @@ func New(stopping context.Context, a *app.App, g *gate.Gate, sessions *scs.Sessi
 
 // Mount adds every route.
 func (c *Console) Mount(e *echo.Echo) {
-	e.Use(noteRoute)
+	e.Use(trace)
 	c.gate.Mount(e, c.routes())
 }
 
 // Routes are the site map, for those who walk it.
 func (c *Console) Routes() []gate.Route { return c.routes() }
 
-type routeKey struct{}
-
-// WithRoute returns a context in which the pattern of the matched route is noted.
-func WithRoute(ctx context.Context, route *string) context.Context {
-	return context.WithValue(ctx, routeKey{}, route)
+// Trace is what the log says of a request besides its status: it is filled in on the way.
+type Trace struct {
+	Route   string // pattern of the matched route
+	User    int64  // who is signed in, 0 for nobody
+	Refused string // code of the fault, when it was not done
 }
 
-func noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
+type traceKey struct{}
+
+// WithTrace returns a context in which a trace is filled in.
+func WithTrace(ctx context.Context, t *Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// TraceOf is the trace of a context, one that nobody reads when there is none.
+func TraceOf(ctx context.Context) *Trace {
+	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
+		return t
+	}
+	return &Trace{}
+}
+
+func trace(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if p, ok := c.Request().Context().Value(routeKey{}).(*string); ok {
-			*p = c.Path()
+		ctx := c.Request().Context()
+		t := TraceOf(ctx)
+		t.Route = c.Path()
+		if v := accounts.VisitOf(ctx); v.SignedIn() {
+			t.User = v.User.ID
 		}
 		return next(c)
 	}

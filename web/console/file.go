@@ -13,6 +13,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/storage"
 )
 
@@ -28,17 +29,16 @@ func (c *Console) fileDownload(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
+	if err := savable(ec); err != nil {
+		return err
+	}
 	r, err := c.app.Storage.Download(ec.Request().Context(), s, f)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }()
+	saved(ec, f.Name, "application/octet-stream") // nobody knows what its bytes mean
 	h := ec.Response().Header()
-	h.Set(echo.HeaderContentType, "application/octet-stream")
-	if f.Compression == "" && strings.HasSuffix(strings.ToLower(f.Name), ".csv") {
-		h.Set(echo.HeaderContentType, "text/csv")
-	}
-	h.Set(echo.HeaderContentDisposition, attachment(f.Name))
 	h.Set(echo.HeaderContentLength, strconv.FormatInt(f.Bytes, 10))
 	h.Set("No-Gzip-Compression", "1") // it would hide the length, and most files are compressed
 	ec.Response().WriteHeader(http.StatusOK)
@@ -67,6 +67,25 @@ func (c *Console) patientReading(ec echo.Context, s access.Project, file int64, 
 		}
 		return r.Read(p)
 	})
+}
+
+// savable is Forbidden when a page wants a file for a part of itself, as a frame, an image
+// or a script.
+func savable(ec echo.Context) error {
+	switch ec.Request().Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "empty":
+		return nil
+	}
+	return fault.New(fault.Forbidden, "http.destination", "This is a file to be saved, and no part of a page.")
+}
+
+// saved makes an answer a file that a browser saves. It is not drawn, not even by a browser
+// that does not save it: whoever made its content may have meant it for a page of ours.
+func saved(ec echo.Context, name, kind string) {
+	h := ec.Response().Header()
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set(echo.HeaderContentType, kind)
+	h.Set(echo.HeaderContentDisposition, attachment(name))
 }
 
 // attachment is the Content-Disposition of a download under a name, as RFC 6266 has it:

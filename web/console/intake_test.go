@@ -142,7 +142,7 @@ func (l *loader) list(job string) [][]string {
 		l.t.Fatalf("%s offers no list", job)
 	}
 	r := l.Get(at).Want(http.StatusOK)
-	if got := r.Header.Get("Content-Type"); got != "text/csv" {
+	if got := r.Header.Get("Content-Type"); got != "application/octet-stream" {
 		l.t.Errorf("the list is %s", got)
 	}
 	rows, err := stdcsv.NewReader(strings.NewReader(r.Body)).ReadAll()
@@ -478,10 +478,10 @@ func TestDownload(t *testing.T) {
 	l := newLoader(t)
 	packed := pack("<script>alert(1)</script>\n1\n")
 	for _, f := range []struct{ name, bytes, kind, disposition string }{
-		{"plain.csv", "id\n1\n", "text/csv", `attachment; filename="plain.csv"`},
+		{"plain.csv", "id\n1\n", "application/octet-stream", `attachment; filename="plain.csv"`},
 		{"page.html", "<script>alert(1)</script>\n", "application/octet-stream", `attachment; filename="page.html"`},
 		{"packed.csv", packed, "application/octet-stream", `attachment; filename="packed.csv"`},
-		{"ročně 100% 🚀; x=1.csv", "id\n1\n", "text/csv", `attachment; filename="ro_n_ 100_ _; x=1.csv"; filename*=UTF-8''ro%C4%8Dn%C4%9B%20100%25%20%F0%9F%9A%80%3B%20x%3D1.csv`},
+		{"ročně 100% 🚀; x=1.csv", "id\n1\n", "application/octet-stream", `attachment; filename="ro_n_ 100_ _; x=1.csv"; filename*=UTF-8''ro%C4%8Dn%C4%9B%20100%25%20%F0%9F%9A%80%3B%20x%3D1.csv`},
 	} {
 		at := strings.SplitN(l.upload("t", f.name, f.bytes).Want(http.StatusSeeOther).Location, "?", 2)[0]
 		at = strings.Replace(at, "/load/", "/files/", 1) + "/download"
@@ -494,7 +494,7 @@ func TestDownload(t *testing.T) {
 				t.Errorf("%s: %s is %s, want %s", f.name, name, got, want)
 			}
 		}
-		if !strings.HasPrefix(r.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		if !strings.HasPrefix(r.Header.Get("Content-Security-Policy"), "sandbox; default-src 'none'") {
 			t.Errorf("%s: no policy", f.name)
 		}
 		other, stranger := l.Project("Elsewhere "+f.name, false)

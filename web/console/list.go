@@ -35,22 +35,27 @@ func exported[T any](ec echo.Context, name string, fields []field[T], next func(
 // spreadsheet guard cells that it would run; rows of a table are written as they are.
 func exportedAs[T any](ec echo.Context, name string, o csv.WriterOptions, fields []field[T], next func(last *T) ([]T, error)) (bool, error) {
 	format := ec.QueryParam("format")
+	kind := "application/json"
 	switch format {
 	case "":
 		return false, nil
-	case "csv", "json":
+	case "csv":
+		kind = "text/csv; charset=utf-8"
+	case "json":
 	default:
 		return true, fault.Newf(fault.Invalid, "list.format", "A list comes as csv or json, not as %q.", format)
+	}
+	if err := savable(ec); err != nil {
+		return true, err
 	}
 	rows, err := next(nil)
 	if err != nil {
 		return true, err
 	}
+	saved(ec, name+"."+format, kind)
 	w := ec.Response()
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+"."+format+`"`)
 	var out sink
 	if format == "csv" {
-		w.Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
 		cw := csv.NewWriter(w, o)
 		out = sink{row: cw.Row, close: cw.Flush}
 		names := make([]string, len(fields))
@@ -60,8 +65,6 @@ func exportedAs[T any](ec echo.Context, name string, o csv.WriterOptions, fields
 		if err := cw.Header(names); err != nil {
 			return true, err
 		}
-	} else {
-		w.Header().Set(echo.HeaderContentType, "application/json")
 	}
 	w.WriteHeader(http.StatusOK)
 	if format == "json" {

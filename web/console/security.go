@@ -159,9 +159,13 @@ func (c *Console) recoveryCodesFile(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	ec.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="steward-recovery-codes.txt"`)
+	if err := savable(ec); err != nil {
+		return err
+	}
+	const kind = "text/plain; charset=utf-8"
+	saved(ec, "steward-recovery-codes.txt", kind)
 	text := "Recovery codes of " + a.Email + " at " + c.app.Config.PublicURL + "\nEach works once, in place of the code of the authenticator app.\n\n"
-	return ec.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(text+strings.Join(codes, "\n")+"\n"))
+	return ec.Blob(http.StatusOK, kind, []byte(text+strings.Join(codes, "\n")+"\n"))
 }
 
 func (c *Console) recoveryCodesMake(ec echo.Context, a access.Actor) error {

@@ -166,7 +166,13 @@ func (c *Console) logout(ec echo.Context, _ access.Actor) error {
 	if err := c.sessions.Destroy(ctx); err != nil {
 		return err
 	}
+	// Not "cookies": that would take those of all sites of the domain, and this browser's name.
 	ec.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	for _, name := range []string{pendingCookie, linkCookie, flowCookie, offerCookie} {
+		if c.cookie(ec, name) != "" {
+			c.setCookie(ec, name, "", -1)
+		}
+	}
 	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "out", "1"))
 }
 
@@ -188,6 +194,7 @@ func waits(ec echo.Context, err error, wrong fault.Kind) (status int, problem st
 		return 0, "", false
 	}
 	retryAfter(ec, err)
+	TraceOf(ec.Request().Context()).Refused = fault.Of(err).Code
 	return status, fault.Of(err).Message, true
 }
 

@@ -193,8 +193,9 @@ func (g *Gate) actor(c echo.Context) (access.Actor, error) {
 }
 
 // Project gives the scope of who asks in the project of the address. Unauthenticated
-// when nobody is signed in, NotFound or Forbidden as tenancy.Enter says. A member's
-// refusal is an event.
+// when nobody is signed in, NotFound or Forbidden as tenancy.Enter says. Each refusal of
+// somebody who is signed in is an event; that of who is no member is kept as long as those
+// of reads.
 func (g *Gate) Project(c echo.Context, p access.Permission) (access.Project, error) {
 	a, err := g.actor(c)
 	if err != nil {
@@ -215,6 +216,11 @@ func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p acces
 		scope, err = tenancy.Enter(tx, a, project, p)
 		return err
 	})
+	if fault.Is(err, fault.NotFound) { // they may be trying numbers, and whose they are is told to nobody
+		e := audit.By(a, "access.refused", "installation", "", "")
+		e.Type, e.Params = audit.Warn, map[string]any{"project": project, "permission": p}
+		g.reads.Note(ctx, e.Says("%s was refused %s in project %d, which is none of theirs.", a.Name, p, project))
+	}
 	if fault.Is(err, fault.Forbidden) {
 		e := audit.By(a, "access.refused", "project", strconv.FormatInt(project, 10), "")
 		e.Project, e.Type = project, audit.Warn
