@@ -22,38 +22,6 @@ import (
 	"steward/web/webtest"
 )
 
-// TestASVS_3_4 checks the headers of answers of every status.
-func TestASVS_3_4(t *testing.T) {
-	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true})
-	c := s.SignIn(s.User(""))
-	nonces := map[string]bool{}
-	for path, status := range map[string]int{"/": 200, "/login": 303, "/nothing": 404, "/projects/7": 404, "/projects/x": 404, "/static/nothing": 404, "/?format=xml": 422, "/healthz": 200, "/readyz": 200} {
-		r := c.Get(path)
-		if r.Status != status {
-			t.Errorf("%s: %d, want %d", path, r.Status, status)
-		}
-		csp := r.Header.Get("Content-Security-Policy")
-		nonce := regexp.MustCompile(`'nonce-([^']+)'`).FindStringSubmatch(csp)
-		if len(nonce) != 2 || nonces[nonce[1]] || !strings.HasPrefix(csp, "default-src 'none'; script-src 'self' ") || !strings.Contains(csp, "frame-ancestors 'none'; base-uri 'none'") {
-			t.Errorf("%s: policy %q", path, csp)
-		} else {
-			nonces[nonce[1]] = true
-		}
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Access-Control-Allow-Origin": "", "Server": ""} {
-			if got := r.Header.Get(name); got != want {
-				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
-			}
-		}
-		if !strings.HasPrefix(path, "/static/") && r.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: Cache-Control %q", path, r.Header.Get("Cache-Control"))
-		}
-		if r.Header.Get("X-Request-Id") == "" {
-			t.Errorf("%s: no request id", path)
-		}
-	}
-}
-
 // TestASVS_3_5_1: nothing is done for a request that comes from another site.
 func TestASVS_3_5_1(t *testing.T) {
 	t.Parallel()
@@ -132,26 +100,6 @@ func TestASVS_3_3_1(t *testing.T) {
 	want(res.Header, `^__Host-session=[\w-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, `^__Host-device=[\w-]{43}; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax$`)
 	if res.Header.Get("Strict-Transport-Security") == "" {
 		t.Error("no Strict-Transport-Security")
-	}
-}
-
-// TestASVS_3_5_3: reading changes nothing.
-func TestASVS_3_5_3(t *testing.T) {
-	t.Parallel()
-	dsn := dbtest.DSN(t)
-	s := webtest.Open(t, webtest.Options{DSN: dsn, Idle: true})
-	p, admin := s.Project("Read", false)
-	c := s.SignIn(admin)
-	c.Post("/projects/"+itoa(p.ID)+"/storage/buckets", url.Values{"stage": {"in"}, "name": {"x"}}).Want(http.StatusSeeOther)
-	c.Get("/") // takes the flash
-	watch := dbtest.Watch(t, dsn, "events", "sequences")
-	before := watch.Sum()
-	base := "/projects/" + itoa(p.ID)
-	for _, path := range []string{"/", base, base + "/storage", base + "/storage/buckets/in.c-x", base + "/storage/buckets/new", base + "/storage/buckets/in.c-x/edit", base + "/storage/load", base + "/storage/jobs", "/logout", "/account/theme"} {
-		c.Get(path)
-	}
-	if watch.Sum() != before {
-		t.Error("a GET changed the database")
 	}
 }
 

@@ -41,8 +41,10 @@ type Site struct {
 	App   *app.App
 	URL   string
 	Clock *Clock
+	Web   *web.Server
 	hash  accounts.Hashed
 	names atomic.Int64
+	trust http.RoundTripper // knows the certificate of a site that is Secure
 }
 
 // Clock is a clock that tests move.
@@ -60,6 +62,7 @@ type Options struct {
 	DSN     string // database; a fresh one by default
 	Idle    bool   // no worker runs
 	Damaged bool   // the test breaks what steward verify would find
+	Secure  bool   // people reach it by https
 	Log     io.Writer
 	Config  func(*config.Config) // changes what is configured; may be nil
 	Handler func(http.Handler) http.Handler
@@ -85,6 +88,10 @@ func Open(t testing.TB, o Options) *Site {
 	srv := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + srv.Listener.Addr().String()
 	cfg := config.Config{Addr: srv.Listener.Addr().String(), Data: o.Data, DB: o.DSN}
+	if o.Secure {
+		s.URL = "https://" + srv.Listener.Addr().String()
+		cfg.PublicURL, cfg.BehindProxy = s.URL, true
+	}
 	if o.Config != nil {
 		o.Config(&cfg)
 	}
@@ -98,11 +105,16 @@ func Open(t testing.TB, o Options) *Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv.Config.Handler = h
+	s.Web, srv.Config.Handler = h, h
 	if o.Handler != nil {
 		srv.Config.Handler = o.Handler(h)
 	}
-	srv.Start()
+	if o.Secure {
+		srv.StartTLS()
+		s.trust = srv.Client().Transport
+	} else {
+		srv.Start()
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -238,7 +250,7 @@ func (s *Site) Anonymous() *Client {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return &Client{s, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &Client{s, &http.Client{Jar: jar, Transport: s.trust, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // SignIn is a client that is signed in as a person, by the form.
