@@ -334,7 +334,8 @@ func label(s string, most int) string {
 }
 
 // body lifts the deadline of reading when all is read: the server goes on listening to
-// the connection, and would take a passed deadline for the client's departure.
+// the connection, and would take a passed deadline for the client's departure. When it has
+// passed it stays: else the server would wait for the rest of the body for ever.
 type body struct {
 	io.ReadCloser
 	rc *http.ResponseController
@@ -343,7 +344,7 @@ type body struct {
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		_ = b.rc.SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -66,14 +66,14 @@ type server struct {
 
 var servingLine = regexp.MustCompile(`"msg":"serving".*"url":"([^"]+)"`)
 
-// startServe serves a data folder and a database until the test ends.
-func startServe(t *testing.T, data, dsn string) *server {
+// startServe serves a data folder and a database until the test ends, with more flags.
+func startServe(t *testing.T, data, dsn string, more ...string) *server {
 	t.Helper()
 	s := &server{Site: &webtest.Site{T: t}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--db", dsn}, none, strings.NewReader(""), &s.out, &s.log)
+		ended <- run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--db", dsn}, more...), none, strings.NewReader(""), &s.out, &s.log)
 	}()
 	s.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
