@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,4 +143,45 @@ func Raw(t testing.TB, dsn, statement string) {
 	if _, err := connect(t, dsn).ExecContext(context.Background(), statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Columns gives the columns of every table of a migrated database, those of the migrations
+// and of the database itself left out.
+func Columns(t testing.TB, dsn string) map[string][]string {
+	t.Helper()
+	w := Watch(t, dsn, "goose_db_version")
+	out := map[string][]string{}
+	for _, table := range w.tables {
+		rows, err := w.db.QueryContext(context.Background(), "SELECT * FROM "+table+" LIMIT 0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := rows.Columns()
+		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+		out[table] = names
+	}
+	return out
+}
+
+// Values gives the different values of a column that are neither NULL nor empty, as text.
+func Values(t testing.TB, dsn, table, column string) (out []string) {
+	t.Helper()
+	rows, err := connect(t, dsn).QueryContext(context.Background(), fmt.Sprintf("SELECT DISTINCT CAST(%s AS TEXT) FROM %s WHERE %s IS NOT NULL AND CAST(%s AS TEXT) <> ''", column, table, column, column))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
