@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/json"
 	"io/fs"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"steward/internal/db"
+	"steward/internal/db/dbtest"
 	"steward/web/webtest"
 )
 
@@ -237,4 +239,49 @@ func inspectEvents(t *testing.T, dsn, name string) {
 		}
 		return err
 	})
+}
+
+// TestASVS_16_2_5_config, secrets in the log (case 55): what the operator configures is told
+// to nobody, at the most talkative level and when what it is for fails.
+func TestASVS_16_2_5_config(t *testing.T) {
+	t.Parallel()
+	data, dsn := t.TempDir(), dbtest.DSN(t)
+	const mailSecret, providerSecret, databaseSecret = "m4il-s3cret-word", "pr0vider-s3cret-word", "s3ssion-of-nobody-at-all-0123456789abcdefghij"
+	s := startServe(t, data, dsn, "--log-level", "debug", "--smtp", "smtp://steward:"+mailSecret+"@127.0.0.1:1", "--mail-from", "steward@console.example",
+		"--oidc-issuer", "http://127.0.0.1:1", "--oidc-client-id", "console", "--oidc-client-secret", providerSecret)
+	_, ada, project := setup(t, s.Site, &s.out)
+	c := s.Anonymous()
+	var shown strings.Builder
+	for _, path := range []string{"/login", "/readyz", "/nothing", "/?x=" + databaseSecret} {
+		r := c.Request(http.MethodGet, path, nil)
+		r.Header.Set("Cookie", "session="+databaseSecret)
+		r.Header.Set("Authorization", "Bearer "+databaseSecret)
+		shown.WriteString(c.Do(r).Body)
+	}
+	shown.WriteString(c.Post("/auth/google", url.Values{}).Body)
+	for _, path := range []string{"/admin/settings", "/admin/mails", "/admin/jobs", "/admin/events", project} {
+		shown.WriteString(ada.Get(path).Body)
+	}
+	ada.Post("/admin/users", url.Values{"email": {"new@example.com"}, "name": {"New"}})
+	poll(t, "the mail is tried", func() bool { return strings.Contains(s.log.String(), "a mail was not sent") })
+	shown.WriteString(ada.Get("/admin/mails").Want(http.StatusOK).Body)
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(s.log.String(), `"level":"DEBUG"`) || !strings.Contains(s.log.String(), "the sign-in provider does not say where it is") {
+		t.Errorf("the log is not as talkative as it can be, or nothing failed:\n%s", s.log.String())
+	}
+	places := map[string]string{"log": s.log.String(), "output": s.out.String(), "pages": shown.String()}
+	inspect(t, dsn, func(tx *db.Tx) error {
+		kept, err := db.All(tx, db.Scalar[string], "SELECT message || params || results FROM events UNION ALL SELECT params || results || error_message FROM jobs UNION ALL SELECT reason || content FROM mails UNION ALL SELECT message FROM job_log")
+		places["database"] = strings.Join(kept, "\n")
+		return err
+	})
+	for place, text := range places {
+		for _, secret := range []string{mailSecret, providerSecret, databaseSecret, webtest.Password} {
+			if text == "" || strings.Contains(text, secret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) || strings.Contains(text, url.QueryEscape(secret)) {
+				t.Errorf("the %s holds %q, or nothing", place, secret)
+			}
+		}
+	}
 }

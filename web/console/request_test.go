@@ -196,3 +196,36 @@ func TestASVS_4_1_2(t *testing.T) {
 		}
 	}
 }
+
+// TestManyParts is the flood of a form's parts (case 57): an upload of too many, or of too
+// large ones, is refused before it costs anything, and leaves nothing.
+func TestManyParts(t *testing.T) {
+	t.Parallel()
+	dsn := dbtest.DSN(t)
+	w := newTour(t, webtest.Options{DSN: dsn})
+	w.client("admin")
+	watch := dbtest.Watch(t, dsn, "events", "sequences")
+	before := watch.Sum()
+	part := func(headers, name, content string) string {
+		return "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n" + headers + "\r\n" + content + "\r\n"
+	}
+	for what, body := range map[string]string{
+		"many parts":   strings.Repeat(part("", "bucket", "x"), 100_000) + "--x--\r\n",
+		"many headers": part(strings.Repeat("X-Many: x\r\n", 100_000), "bucket", "x") + "--x--\r\n",
+		"a huge name":  part("", strings.Repeat("x", 5<<20), "x") + "--x--\r\n",
+		"no end":       part("", "bucket", "x"),
+		"no parts":     strings.Repeat("x", 1<<20),
+	} {
+		a := w.ask("admin", http.MethodPost, w.path("/projects/:project/storage/load"), "", strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=x", "Origin", w.URL)
+		if a.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", what, a.Status)
+		}
+	}
+	a := w.ask("admin", http.MethodPost, w.path("/projects/:project/storage/buckets"), "", strings.NewReader(strings.Repeat("x=1&", 2_000_000)), "Content-Type", formType, "Origin", w.URL)
+	if a.Status != http.StatusUnprocessableEntity && a.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("many fields: %d", a.Status)
+	}
+	if watch.Sum() != before {
+		t.Error("something was done")
+	}
+}
