@@ -231,3 +231,61 @@ func TestASVS_16_3_4_tls(t *testing.T) {
 		}
 	}
 }
+
+// TestASVS_3_5_4_ops: metrics and profiles have an address of their own, on which there is
+// nothing of the console, no cookie counts, and no page of any site gets an answer.
+func TestASVS_3_5_4_ops(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, t.TempDir(), dbtest.DSN(t), "--ops-addr", "127.0.0.1:0")
+	_, ada, project := setup(t, s.Site, &s.out)
+	var ops string
+	poll(t, "the other address is told", func() bool {
+		m := regexp.MustCompile(`"msg":"operations","address":"([^"]+)"`).FindStringSubmatch(s.log.String())
+		if m != nil {
+			ops = "http://" + m[1]
+		}
+		return m != nil
+	})
+	get := func(path string, change func(*http.Request)) *http.Response {
+		t.Helper()
+		r := ada.Request(http.MethodGet, path, nil)
+		for _, k := range ada.HTTP.Jar.Cookies(r.URL) {
+			r.AddCookie(k)
+		}
+		r.URL.Host, r.Host = strings.TrimPrefix(ops, "http://"), ""
+		change(r)
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if len(res.Cookies()) > 0 {
+			t.Errorf("%s sets a cookie", path)
+		}
+		return res
+	}
+	as := func(*http.Request) {}
+	if res := get("/metrics", as); res.StatusCode != http.StatusOK {
+		t.Fatalf("/metrics: %s", res.Status)
+	}
+	for _, path := range []string{"/", "/login", "/account", "/admin", project, "/healthz", "/static/nothing"} {
+		if res := get(path, as); res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s is there: %s", path, res.Status)
+		}
+	}
+	for what, change := range map[string]func(*http.Request){
+		"a page of another site": func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"a page of the console":  func(r *http.Request) { r.Header.Set("Origin", s.URL) },
+		"another name":           func(r *http.Request) { r.Host = "evil.example" },
+	} {
+		for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/profile?seconds=1"} {
+			if res := get(path, change); res.StatusCode != http.StatusForbidden {
+				t.Errorf("%s gets %s: %s", what, path, res.Status)
+			}
+		}
+	}
+	for _, path := range []string{"/metrics", "/debug/pprof/"} {
+		ada.Get(path).Want(http.StatusNotFound)
+	}
+}
