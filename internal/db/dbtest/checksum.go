@@ -152,17 +152,23 @@ func Columns(t testing.TB, dsn string) map[string][]string {
 	w := Watch(t, dsn, "goose_db_version")
 	out := map[string][]string{}
 	for _, table := range w.tables {
-		rows, err := w.db.QueryContext(context.Background(), "SELECT * FROM "+table+" LIMIT 0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, err := rows.Columns()
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		out[table] = names
+		out[table] = w.columns(table)
 	}
 	return out
+}
+
+func (w *Watcher) columns(table string) []string {
+	w.t.Helper()
+	rows, err := w.db.QueryContext(context.Background(), "SELECT * FROM "+table+" LIMIT 0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	names, err := rows.Columns()
+	if err := errors.Join(err, rows.Err()); err != nil {
+		w.t.Fatal(err)
+	}
+	return names
 }
 
 // Values gives the different values of a column that are neither NULL nor empty, as text.
