@@ -326,6 +326,10 @@ func TestASVS_16_4_1(t *testing.T) {
 		r.URL.Path = path
 		c.Do(r)
 	}
+	r := s.Anonymous().Request(http.MethodPost, "/login", strings.NewReader("email=agent@example.com&password=x"))
+	r.Header.Set("Content-Type", formType)
+	r.Header["User-Agent"] = []string{"x\t\u009b31mforged"}
+	s.Anonymous().Do(r).Want(http.StatusUnprocessableEntity)
 	c.Post("/login", url.Values{"email": {forged}, "password": {forged}})
 	c.Post("/login", url.Values{"email": {"a" + forged + "@example.com"}, "password": {forged}})
 	c.Post(base+"/buckets", url.Values{"stage": {"in"}, "name": {"plain"}, "displayName": {forged}, "description": {forged}})
