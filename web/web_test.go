@@ -244,15 +244,15 @@ func TestMutationsAreEvents(t *testing.T) {
 		return err
 	})
 	want := []string{
-		"project.memberAdded: Person N made Person N (personN@example.com) a member of Events as Admin.",
-		"user.loggedIn: Person N signed in by password.",
-		"storage.bucketCreated: Person N created bucket in.c-x.",
-		`storage.bucketUpdated: Person N changed bucket in.c-x: display name from "Ex" to "Why", description from "" to "New".`,
-		"storage.fileUploaded: Person N uploaded file N (t.csv, N bytes).",
-		"storage.loadStarted: Person N started job N: load file N (t.csv) into new table in.c-x.t.",
-		"storage.fileCheckStarted: Person N started job N: check all rows of file N (t.csv).",
-		`user.themeChanged: Person N chose the theme "dark".`,
-		"user.loggedOut: Person N signed out.",
+		`project.memberAdded: "Person N" made "Person N" (personN@example.com) a member of "Events" as Admin.`,
+		`user.loggedIn: "Person N" signed in by password.`,
+		`storage.bucketCreated: "Person N" created bucket in.c-x.`,
+		`storage.bucketUpdated: "Person N" changed bucket in.c-x: display name from "Ex" to "Why", description from "" to "New".`,
+		`storage.fileUploaded: "Person N" uploaded file N (t.csv, N bytes).`,
+		`storage.loadStarted: "Person N" started job N: load file N (t.csv) into new table in.c-x.t.`,
+		`storage.fileCheckStarted: "Person N" started job N: check all rows of file N (t.csv).`,
+		`user.themeChanged: "Person N" chose the theme "dark".`,
+		`user.loggedOut: "Person N" signed out.`,
 	}
 	number := regexp.MustCompile(`\d+`)
 	for _, w := range want {

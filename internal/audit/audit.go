@@ -91,11 +91,26 @@ func By(a access.Actor, name, objectType, objectID, objectName string) Event {
 	}
 }
 
-// Says sets the sentence.
+// Says sets the sentence. The names of people are put in quotes: they may read like a
+// sentence of their own.
 func (e Event) Says(format string, args ...any) Event {
-	e.Message = fmt.Sprintf(format, args...)
+	said := make([]any, len(args))
+	for i, a := range args {
+		text, ok := a.(string)
+		person := ok && (text == e.ActorName && e.UserID != 0 || text == e.ObjectName && e.ObjectType == "user" && text != e.ObjectID)
+		if said[i] = a; person {
+			said[i] = quoted(text)
+		}
+	}
+	e.Message = fmt.Sprintf(format, said...)
 	return e
 }
+
+// quoted is a name that stands in quotes, whatever the verb.
+type quoted string
+
+// Format implements fmt.Formatter.
+func (q quoted) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%q", string(q)) }
 
 // Record writes an event in the caller's transaction, so that it stands or falls with
 // the change. The request of the transaction's context is noted with it.

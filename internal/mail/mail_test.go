@@ -166,7 +166,7 @@ func TestRetry(t *testing.T) {
 	if got := sink.only().parse(t).Header.Get("Message-ID"); got != "<"+m.MessageID+">" {
 		t.Errorf("Message-ID %s, want %s", got, m.MessageID)
 	}
-	if says := events(s); !slices.Contains(says, fmt.Sprintf("Super has mail %d (activate) to a@example.com sent again. It was dead: The mail server %s answered to the recipient: 550 5.1.1 no such user", id, sink.addr)) {
+	if says := events(s); !slices.Contains(says, fmt.Sprintf(`"Super" has mail %d (activate) to a@example.com sent again. It was dead: The mail server %s answered to the recipient: 550 5.1.1 no such user`, id, sink.addr)) {
 		t.Errorf("events: %q", says)
 	}
 	if err := retry(id); !fault.HasCode(err, "mail.notDead") {

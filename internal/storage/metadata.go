@@ -176,9 +176,9 @@ func (s *Service) SetMetadata(tx *db.Tx, scope access.Project, id string, m Meta
 	if err != nil {
 		return "", false, err
 	}
-	says := fmt.Sprintf("%s noted %q under %q on %s.", scope.Actor().Name, excerpt(m.Value), excerpt(m.Key), o.named)
+	says := fmt.Sprintf("noted %q under %q on %s.", excerpt(m.Value), excerpt(m.Key), o.named)
 	if ok {
-		says = fmt.Sprintf("%s changed %q on %s from %q to %q.", scope.Actor().Name, excerpt(m.Key), o.named, excerpt(before), excerpt(m.Value))
+		says = fmt.Sprintf("changed %q on %s from %q to %q.", excerpt(m.Key), o.named, excerpt(before), excerpt(m.Value))
 	}
 	return before, ok, s.noted(tx, scope, o, "MetadataSet", m, before, says)
 }
@@ -199,7 +199,7 @@ func (s *Service) DeleteMetadata(tx *db.Tx, scope access.Project, id string, m M
 	}
 	m.Value = ""
 	return before, s.noted(tx, scope, o, "MetadataDeleted", m, before,
-		fmt.Sprintf("%s removed %q (%q) from %s.", scope.Actor().Name, excerpt(m.Key), excerpt(before), o.named))
+		fmt.Sprintf("removed %q (%q) from %s.", excerpt(m.Key), excerpt(before), o.named))
 }
 
 func (s *Service) noted(tx *db.Tx, scope access.Project, o object, event string, m Metadata, before, says string) error {
@@ -212,7 +212,7 @@ func (s *Service) noted(tx *db.Tx, scope access.Project, o object, event string,
 	if m.Column != "" {
 		e.Params["column"] = m.Column
 	}
-	if err := audit.Record(tx, e.Says("%s", says)); err != nil {
+	if err := audit.Record(tx, e.Says("%s %s", scope.Actor().Name, says)); err != nil {
 		return err
 	}
 	return tenancy.Changed(tx, scope)

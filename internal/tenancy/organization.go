@@ -41,7 +41,7 @@ func CreateMaintainer(tx *db.Tx, a access.Actor, name string, member int64) (Mai
 	if err := JoinMaintainer(tx, a, id, member); err != nil {
 		return Maintainer{}, err
 	}
-	return Maintainer{id, name}, audit.Record(tx, audit.By(a, "maintainer.created", "maintainer", fmt.Sprint(id), name).Says("%s created the maintainer %s.", a.Name, name))
+	return Maintainer{id, name}, audit.Record(tx, audit.By(a, "maintainer.created", "maintainer", fmt.Sprint(id), name).Says("%s created the maintainer %q.", a.Name, name))
 }
 
 // JoinMaintainer makes a person a member of a maintainer.
@@ -71,7 +71,7 @@ func CreateOrganization(tx *db.Tx, a access.Actor, maintainer int64, name string
 	}
 	e := audit.By(a, "organization.created", "organization", fmt.Sprint(id), name)
 	e.Organization = id
-	return Organization{id, maintainer, name}, audit.Record(tx, e.Says("%s created the organization %s.", a.Name, name))
+	return Organization{id, maintainer, name}, audit.Record(tx, e.Says("%s created the organization %q.", a.Name, name))
 }
 
 // JoinOrganization makes a person a member of an organization.

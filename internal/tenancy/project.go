@@ -66,7 +66,7 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	}
 	e := audit.By(a, "project.created", "project", fmt.Sprint(id), name)
 	e.Organization, e.Project, e.Branch = n.Organization, id, branch
-	if err := audit.Record(tx, e.Says("%s created the project %s.", a.Name, name)); err != nil {
+	if err := audit.Record(tx, e.Says("%s created the project %q.", a.Name, name)); err != nil {
 		return Project{}, err
 	}
 	role := access.Admin
@@ -108,7 +108,7 @@ func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Rol
 	}
 	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
 	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
-	return audit.Record(tx, e.Says("%s made %s (%s) a member of %s as %s.", a.Name, u.Name, u.Email, p.Name, role.Label()))
+	return audit.Record(tx, e.Says("%s made %q (%s) a member of %q as %s.", a.Name, u.Name, u.Email, p.Name, role.Label()))
 }
 
 // Enter decides whether an actor may use a permission in a project's default branch,
