@@ -208,3 +208,28 @@ func literals(t *testing.T, path string) (out []string) {
 		}
 	}
 }
+
+// TestASVS_6_5_3: what is secret comes from the system's random source: nothing in the program
+// imports another, and whoever makes secrets imports that one.
+func TestASVS_6_5_3(t *testing.T) {
+	t.Parallel()
+	makers := map[string]bool{"internal/id/id.go": false, "internal/accounts/factor.go": false, "internal/keys/keys.go": false}
+	for _, f := range files(t) {
+		if f.test || f.pkg == "cmd/bench" { // which makes data, and no secrets
+			continue
+		}
+		for _, i := range f.imports {
+			if strings.HasPrefix(i, "math/rand") || strings.HasPrefix(i, "golang.org/x/exp/rand") {
+				t.Errorf("%s imports %s", f.path, i)
+			}
+			if _, makes := makers[f.path]; makes && i == "crypto/rand" {
+				makers[f.path] = true
+			}
+		}
+	}
+	for path, good := range makers {
+		if !good {
+			t.Errorf("%s does not import crypto/rand", path)
+		}
+	}
+}

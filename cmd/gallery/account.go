@@ -51,11 +51,12 @@ func accountScreens() []Screen {
 		ok("forgot", "Forgotten password", account.ForgotPage(account.Forgot{Key: "k6"})),
 		ok("forgot-sent", "Forgotten password, sent", account.ForgotPage(account.Forgot{Sent: true})),
 		ok("reset", "Set a new password", account.ResetPage(account.Reset{Email: longEmail, Key: "k7", PasswordHint: passwordHint})),
+		refused("factor-lost", "Turn off a second step that was lost, wrong password", account.FactorLostPage(account.FactorLost{Email: longEmail, Key: "k24", Problem: wrong.Problem})),
 		{"link-dead", "A link that does not count", 404, account.DeadLinkPage(account.DeadLink{Text: "This link is not valid any more. Links work once, and only the newest one does."})},
 
 		ok("profile", "Profile", account.ProfilePage(account.Profile{Shell: own(), Key: "k8", Email: wrong.Email, Name: "Hana Dvořáková", TimeZone: "Europe/Prague", Zones: []string{"Europe/Prague", "UTC"}, ThemeKey: "k9"})),
 		ok("security-off", "Security, one step", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(90 * 24 * time.Hour), StartKey: "k10"})),
-		ok("security-must", "Security, a second step is asked for", account.SecurityPage(account.Security{Shell: own(), MustEnrol: true, Password: true, PasswordAt: ago(time.Hour), StartKey: "k10"})),
+		ok("security-must", "Security, a second step is asked for", account.SecurityPage(account.Security{Shell: own(), MustEnrol: true, Why: "This installation asks everybody for it.", Password: true, PasswordAt: ago(time.Hour), StartKey: "k10"})),
 		ok("security-on", "Security, two steps", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(90 * 24 * time.Hour), Factor: true, FactorAt: ago(24 * time.Hour), Locked: true, CodesLeft: "2 codes", FewCodes: true, StartKey: "k10", DeleteKey: "k11", CodesKey: "k12"})),
 		ok("password", "Change password", account.PasswordPage(account.Password{Shell: own(), Key: "k13", Email: wrong.Email, PasswordHint: passwordHint})),
 		ok("two-step", "Turn on two-step sign-in", account.TwoStepPage(account.TwoStep{Shell: own(), Key: "k14", Secret: "U5FI 5G7B HZ7C RSGL 62KH R3GK 3XZI 2V2U", Picture: dot})),

@@ -23,7 +23,7 @@ type userCmd struct {
 	Link        userLinkCmd        `cmd:"" help:"Print a link that activates the account, or sets a new password."`
 	Disable     userDisableCmd     `cmd:"" help:"Close an account: its sessions end at once. Nothing is deleted."`
 	Enable      userEnableCmd      `cmd:"" help:"Open a disabled account again."`
-	ResetMFA    userResetMFACmd    `cmd:"" name:"reset-mfa" help:"Take the second factor of somebody away who lost it and the recovery codes."`
+	ResetMFA    userResetMFACmd    `cmd:"" name:"reset-mfa" help:"Print a link that takes the second factor of somebody away, with their password, who lost it and the recovery codes."`
 	EndSessions userEndSessionsCmd `cmd:"" name:"end-sessions" help:"Sign somebody out everywhere."`
 	SuperAdmin  userSuperAdminCmd  `cmd:"" name:"super-admin" help:"Make somebody a super admin, or not any more."`
 }
@@ -117,14 +117,14 @@ func (u *userEnableCmd) Run(ctx context.Context, streams streams) error {
 
 type userResetMFACmd struct{ person }
 
-// Run takes a second factor away.
+// Run makes a link that takes a second factor away.
 func (u *userResetMFACmd) Run(ctx context.Context, streams streams) error {
 	return u.do(ctx, streams, func(tx *db.Tx, a *app.App, x accounts.User) (string, error) {
-		err := a.Accounts.ResetFactor(tx, operator, x.ID)
+		path, err := a.Accounts.ResetFactor(tx, operator, x.ID)
 		if fault.Is(err, fault.NotFound) {
 			return x.Email + " has no second factor.", nil
 		}
-		return x.Email + " signs in without a second factor now.", err
+		return a.Config.PublicURL + path, err
 	})
 }
 

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"steward/internal/app"
+	"steward/internal/config"
+	"steward/internal/db"
 )
 
 // TestUser manages accounts as an operator does.
@@ -33,4 +39,47 @@ func TestUser(t *testing.T) {
 	user("", "nina@example.com is enabled.", "", "enable", "nina@example.com")
 	user("", "has no second factor", "", "reset-mfa", "root@example.com")
 	user("", "root@example.com is signed out everywhere.", "", "end-sessions", "root@example.com")
+}
+
+// TestASVS_6_3_7_operator: what the operator does to an account, its person is told by mail.
+func TestASVS_6_3_7_operator(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	user := func(stdin string, args ...string) string {
+		t.Helper()
+		out, err := command(t, stdin, append(append([]string{"user"}, args...), "--data", data)...)
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return out
+	}
+	user("seven violet kettles hum\n", "add", "root@example.com", "--super-admin")
+	user("eight amber lanterns sway\n", "add", "nina@example.com")
+	a, err := app.Open(t.Context(), config.Config{Data: data, Addr: "127.0.0.1:0"}, slog.New(slog.DiscardHandler), app.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	err = a.DB.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec("INSERT INTO factors (user_id, secret, last_step, failures, codes_sealed, codes_at, created_at) SELECT id, '', 0, 0, '', 0, 1 FROM users WHERE email = 'nina@example.com'")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := user("", "reset-mfa", "nina@example.com"); !strings.Contains(out, "/two-step/lost/stw_") {
+		t.Errorf("reset-mfa prints %q", out)
+	}
+	user("", "link", "nina@example.com")
+	user("", "end-sessions", "nina@example.com")
+	user("", "disable", "nina@example.com")
+	user("", "enable", "nina@example.com")
+	var kinds []string
+	err = a.DB.View(t.Context(), func(tx *db.Tx) (err error) {
+		kinds, err = db.All(tx, db.Scalar[string], "SELECT kind FROM mails WHERE recipient = 'nina@example.com' ORDER BY id LIMIT 100")
+		return err
+	})
+	if want := []string{"factorLost", "resetByAdmin", "sessionsEnded", "accountDisabled", "accountEnabled"}; err != nil || !slices.Equal(kinds, want) {
+		t.Errorf("mails %q, %v, want %q", kinds, err, want)
+	}
 }

@@ -35,7 +35,7 @@ func TestASVS_6_2_9(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	for n, ok := range map[int]bool{0: false, 14: false, 15: true, 64: true, 256: true, 257: false} {
-		if err := s.App.Accounts.CheckPassword(unusual(n)); (err == nil) != ok {
+		if err := s.App.Accounts.CheckPassword(t.Context(), unusual(n)); (err == nil) != ok {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
@@ -68,8 +68,9 @@ func TestASVS_6_2_8(t *testing.T) {
 	}
 }
 
-// TestASVS_7_4_1: a request that was running across a sign-out does not bring the
-// session back, and neither does one across the end of all sessions.
+// TestASVS_7_4_1: case 13, a request that was running across a sign-out does not bring the
+// session back, and neither does one across the end of all sessions, a disable, a new
+// password or a reset.
 func TestASVS_7_4_1(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*testing.T, *webtest.Site, *webtest.Client, accounts.User){
@@ -80,7 +81,23 @@ func TestASVS_7_4_1(t *testing.T) {
 			s.Update(func(tx *db.Tx) error { return s.App.Accounts.End(tx, u.ID) })
 		},
 		"disable": func(_ *testing.T, s *webtest.Site, _ *webtest.Client, u accounts.User) {
-			s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", u.ID) })
+			s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, operator, u.ID) })
+		},
+		"disable and enable": func(_ *testing.T, s *webtest.Site, _ *webtest.Client, u accounts.User) {
+			s.Update(func(tx *db.Tx) error {
+				if err := s.App.Accounts.Disable(tx, operator, u.ID); err != nil {
+					return err
+				}
+				return s.App.Accounts.Enable(tx, operator, u.ID)
+			})
+		},
+		"new password": func(_ *testing.T, s *webtest.Site, _ *webtest.Client, u accounts.User) {
+			change(s.SignIn(u), webtest.Password, fresh).Want(http.StatusSeeOther)
+		},
+		"reset": func(_ *testing.T, s *webtest.Site, _ *webtest.Client, u accounts.User) {
+			c := s.Anonymous()
+			open(c, invite2(s, u.Email))
+			reset(c, u.Email, fresh).Want(http.StatusSeeOther)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +202,7 @@ func session(c *webtest.Client) *http.Cookie {
 	return &http.Cookie{Name: "session"}
 }
 
-// TestASVS_7_2_4: signing in gives a new token; the one before is dead.
+// TestASVS_7_2_4: case 12, signing in gives a new token; the one before is dead.
 func TestASVS_7_2_4(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -260,7 +277,7 @@ func TestAddressesAreLimited(t *testing.T) {
 	}
 }
 
-// TestASVS_6_3_8: an unknown address gets the same answer as a wrong password.
+// TestASVS_6_3_8: case 11, an unknown address gets the same answer as a wrong password.
 func TestASVS_6_3_8(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -308,7 +325,7 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
-// TestStrangersCannotKeepOneOut: however often others guess a person's password, a browser
+// TestStrangersCannotKeepOneOut: case 10, however often others guess a person's password, a browser
 // that the person has signed in with signs in.
 func TestStrangersCannotKeepOneOut(t *testing.T) {
 	t.Parallel()

@@ -83,9 +83,13 @@ func wrongCode(message string) error {
 	return &fault.Error{Kind: fault.Invalid, Code: "accounts.code", Message: message, Fields: []fault.Field{{Name: "code", Message: message}}}
 }
 
+func lockedOut() error {
+	return wrongCode("Too many codes were wrong. Sign in with one of your recovery codes, or ask an administrator of this installation.")
+}
+
 func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, err error) {
 	if f.locked {
-		return wrongCode("Too many codes were wrong. Sign in with one of your recovery codes, or ask an administrator of this installation."), nil
+		return lockedOut(), nil
 	}
 	key := "totp:" + fmt.Sprint(u.ID)
 	if err := throttle.Take(tx, key, perFactor); err != nil {
@@ -106,7 +110,7 @@ func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, 
 		if err := tx.Must("UPDATE factors SET locked_at = $2 WHERE user_id = $1", u.ID, tx.Now); err != nil {
 			return nil, err
 		}
-		return wrongCode("Too many codes were wrong. Sign in with one of your recovery codes, or ask an administrator of this installation."), s.factorLocked(tx, u)
+		return lockedOut(), s.factorLocked(tx, u)
 	}
 	if err := throttle.Clear(tx, key); err != nil {
 		return nil, err
@@ -115,7 +119,7 @@ func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, 
 }
 
 func (s *Service) factorLocked(tx *db.Tx, u User) error {
-	e := audit.By(u.Actor(), "user.factorLocked", "user", u.Email, u.Name)
+	e := audit.By(somebody(), "user.factorLocked", "user", u.Email, u.Name)
 	e.Type = audit.Warn
 	if err := audit.Record(tx, e.Says("The second factor of %s was locked after %d wrong codes in a row.", u.Name, factorLock)); err != nil {
 		return err
@@ -406,7 +410,8 @@ func (s *Service) StoreCodes(tx *db.Tx, a access.Actor) error {
 }
 
 // RemoveFactor turns a person's second factor off and ends their other sessions. NotFound
-// if they have none; Conflict while the installation asks everybody for one.
+// if they have none; Conflict while the installation asks everybody for one, and for a
+// password that is too short to stand alone.
 func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
 	set, err := SettingsOf(tx)
 	if err != nil {
@@ -418,6 +423,9 @@ func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
 	u, err := get(tx, "id = $1", v.User.ID)
 	if err != nil {
 		return err
+	}
+	if u.passwordShort {
+		return fault.Newf(fault.Conflict, "accounts.passwordShort", "Your password has less than %d characters, which is enough only together with two-step sign-in. Set a longer one first.", PasswordMin)
 	}
 	if err := dropFactor(tx, u.ID); err != nil {
 		return err
@@ -454,6 +462,7 @@ func dropFactor(tx *db.Tx, user int64) error {
 // Security is how a person's account is kept.
 type Security struct {
 	Password   bool
+	Short      bool // the password counts together with a second factor only
 	PasswordAt time.Time
 	Factor     bool
 	FactorAt   time.Time
@@ -467,7 +476,7 @@ func SecurityOf(tx *db.Tx, user int64) (Security, error) {
 	if err != nil {
 		return Security{}, err
 	}
-	out := Security{Password: u.HasPassword(), PasswordAt: u.PasswordAt}
+	out := Security{Password: u.HasPassword(), Short: u.passwordShort, PasswordAt: u.PasswordAt}
 	f, err := db.One(tx, func(r db.Row) (Security, error) {
 		x := out
 		return x, r.Scan(db.Time(&x.FactorAt), &x.Locked)
@@ -483,19 +492,23 @@ func SecurityOf(tx *db.Tx, user int64) (Security, error) {
 	return f, err
 }
 
-// SweepSignIns forgets what has ended or run out: sign-ins that waited, ways through
-// the provider, identities that were not linked, links, factors that were not confirmed,
-// recovery codes that can still be read.
+// SweepSignIns forgets what has run out: sign-ins that waited, ways through the provider,
+// identities that were not linked, links, factors that were not confirmed, recovery codes
+// that can still be read, browsers that were not seen for as long as they keep their secret.
 func SweepSignIns(tx *db.Tx) error {
-	for _, query := range []string{
-		"DELETE FROM pending_sign_ins WHERE expires_at < $1",
-		"DELETE FROM account_links WHERE expires_at < $1",
-		"DELETE FROM oidc_flows WHERE expires_at < $1",
-		"DELETE FROM identity_offers WHERE expires_at < $1",
-		"DELETE FROM factor_enrolments WHERE created_at < $1",
-		"UPDATE factors SET codes_sealed = '' WHERE codes_sealed <> '' AND codes_at < $1",
+	for _, over := range []struct {
+		query string
+		life  time.Duration // 0 where the row tells its end
+	}{
+		{"DELETE FROM pending_sign_ins WHERE expires_at < $1", 0},
+		{"DELETE FROM account_links WHERE expires_at < $1", 0},
+		{"DELETE FROM oidc_flows WHERE expires_at < $1", 0},
+		{"DELETE FROM identity_offers WHERE expires_at < $1", 0},
+		{"DELETE FROM factor_enrolments WHERE created_at < $1", enrolmentLife},
+		{"UPDATE factors SET codes_sealed = '' WHERE codes_sealed <> '' AND codes_at < $1", codesShown},
+		{"DELETE FROM devices WHERE last_seen_at < $1", DeviceLife},
 	} {
-		if _, err := tx.Exec(query, tx.Now.Add(-enrolmentLife)); err != nil {
+		if _, err := tx.Exec(over.query, tx.Now.Add(-over.life)); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,13 @@
 package accounts_test
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,7 +104,7 @@ func TestASVS_2_3_1(t *testing.T) {
 	}
 }
 
-// TestASVS_6_5_1: a code counts once, also when it is sent fifty times at once, to sign in
+// TestASVS_6_5_1: case 6, a code counts once, also when it is sent fifty times at once, to sign in
 // and to confirm.
 func TestASVS_6_5_1(t *testing.T) {
 	t.Parallel()
@@ -162,7 +166,7 @@ func TestASVS_6_5_5(t *testing.T) {
 	}
 }
 
-// TestASVS_6_3_1_codes: guesses are counted per account, whatever sessions and addresses they
+// TestASVS_6_3_1_codes: case 7, guesses are counted per account, whatever sessions and addresses they
 // come from; twenty wrong ones in a row lock the factor, and a recovery code opens it.
 func TestASVS_6_3_1_codes(t *testing.T) {
 	t.Parallel()
@@ -229,7 +233,7 @@ func mails(s *webtest.Site, to, kind string) (n int64) {
 	return n
 }
 
-// TestRecoveryCodeOfAnother: a code counts for its own person only.
+// TestRecoveryCodeOfAnother: case 8, a code counts for its own person only.
 func TestRecoveryCodeOfAnother(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -512,4 +516,168 @@ func TestRecoveryCodesStayOpen(t *testing.T) {
 	if second(c, codes[0]); !in(c) {
 		t.Error("a recovery code does not count after others' wrong ones")
 	}
+}
+
+// TestASVS_6_5_2: recovery codes have 128 bits each, so that a keyed digest is enough, which
+// is all that is kept of them once they are stored.
+func TestASVS_6_5_2(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, c, _, codes := enrolled(t, s)
+	c.Post("/account/recovery-codes/stored", url.Values{}).Want(http.StatusSeeOther)
+	var macs []string
+	s.View(func(tx *db.Tx) (err error) {
+		if macs, err = db.All(tx, db.Scalar[string], "SELECT mac FROM recovery_codes WHERE user_id = $1 LIMIT 100", u.ID); err != nil {
+			return err
+		}
+		sealed, err := db.Value[string](tx, "SELECT codes_sealed FROM factors WHERE user_id = $1", u.ID)
+		if sealed != "" {
+			t.Error("the codes can still be read")
+		}
+		return err
+	})
+	if len(macs) != accounts.RecoveryCodes {
+		t.Fatalf("%d digests", len(macs))
+	}
+	for i, code := range codes {
+		plain := strings.ToUpper(strings.ReplaceAll(code, "-", ""))
+		raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(plain)
+		if err != nil || len(raw) != 16 {
+			t.Errorf("code %q has %d bytes, %v", code, len(raw), err)
+		}
+		mac, err := base64.RawStdEncoding.DecodeString(macs[i])
+		if err != nil || len(mac) != sha256.Size {
+			t.Errorf("%q is no HMAC-SHA-256 of a code", macs[i])
+		}
+		for _, unkeyed := range [][]byte{raw, []byte(plain), []byte(code), fmt.Appendf(nil, "%d:%s", u.ID, plain)} { // by the database alone nobody tells whether a code is right
+			if sum := sha256.Sum256(unkeyed); slices.Contains(macs, base64.RawStdEncoding.EncodeToString(sum[:])) {
+				t.Error("a code is kept by a digest without a key")
+			}
+		}
+	}
+}
+
+// TestASVS_6_5_4: what is shown once has at least 128 bits, what an app shows six digits.
+func TestASVS_6_5_4(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	seen := map[string]bool{}
+	for range 3 {
+		_, _, secret, codes := enrolled(t, s)
+		raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+		if err != nil || len(raw) != 20 || seen[secret] {
+			t.Errorf("the secret %q has %d bytes, %v", secret, len(raw), err)
+		}
+		if code := s.Code(secret); len(code) != 6 {
+			t.Errorf("the code %q", code)
+		}
+		seen[secret] = true
+		for _, code := range codes {
+			if plain := strings.ReplaceAll(code, "-", ""); len(plain) != 26 || seen[code] { // of 32 signs each
+				t.Errorf("the recovery code %q", code)
+			}
+			seen[code] = true
+		}
+	}
+	if len(seen) != 3*(1+accounts.RecoveryCodes) {
+		t.Errorf("%d secrets", len(seen))
+	}
+}
+
+// TestASVS_6_5_6: whatever somebody proves who they are by, they take away by themselves, and
+// it counts for nothing from then on.
+func TestASVS_6_5_6(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	s := f.Site
+	u := s.User("")
+	c := s.SignIn(u)
+	f.p.Set(func() { f.p.Person["email"] = u.Email })
+	c.Get(f.p.Approve(c.Post("/account/identity/start", nil).Location)).Want(http.StatusSeeOther)
+	old, oldCodes := s.TwoStep(c)
+	s.Clock.Forward(step)
+	for what, code := range map[string]string{"app": s.Code(old), "recovery": oldCodes[0]} {
+		d := half(s, u)
+		if second(d, code); !in(d) {
+			t.Fatalf("the code of the %s does not count before", what)
+		}
+	}
+	secret, codes := s.TwoStep(c) // another app in the place of the first
+	s.Clock.Forward(step)
+	for what, code := range map[string]string{"app": s.Code(old), "recovery": oldCodes[1]} {
+		d := half(s, u)
+		if second(d, code); in(d) {
+			t.Errorf("the code of the %s before counts", what)
+		}
+	}
+	c.Post("/account/recovery-codes", url.Values{}).Want(http.StatusSeeOther)
+	d := half(s, u)
+	if second(d, codes[0]); in(d) {
+		t.Error("a recovery code from before new ones were made counts")
+	}
+	c.Post("/account/identity/delete", nil).Want(http.StatusSeeOther)
+	d = s.Anonymous()
+	if r := f.arrive(d); r.Location != "/auth/google/link" || in(d) {
+		t.Errorf("an identity that was unlinked: %d %s", r.Status, r.Location)
+	}
+	waiting := half(s, u)
+	c.Post("/account/two-step/delete", url.Values{}).Want(http.StatusSeeOther)
+	if second(waiting, s.Code(secret)); in(waiting) {
+		t.Error("a code of an app that was taken away finishes a sign-in")
+	}
+	s.SignIn(u)
+}
+
+// TestASVS_6_5_8: what time it is for a code, the server says and nobody who sends one.
+func TestASVS_6_5_8(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, _, secret, _ := enrolled(t, s)
+	old := s.Code(secret)
+	then := s.Clock.Now()
+	s.Clock.Forward(10 * time.Minute)
+	c := half(s, u)
+	r := c.Request(http.MethodPost, "/mfa", strings.NewReader(url.Values{"code": {old}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", s.URL)
+	for _, h := range []string{"Date", "X-Time", "X-Request-Time", "X-Timestamp", "If-Modified-Since", "X-Amz-Date"} {
+		r.Header.Set(h, then.UTC().Format(http.TimeFormat))
+	}
+	c.Do(r).Want(http.StatusUnprocessableEntity)
+	for _, field := range []string{"time", "timestamp", "t", "step", "now"} {
+		c.Post("/mfa", url.Values{"code": {old}, field: {fmt.Sprint(then.Unix())}}).Want(http.StatusUnprocessableEntity)
+	}
+	if in(c) {
+		t.Fatal("a code of ten minutes ago lets in")
+	}
+	if second(c, s.Code(secret)); !in(c) {
+		t.Error("the code of now does not let in")
+	}
+}
+
+// TestDoubleClick: a second step that is sent twice lands where the first one did, and makes
+// no second session.
+func TestDoubleClick(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, _, secret, _ := enrolled(t, s)
+	c, twin, stranger := half(s, u), s.Anonymous(), s.Anonymous()
+	at := c.Request("GET", "/", nil).URL
+	twin.HTTP.Jar.SetCookies(at, c.HTTP.Jar.Cookies(at))
+	form := url.Values{"code": {s.Code(secret)}, "next": {"/account/sessions"}}
+	first := c.Post("/mfa", form).Want(http.StatusSeeOther)
+	if again := twin.Post("/mfa", form); again.Status != first.Status || again.Location != first.Location || in(twin) {
+		t.Errorf("first: %d %s, second: %d %s, in %t", first.Status, first.Location, again.Status, again.Location, in(twin))
+	}
+	twin.HTTP.Jar.SetCookies(at, c.HTTP.Jar.Cookies(at)) // a browser keeps the cookies of the first
+	twin.Get(first.Location).Want(http.StatusOK)
+	if n := c.Get("/account/sessions").Page().Find("tbody tr").Length(); n != 2 {
+		t.Errorf("%d sessions, want the one that set it up and this one", n)
+	}
+	stranger.Post("/mfa", form).Want(http.StatusUnprocessableEntity)
+	lost := half(s, u) // five wrong codes are no finished sign-in
+	for range 5 {
+		second(lost, "not-a-code-at-all")
+	}
+	lost.Post("/mfa", form).Want(http.StatusUnprocessableEntity)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -231,9 +230,9 @@ func (s *Service) signInBy(ctx context.Context, c claims, device string) (_ Arri
 		}
 		switch {
 		case u.ID == 0:
-			refused, err = s.turnAway(tx, c.email, u, "There is no account for "+c.email+" here. Ask for an invitation.")
+			refused, err = s.turnAway(tx, c.email, "There is no account for "+c.email+" here. Ask for an invitation.")
 		case u.State == Disabled:
-			refused, err = s.turnAway(tx, u.Email, u, "The account of "+u.Email+" is disabled. Ask an administrator of this installation.")
+			refused, err = s.turnAway(tx, u.Email, "The account of "+u.Email+" is disabled. Ask an administrator of this installation.")
 		case u.State == Invited:
 			u, err = s.activateBy(tx, u, c, linked)
 		case !linked:
@@ -269,12 +268,8 @@ func (s *Service) whom(tx *db.Tx, c claims) (u User, linked bool, err error) {
 }
 
 // turnAway notes that the provider's word lets nobody in, and says why.
-func (s *Service) turnAway(tx *db.Tx, email string, u User, why string) (refused, err error) {
-	by := access.Actor{Name: "Somebody"}
-	if u.ID != 0 {
-		by = u.Actor()
-	}
-	e := audit.By(by, "user.loginFailed", "user", email, email)
+func (s *Service) turnAway(tx *db.Tx, email, why string) (refused, err error) {
+	e := audit.By(somebody(), "user.loginFailed", "user", email, email)
 	e.Type = audit.Warn
 	return fault.New(fault.Forbidden, "accounts.turnedAway", why), audit.Record(tx, e.Says("A sign-in as %s by %s was refused.", email, s.provider.Name))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -137,7 +136,7 @@ func (s *Service) offer(tx *db.Tx, u User, c claims) (code string, refused, err 
 	if err != nil {
 		return "", nil, err
 	}
-	refused, err = s.turnAway(tx, u.Email, u, "The account of "+u.Email+" is linked to another identity at "+s.provider.Name+". Sign in with your password, or ask an administrator of this installation.")
+	refused, err = s.turnAway(tx, u.Email, "The account of "+u.Email+" is linked to another identity at "+s.provider.Name+". Sign in with your password, or ask an administrator of this installation.")
 	if err != nil {
 		return "", nil, err
 	}
@@ -216,7 +215,7 @@ func (s *Service) MailOffer(tx *db.Tx, code string) error {
 		Values: map[string]string{"provider": s.provider.Name, "expires": utc(expires), "address": r.Address, "device": Device(r.UserAgent)}}); err != nil {
 		return err
 	}
-	e := audit.By(access.Actor{Name: "Somebody"}, "user.identityOffered", "user", o.User.Email, o.User.Name)
+	e := audit.By(somebody(), "user.identityOffered", "user", o.User.Email, o.User.Name)
 	return audit.Record(tx, e.Says("Somebody who is %s at %s asked to sign in as %s; a link to confirm that was mailed.", o.Email, s.provider.Name, o.User.Name))
 }
 

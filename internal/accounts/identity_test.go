@@ -556,8 +556,8 @@ func TestWhereTheProviderLeads(t *testing.T) {
 	}
 }
 
-// TestProofByProvider: who has no password proves who they are by signing in there anew.
-func TestProofByProvider(t *testing.T) {
+// TestASVS_6_8_4: how fresh a proof at the provider is, it has to say: who has no password proves who they are by signing in there anew.
+func TestASVS_6_8_4(t *testing.T) {
 	t.Parallel()
 	f := federate(t)
 	invite(f.Site, "new@example.com")

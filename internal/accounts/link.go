@@ -20,6 +20,7 @@ import (
 const (
 	ActivationLife = 7 * 24 * time.Hour
 	ResetLife      = 30 * time.Minute
+	remindBefore   = 24 * time.Hour // the end of an activation link, once
 )
 
 // Limits of asking for a link to a new password.
@@ -37,14 +38,16 @@ type Purpose string
 
 // The purposes.
 const (
-	ToActivate Purpose = "activate"
-	ToReset    Purpose = "reset"
+	ToActivate   Purpose = "activate"
+	ToReset      Purpose = "reset"
+	ToDropFactor Purpose = "factor" // that was lost
 )
 
 // Paths of the links, with the code at the end.
 const (
-	ActivatePath = "/activate/"
-	ResetPath    = "/password/reset/"
+	ActivatePath   = "/activate/"
+	ResetPath      = "/password/reset/"
+	DropFactorPath = "/two-step/lost/"
 )
 
 // link makes a link for a person, which replaces the one before of the same purpose.
@@ -115,6 +118,7 @@ type Activation struct {
 	Code     string
 	Name     string
 	Password string
+	Device   string // secret of the browser, which is known from then on
 }
 
 // Activate sets the name and the password of an account that was made for somebody, who
@@ -128,7 +132,7 @@ func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
 	}
 	u.Name = a.Name
 	var c fault.Check
-	for _, err := range []error{CheckName("name", "your name", a.Name), s.CheckPassword(a.Password, u.words(nil)...)} {
+	for _, err := range []error{CheckName("name", "your name", a.Name), s.CheckPassword(ctx, a.Password, u.words(nil)...)} {
 		if err := c.Join(err); err != nil {
 			return User{}, err
 		}
@@ -144,8 +148,11 @@ func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
 		if u, err = s.use(tx, ToActivate, a.Code); err != nil {
 			return err
 		}
-		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_changed_at = $6, session_epoch = session_epoch + 1
-			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now); err != nil {
+		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_short = $7, password_changed_at = $6, session_epoch = session_epoch + 1
+			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now, hash.short); err != nil {
+			return err
+		}
+		if _, err := remember(tx, u.ID, a.Device); err != nil {
 			return err
 		}
 		if u, err = get(tx, "id = $1", u.ID); err != nil {
@@ -157,10 +164,11 @@ func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
 }
 
 // AskReset asks for a link to a new password. Whether there is an account is found out
-// later, by a job: the answer and its time are the same for every address. Invalid for
-// what is no address; TooMany after three requests an hour for an address of mail, or ten
-// from one sender.
-func (s *Service) AskReset(ctx context.Context, q *jobs.Service, email string) error {
+// later, by a job: the answer and its time are the same for every address. A browser that
+// the person has signed in with has a count of its own, so that strangers cannot keep them
+// from asking. Invalid for what is no address; TooMany after three requests an hour for an
+// address of mail, or ten from one sender.
+func (s *Service) AskReset(ctx context.Context, q *jobs.Service, email, device string) error {
 	normal, err := NormalizeEmail(email)
 	if err != nil {
 		return err
@@ -169,10 +177,18 @@ func (s *Service) AskReset(ctx context.Context, q *jobs.Service, email string) e
 		if err := throttle.Take(tx, "reset/hour:"+network(audit.RequestOf(ctx).Address), resetsPerAddress); err != nil {
 			return err
 		}
-		if err := throttle.Take(tx, "reset/account:"+id.Digest(normal), resetsPerAccount); err != nil {
+		key := accountKey("reset/account", normal)
+		own, err := db.Value[int64](tx, "SELECT count(*) FROM devices d JOIN users u ON u.id = d.user_id WHERE u.email = $1 AND d.token_hash = $2", normal, id.Digest(device))
+		if err != nil {
 			return err
 		}
-		_, err := q.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: ResetRequest, Priority: jobs.Person,
+		if own > 0 {
+			key = deviceKey("reset/device", device, normal)
+		}
+		if err := throttle.Take(tx, key, resetsPerAccount); err != nil {
+			return err
+		}
+		_, err = q.Enqueue(tx, jobs.Spec{Class: jobs.System, Operation: ResetRequest, Priority: jobs.Person,
 			Params: resetRequest{Email: normal, Request: audit.RequestOf(ctx)}})
 		return err
 	})
@@ -195,17 +211,17 @@ func (s *Service) RunReset(ctx context.Context, r *jobs.Run) error {
 		u, err := get(tx, "email = $1", q.Email)
 		switch {
 		case fault.Is(err, fault.NotFound):
-			e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", q.Email, q.Email)
+			e := audit.By(somebody(), "user.resetRequested", "user", q.Email, q.Email)
 			err = audit.Record(tx, e.Says("Somebody asked for a new password for %s, which has no account.", q.Email))
 		case err != nil:
 		case !s.mail.Delivers(): // a link that was passed on by hand stays good
-			err = audit.Record(tx, audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", u.Email, u.Name).Says("Somebody asked for a new password for %s; there is no mail server to send a link by.", u.Name))
+			err = audit.Record(tx, audit.By(somebody(), "user.resetRequested", "user", u.Email, u.Name).Says("Somebody asked for a new password for %s; there is no mail server to send a link by.", u.Name))
 		case u.State == Active:
 			err = s.sendReset(tx, u)
 		case u.State == Invited:
 			_, err = s.sendActivation(tx, access.Actor{Name: "Steward"}, u)
 		default:
-			e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", u.Email, u.Name)
+			e := audit.By(somebody(), "user.resetRequested", "user", u.Email, u.Name)
 			err = audit.Record(tx, e.Says("Somebody asked for a new password for %s, whose account is disabled.", u.Name))
 		}
 		if err != nil {
@@ -225,7 +241,7 @@ func (s *Service) sendReset(tx *db.Tx, u User) error {
 		Values: map[string]string{"expires": utc(expires), "address": r.Address, "device": Device(r.UserAgent)}}); err != nil {
 		return err
 	}
-	e := audit.By(access.Actor{Name: "Somebody"}, "user.resetRequested", "user", u.Email, u.Name)
+	e := audit.By(somebody(), "user.resetRequested", "user", u.Email, u.Name)
 	return audit.Record(tx, e.Says("Somebody asked for a new password for %s; a link was mailed.", u.Name))
 }
 
@@ -243,22 +259,59 @@ func (s *Service) sendActivation(tx *db.Tx, by access.Actor, u User) (path strin
 	return ActivatePath + code, err
 }
 
+// Remind mails the people whose link to activate the account ends within a day, once. The
+// link itself is not known any more: the mail tells where one gets a new one.
+func (s *Service) Remind(tx *db.Tx) error {
+	if !s.mail.Delivers() {
+		return nil
+	}
+	type due struct {
+		user int64
+		ends time.Time
+	}
+	list, err := db.All(tx, func(r db.Row) (due, error) {
+		var d due
+		return d, r.Scan(&d.user, db.Time(&d.ends))
+	}, `UPDATE account_links SET reminded_at = $1 WHERE id IN (SELECT l.id FROM account_links l JOIN users u ON u.id = l.user_id WHERE l.purpose = 'activate'
+		AND l.ended_at IS NULL AND l.reminded_at IS NULL AND l.expires_at > $1 AND l.expires_at <= $2 AND u.state = 'invited' ORDER BY l.expires_at LIMIT 100) RETURNING user_id, expires_at`,
+		tx.Now, tx.Now.Add(remindBefore))
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		u, err := get(tx, "id = $1", d.user)
+		if err != nil {
+			return err
+		}
+		if _, err := s.mail.Send(tx, mail.Letter{Kind: mail.ActivateSoon, To: u.Email, Name: u.Name, UserID: u.ID, Until: d.ends, Values: map[string]string{"expires": utc(d.ends)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reset is what a person fills in who sets a new password by a link.
+type Reset struct {
+	Code, Password string
+	Device         string // secret of the browser, the only one that is known from then on
+}
+
 // ResetPassword sets a new password by a link. Every session of the person ends, every
 // other link of theirs dies, so do the identities that are linked to the account, because
 // whoever had it before may have linked theirs, and nobody is signed in: the second factor is asked for as
 // always. NotFound as Linked says; Invalid as CheckPassword says.
-func (s *Service) ResetPassword(ctx context.Context, code, password string, words ...string) (User, error) {
+func (s *Service) ResetPassword(ctx context.Context, r Reset, words ...string) (User, error) {
 	var u User
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) { u, err = s.Linked(tx, ToReset, code); return err })
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { u, err = s.Linked(tx, ToReset, r.Code); return err })
 	if err != nil {
 		return User{}, err
 	}
-	hash, err := s.Hash(ctx, password, u.words(words)...)
+	hash, err := s.Hash(ctx, r.Password, u.words(words)...)
 	if err != nil {
 		return User{}, err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		if u, err = s.use(tx, ToReset, code); err != nil {
+		if u, err = s.use(tx, ToReset, r.Code); err != nil {
 			return err
 		}
 		unlinked, err := unlinkAll(tx, u.ID)
@@ -275,14 +328,53 @@ func (s *Service) ResetPassword(ctx context.Context, code, password string, word
 		if err := s.End(tx, u.ID); err != nil {
 			return err
 		}
-		// Whoever knew the old password may have signed in: their browser is a stranger again.
-		if _, err := tx.Exec("DELETE FROM devices WHERE user_id = $1", u.ID); err != nil {
+		if err := forgetOthers(tx, u.ID, r.Device); err != nil {
 			return err
 		}
-		if err := throttle.Clear(tx, "account:"+id.Digest(u.Email)); err != nil {
+		if _, err := remember(tx, u.ID, r.Device); err != nil {
+			return err
+		}
+		if err := throttle.Clear(tx, accountKey("account", u.Email)); err != nil {
 			return err
 		}
 		return audit.Record(tx, audit.By(u.Actor(), "user.passwordReset", "user", u.Email, u.Name).Says("%s set a new password by a link; all their sessions ended%s.", u.Name, and))
 	})
 	return u, err
+}
+
+// DropFactor turns the second factor off of a person who has lost it and the recovery codes:
+// by a link that was sent to them and by their password, which are what they had when they
+// set it up. Their sessions end, and nobody is signed in. NotFound as Linked says;
+// Unauthenticated for a wrong password, which counts as one at sign-in.
+func (s *Service) DropFactor(ctx context.Context, code string, a Attempt) error {
+	var u User
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) { u, err = s.Linked(tx, ToDropFactor, code); return err })
+	if err != nil {
+		return err
+	}
+	_, account, _, err := s.match(ctx, u.Email, a)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := throttle.Clear(tx, account); err != nil {
+			return err
+		}
+		if err := giveBack(tx); err != nil {
+			return err
+		}
+		if u, err = s.use(tx, ToDropFactor, code); err != nil {
+			return err
+		}
+		if err := dropFactor(tx, u.ID); err != nil {
+			return err
+		}
+		if err := s.End(tx, u.ID); err != nil {
+			return err
+		}
+		if err := s.notify(tx, u, mail.FactorDisabled, nil); err != nil {
+			return err
+		}
+		return audit.Record(tx, audit.By(u.Actor(), "user.factorDropped", "user", u.Email, u.Name).Says("%s turned their lost second factor off by a link and their password; all their sessions ended.", u.Name))
+	})
 }

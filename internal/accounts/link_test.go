@@ -131,7 +131,7 @@ func reset(c *webtest.Client, email, password string) webtest.Response {
 	return c.Post("/password/reset", url.Values{"email": {email}, "password": {password}, "repeat": {password}})
 }
 
-// TestASVS_6_4_3: a new password by mail ends all sessions, works once and for half an
+// TestASVS_6_4_3: cases 2 and 16, a new password by mail ends all sessions, works once and for half an
 // hour, and does not stand in for the second factor.
 func TestASVS_6_4_3(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestASVS_6_4_3(t *testing.T) {
 	open(s.Anonymous(), path).Want(http.StatusNotFound)
 }
 
-// TestLinksDie: a link to a new password does not outlive a change of it, nor the account.
+// TestLinksDie: case 16, a link to a new password does not outlive a change of it, nor the account.
 func TestLinksDie(t *testing.T) {
 	t.Parallel()
 	s := posted(t)
@@ -237,7 +237,7 @@ func TestASVS_6_2_11(t *testing.T) {
 	}
 }
 
-// TestASVS_6_3_8_reset: whether an address has an account cannot be seen from the answer.
+// TestASVS_6_3_8_reset: case 11, whether an address has an account cannot be seen from the answer.
 func TestASVS_6_3_8_reset(t *testing.T) {
 	t.Parallel()
 	s := posted(t)
@@ -267,7 +267,7 @@ func TestASVS_6_3_8_reset(t *testing.T) {
 	}
 }
 
-// TestHostileAddresses: a reset goes to the account's own address and nowhere else, and its
+// TestHostileAddresses: cases 14 and 15, a reset goes to the account's own address and nowhere else, and its
 // link leads to this installation, whatever the request claims.
 func TestHostileAddresses(t *testing.T) {
 	t.Parallel()

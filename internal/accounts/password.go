@@ -21,11 +21,23 @@ import (
 	"steward/internal/mail"
 )
 
-// Length of a password in bytes.
+// Length of a password: at least in characters, at most in bytes. Where everybody needs a
+// second factor, and nowhere else, a shorter one may be set. It counts together with a
+// second factor only: see Visit.MustEnrol and RemoveFactor.
 const (
-	PasswordMin = 15
-	PasswordMax = 256
+	PasswordMin       = 15
+	PasswordMinFactor = 8
+	PasswordMax       = 256
 )
+
+// PasswordLeast is how many characters a new password needs.
+func PasswordLeast(tx *db.Tx) (int, error) {
+	set, err := SettingsOf(tx)
+	if set.RequireFactor {
+		return PasswordMinFactor, err
+	}
+	return PasswordMin, err
+}
 
 // ownLetters is how many letters of a password have to remain when the words that
 // everyone would try first are taken out of it.
@@ -36,9 +48,13 @@ const ownLetters = 8
 // would try first: the product's name and the given ones, such as the person's name and
 // address and the names of their projects. Any characters will do, and they are kept as
 // typed; no kind of character is demanded.
-func (s *Service) CheckPassword(password string, words ...string) error {
+func (s *Service) CheckPassword(ctx context.Context, password string, words ...string) error {
+	least := PasswordMin
+	if err := s.db.View(ctx, func(tx *db.Tx) (err error) { least, err = PasswordLeast(tx); return err }); err != nil {
+		return err
+	}
 	var c fault.Check
-	c.Field(len(password) >= PasswordMin, "password", fmt.Sprintf("Use at least %d characters. A few words in a row make a good password.", PasswordMin))
+	c.Field(utf8.RuneCountInString(password) >= least, "password", fmt.Sprintf("Use at least %d characters. A few words in a row make a good password.", least))
 	c.Field(len(password) <= PasswordMax, "password", fmt.Sprintf("Use at most %d bytes.", PasswordMax))
 	if err := c.Err(); err != nil {
 		return err
@@ -54,8 +70,8 @@ func (s *Service) CheckPassword(password string, words ...string) error {
 	return c.Err()
 }
 
-// ownPart counts the letters of a password that are in none of the words. A password
-// without letters, such as a long row of digits, has all its characters for its own.
+// ownPart counts the letters of a password that are in none of the words. A password in
+// which none of them is has all its characters for its own, digits and signs too.
 func ownPart(password string, words []string) int {
 	typed := strings.ToLower(norm.NFKC.String(password))
 	rest := typed
@@ -66,14 +82,14 @@ func ownPart(password string, words []string) int {
 			}
 		}
 	}
+	if rest == typed {
+		return utf8.RuneCountInString(rest)
+	}
 	letters := 0
 	for _, r := range rest {
 		if unicode.IsLetter(r) {
 			letters++
 		}
-	}
-	if letters == 0 && rest == typed {
-		return utf8.RuneCountInString(rest)
 	}
 	return letters
 }
@@ -85,7 +101,10 @@ func (u User) words(more []string) []string {
 }
 
 // Hashed is a password as it is kept.
-type Hashed struct{ hash, pepperKey string }
+type Hashed struct {
+	hash, pepperKey string
+	short           bool // it has less than PasswordMin characters
+}
 
 // hasher bounds the work of hashing: one core stays free for everybody else (of a single
 // one it takes its share), a short queue, and a clear refusal past that, because a hash is
@@ -166,7 +185,7 @@ func busy() error {
 // Hash checks a new password and hashes it (argon2id over an HMAC with the pepper).
 // Invalid as CheckPassword says; Unavailable when too many hashes are running.
 func (s *Service) Hash(ctx context.Context, password string, words ...string) (Hashed, error) {
-	if err := s.CheckPassword(password, words...); err != nil {
+	if err := s.CheckPassword(ctx, password, words...); err != nil {
 		return Hashed{}, err
 	}
 	return s.hash(ctx, password)
@@ -178,7 +197,7 @@ func (s *Service) hash(ctx context.Context, password string) (Hashed, error) {
 	if err != nil {
 		return Hashed{}, err
 	}
-	out := Hashed{pepperKey: key}
+	out := Hashed{pepperKey: key, short: utf8.RuneCountInString(password) < PasswordMin}
 	err = s.hashes.do(ctx, func() error {
 		out.hash, err = argon2id.CreateHash(peppered, s.hashes.params)
 		return err
@@ -220,17 +239,23 @@ func (s *Service) pepper(key, password string) (string, error) {
 	return base64.RawStdEncoding.EncodeToString(mac), nil
 }
 
+// Change is a new password of a person who proves the old one.
+type Change struct {
+	Current, Password string
+	Device            string // secret of the browser, "" if it has none
+}
+
 // ChangePassword sets a new password for the person of a visit, who has to prove the old
-// one. Every other session of theirs ends and links to reset the password die; the
-// visit's own session goes on under a new token. Invalid for a wrong old
-// password, under the field "current", and as CheckPassword says for the new one, with
-// words that the new one must not be made of; TooMany after some wrong ones.
-func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, password string, words ...string) error {
-	u, err := s.proved(ctx, v, current)
+// one. Every other session of theirs ends, other browsers are not known any more, and links
+// to reset the password die; the visit's own session goes on under a new token. Invalid for
+// a wrong old password, under the field "current", and as CheckPassword says for the new
+// one, with words that the new one must not be made of; TooMany after some wrong ones.
+func (s *Service) ChangePassword(ctx context.Context, v *Visit, c Change, words ...string) error {
+	u, err := s.proved(ctx, v, c.Current)
 	if err != nil {
 		return err
 	}
-	hash, err := s.Hash(ctx, password, u.words(words)...)
+	hash, err := s.Hash(ctx, c.Password, u.words(words)...)
 	if err != nil {
 		return err
 	}
@@ -241,6 +266,9 @@ func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, passwor
 		if err := endOthers(tx, v); err != nil {
 			return err
 		}
+		if err := forgetOthers(tx, u.ID, c.Device); err != nil {
+			return err
+		}
 		return audit.Record(tx, audit.By(v.Actor(), "user.passwordChanged", "user", u.Email, u.Name).Says("%s changed their password; their other sessions ended.", u.Name))
 	})
 }
@@ -249,8 +277,8 @@ func (s *Service) ChangePassword(ctx context.Context, v *Visit, current, passwor
 // person by mail, with what else was done. The caller ends the sessions.
 func (s *Service) setPassword(tx *db.Tx, u User, hash Hashed, told map[string]string) error {
 	// The epoch guards against two changes at once: the later one has to be proved again.
-	err := tx.Must("UPDATE users SET password_hash = $3, pepper_key = $4, password_changed_at = $5 WHERE id = $1 AND session_epoch = $2 AND state = 'active'",
-		u.ID, u.epoch, hash.hash, hash.pepperKey, tx.Now)
+	err := tx.Must("UPDATE users SET password_hash = $3, pepper_key = $4, password_short = $6, password_changed_at = $5 WHERE id = $1 AND session_epoch = $2 AND state = 'active'",
+		u.ID, u.epoch, hash.hash, hash.pepperKey, tx.Now, hash.short)
 	if fault.Is(err, fault.NotFound) {
 		return fault.New(fault.Conflict, "accounts.changed", "Your account was changed at the same time. Load the page and try again.")
 	}

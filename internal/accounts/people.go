@@ -100,7 +100,7 @@ func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string,
 			return "", err
 		}
 	default:
-		return "", fault.New(fault.Conflict, "accounts.disabled", "This account is disabled. Enable it first.")
+		return "", errDisabled()
 	}
 	return path, audit.Record(tx, audit.By(by, "user.linkSent", "user", u.Email, u.Name).Says("%s sent %s a link to %s.", by.Name, u.Name, map[State]string{Invited: "activate the account", Active: "set a new password"}[u.State]))
 }
@@ -214,26 +214,38 @@ func keepSuperAdmin(tx *db.Tx, u User) error {
 	return err
 }
 
-// ResetFactor takes a person's second factor away, who has lost it and the recovery codes.
-// Their sessions end. NotFound if they have none.
-func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) error {
+// ResetFactor mails a person who has lost the second factor and the recovery codes a link
+// that takes it away, and gives its path, for the super admin to pass on. The link does so
+// together with the password: see DropFactor. NotFound if they have none; Conflict for a
+// disabled account.
+func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
 	if err := administers(tx, by); err != nil {
-		return err
+		return "", err
 	}
 	u, err := get(tx, "id = $1", user)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := dropFactor(tx, user); err != nil {
-		return err
+	if _, err := factorOf(tx, user); err != nil {
+		return "", err
 	}
-	if err := s.End(tx, user); err != nil {
-		return err
+	if u.State != Active {
+		return "", errDisabled()
 	}
-	if err := s.notify(tx, u, mail.FactorDisabled, map[string]string{"by": by.Name}); err != nil {
-		return err
+	code, expires, err := link(tx, u.ID, ToDropFactor)
+	if err != nil {
+		return "", err
 	}
-	return audit.Record(tx, audit.By(by, "user.factorReset", "user", u.Email, u.Name).Says("%s took the second factor of %s away; their sessions ended.", by.Name, u.Name))
+	path = DropFactorPath + code
+	if _, err := s.mail.Send(tx, mail.Letter{Kind: mail.FactorLost, To: u.Email, Name: u.Name, UserID: u.ID, Path: path, Until: expires,
+		Values: map[string]string{"admin": by.Name, "expires": utc(expires)}}); err != nil {
+		return "", err
+	}
+	return path, audit.Record(tx, audit.By(by, "user.factorReset", "user", u.Email, u.Name).Says("%s sent %s a link that takes the second factor away.", by.Name, u.Name))
+}
+
+func errDisabled() error {
+	return fault.New(fault.Conflict, "accounts.disabled", "This account is disabled. Enable it first.")
 }
 
 // EndAll ends every session of a person.
@@ -290,8 +302,7 @@ func (s *Service) List(tx *db.Tx, by access.Actor, f ListFilter) ([]Listed, erro
 	}
 	return db.All(tx, func(r db.Row) (Listed, error) {
 		var x Listed
-		u := &x.User
-		return x, r.Scan(&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.epoch,
-			db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt), &x.Factor)
-	}, "SELECT "+columns+", EXISTS (SELECT 1 FROM factors f WHERE f.user_id = users.id) FROM users WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
+		err := r.Scan(append(x.fields(), &x.Factor)...)
+		return x, err
+	}, "SELECT "+columns+", EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id) FROM users u WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
 }

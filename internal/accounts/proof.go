@@ -86,6 +86,7 @@ func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, 
 	}
 	defer leave()
 	var u User
+	var failure throttle.Failure
 	key := "proof:" + fmt.Sprint(v.User.ID)
 	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
 		if u, err = get(tx, "id = $1 AND state = 'active'", v.User.ID); err != nil {
@@ -94,10 +95,10 @@ func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, 
 		if err := tx.Lock(key); err != nil {
 			return err
 		}
-		if err := throttle.Check(tx, key); err != nil {
+		if err := throttle.Check(tx, key, perProof); err != nil {
 			return err
 		}
-		_, err = throttle.Fail(tx, key, perProof)
+		failure, err = throttle.Fail(tx, key, perProof)
 		return err
 	})
 	if err != nil {
@@ -105,7 +106,7 @@ func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, 
 	}
 	ok, _, err := s.verify(ctx, u, password)
 	if err != nil {
-		return User{}, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Refund(tx, key) }))
+		return User{}, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Forgive(tx, key, failure) }))
 	}
 	if ok {
 		return u, s.db.Update(ctx, func(tx *db.Tx) error { return throttle.Clear(tx, key) })

@@ -12,7 +12,6 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
-	"steward/internal/id"
 	"steward/internal/mail"
 )
 
@@ -24,6 +23,7 @@ const (
 	KeptAbsolute    = 14 * 24 * time.Hour
 	sessionsMax     = 10
 	seenEvery       = time.Minute
+	clocksDiffer    = time.Minute // between two processes, at most
 )
 
 // ProofLife is how long a proof of who it is suffices for what is sensitive.
@@ -55,7 +55,7 @@ type Visit struct {
 	ProvedAt  time.Time // last proof of who it is
 	ExpiresAt time.Time // end of the session, however much it is used
 	Kept      bool      // the person asked to stay signed in
-	MustEnrol bool      // the installation asks for a second factor, and the person has none
+	MustEnrol bool      // the person has no second factor, and the installation or their short password asks for one
 	Passive   bool      // the request is no activity of the person, such as a live stream
 	issue     *entry
 	renew     bool // the session gets a new token when it is saved
@@ -140,12 +140,24 @@ func (s *Service) Alive(ctx context.Context, v *Visit) error {
 }
 
 // alive is the condition of a session that counts, on s and u, with the arguments of
-// aliveAt from $2 on.
+// aliveAt from $2 on. One that was used later than now is of a clock that was put back
+// since: how long it was not used is not known, so it has ended.
 const alive = `s.revoked_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > CASE WHEN s.kept THEN CAST($4 AS BIGINT) ELSE CAST($3 AS BIGINT) END
-	AND s.epoch = u.session_epoch AND u.state = 'active'`
+	AND s.last_seen_at <= $5 AND s.epoch = u.session_epoch AND u.state = 'active'`
 
 func aliveAt(tx *db.Tx) []any {
-	return []any{tx.Now, tx.Now.Add(-SessionIdle), tx.Now.Add(-KeptIdle)}
+	return []any{tx.Now, tx.Now.Add(-SessionIdle), tx.Now.Add(-KeptIdle), tx.Now.Add(clocksDiffer)}
+}
+
+// EndOver ends the sessions that do not count any more for good, so that they stay ended
+// when the clock is put back, and forgets those that ended a day ago.
+func EndOver(tx *db.Tx) error {
+	if _, err := tx.Exec("DELETE FROM sessions WHERE expires_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
+		return err
+	}
+	_, err := tx.Exec("UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = sessions.id AND "+alive+")",
+		append([]any{tx.Now}, aliveAt(tx)...)...)
+	return err
 }
 
 // Session is one sign-in of a person that still counts.
@@ -242,25 +254,33 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 	}
 	var data string
 	var seen time.Time
+	var over int64 // sessions of this token that have ended by time alone
 	err := st.s.db.View(ctx, func(tx *db.Tx) error {
 		var err error
 		v.User, err = db.One(tx, func(r db.Row) (User, error) {
 			var u User
-			err := r.Scan(&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept, &v.MustEnrol,
-				&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone)
+			err := r.Scan(append([]any{&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept, &v.MustEnrol}, u.fields()...)...)
 			return u, err
 		}, `SELECT s.id, s.data, s.last_seen_at, s.proved_at, s.expires_at, s.kept,
-				EXISTS (SELECT 1 FROM installation WHERE name = '`+requireFactor+`') AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
-				u.id, u.email, u.name, u.state, u.is_super_admin, u.theme, u.time_zone
-			FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+alive, append([]any{token}, aliveAt(tx)...)...)
+				(u.password_short OR EXISTS (SELECT 1 FROM installation WHERE name = '`+requireFactor+`')) AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
+				`+columns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+alive, append([]any{token}, aliveAt(tx)...)...)
+		if fault.Is(err, fault.NotFound) {
+			v.SessionID = 0
+			over, err = db.Value[int64](tx, `SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id
+				WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.epoch = u.session_epoch AND u.state = 'active'`, token)
+		}
 		return err
 	})
-	if fault.Is(err, fault.NotFound) {
-		v.SessionID = 0
-		return nil, false, nil
-	}
 	if err != nil {
 		return nil, false, err
+	}
+	if over > 0 { // for good, also when the clock is put back
+		if err := st.end(ctx, token); err != nil && !fault.Is(err, fault.Full) && !fault.Is(err, fault.Unavailable) {
+			return nil, false, err
+		}
+	}
+	if v.SessionID == 0 {
+		return nil, false, nil
 	}
 	if !v.Passive && st.s.db.Now().Sub(seen) > seenEvery {
 		// A full or busy database must not keep people from looking: they are then idle sooner.
@@ -342,26 +362,12 @@ func (s *Service) issue(tx *db.Tx, e entry, token string, data []byte) error {
 // meet remembers the browser of a sign-in, and tells the person of one that is new. The
 // first browser of all is no news.
 func (s *Service) meet(tx *db.Tx, u User, e entry) error {
-	token := id.Digest(e.device)
-	n, err := tx.Exec("UPDATE devices SET last_seen_at = $3 WHERE user_id = $1 AND token_hash = $2", u.ID, token, tx.Now)
-	if err != nil || n > 0 {
-		return err
-	}
-	_, err = tx.Exec("INSERT INTO devices (user_id, token_hash, created_at, last_seen_at) VALUES ($1, $2, $3, $3)", u.ID, token, tx.Now)
-	if err != nil || u.LastLoginAt.IsZero() {
+	stranger, err := remember(tx, u.ID, e.device)
+	if err != nil || !stranger || u.LastLoginAt.IsZero() {
 		return err
 	}
 	r := audit.RequestOf(tx.Context())
 	return s.notify(tx, u, mail.NewDevice, map[string]string{"device": Device(r.UserAgent), "address": r.Address, "method": e.method.String()})
-}
-
-// known reports whether a person has signed in with this browser before.
-func known(tx *db.Tx, user int64, device string) (bool, error) {
-	if device == "" {
-		return false, nil
-	}
-	n, err := db.Value[int64](tx, "SELECT count(*) FROM devices WHERE user_id = $1 AND token_hash = $2", user, id.Digest(device))
-	return n > 0, err
 }
 
 // DeleteCtx implements scs.CtxStore: it revokes the session. A visit that is renewed
@@ -370,6 +376,11 @@ func (st *Store) DeleteCtx(ctx context.Context, token string) error {
 	if v := VisitOf(ctx); v != nil && v.renew {
 		return nil
 	}
+	return st.end(ctx, token)
+}
+
+// end revokes a session.
+func (st *Store) end(ctx context.Context, token string) error {
 	return st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE token_hash = $1 AND revoked_at IS NULL", token, tx.Now)
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -53,26 +54,13 @@ type Arrival struct {
 // password is wrong or the account cannot sign in; TooMany or Unavailable when it has to
 // wait.
 func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
-	wrong := fault.New(fault.Unauthenticated, "accounts.credentials", "The email address or the password is not right.")
 	normal, err := NormalizeEmail(a.Email)
 	if err != nil {
 		normal = "" // counted per address of the sender all the same
 	}
-	leave, err := s.hashes.queue()
+	u, account, stale, err := s.match(ctx, normal, a)
 	if err != nil {
 		return Arrival{}, err
-	}
-	defer leave()
-	u, account, failures, err := s.count(ctx, normal, a.Device)
-	if err != nil {
-		return Arrival{}, err
-	}
-	ok, stale, err := s.verify(ctx, u, a.Password)
-	if err != nil { // what was not tried does not count: the attempt is given back
-		return Arrival{}, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Refund(tx, account) }))
-	}
-	if !ok || u.State != Active {
-		return Arrival{}, s.refuse(ctx, u, normal, failures, wrong)
 	}
 	var fresh Hashed
 	if stale {
@@ -84,14 +72,8 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 		if err := throttle.Clear(tx, account); err != nil {
 			return err
 		}
-		address := network(audit.RequestOf(ctx).Address)
-		for _, key := range []string{"signin/min:" + address, "signin/hour:" + address} { // an office signs in from one address
-			if err := throttle.Refund(tx, key); err != nil {
-				return err
-			}
-		}
-		if !stale {
-			return nil
+		if err := giveBack(tx); err != nil || !stale {
+			return err
 		}
 		// Under the epoch: a password that was set meanwhile stays.
 		_, err := tx.Exec("UPDATE users SET password_hash = $2, pepper_key = $3 WHERE id = $1 AND session_epoch = $4", u.ID, fresh.hash, fresh.pepperKey, u.epoch)
@@ -103,10 +85,48 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 	return s.arrive(ctx, entry{user: u, method: ByPassword, device: a.Device})
 }
 
+// match gives the active person whose password is right, under which key the attempt was
+// counted, and whether the password's hash is out of date. Its errors are those of SignIn.
+func (s *Service) match(ctx context.Context, email string, a Attempt) (u User, account string, stale bool, err error) {
+	leave, err := s.hashes.queue()
+	if err != nil {
+		return User{}, "", false, err
+	}
+	defer leave()
+	u, account, failure, err := s.count(ctx, email, a.Device)
+	if err != nil {
+		return User{}, "", false, err
+	}
+	ok, stale, err := s.verify(ctx, u, a.Password)
+	if err != nil { // what was not tried does not count: the attempt is given back
+		return User{}, "", false, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Forgive(tx, account, failure) }))
+	}
+	if !ok || u.State != Active {
+		return User{}, "", false, s.refuse(ctx, u, email, failure.Count)
+	}
+	return u, account, stale, nil
+}
+
+// giveBack takes back what a sign-in that succeeded counted for the sender: an office signs
+// in from one address.
+func giveBack(tx *db.Tx) error {
+	address := network(audit.RequestOf(tx.Context()).Address)
+	if err := throttle.Refund(tx, "signin/min:"+address); err != nil {
+		return err
+	}
+	return throttle.Refund(tx, "signin/hour:"+address)
+}
+
+// accountKey is what is counted of an address of mail, however it is spelled.
+func accountKey(of, email string) string { return of + ":" + id.Digest(norm.NFKC.String(email)) }
+
+// deviceKey is what is counted of a browser that a person has signed in with.
+func deviceKey(of, device, email string) string { return of + ":" + id.Digest(device+email) }
+
 // count notes an attempt before it is made, so that many at once are counted too, and
 // gives the account's user, the zero User when there is none. A browser that the person
 // has signed in with before has a delay of its own, so that strangers cannot keep them out.
-func (s *Service) count(ctx context.Context, email, device string) (u User, account string, failures int64, err error) {
+func (s *Service) count(ctx context.Context, email, device string) (u User, account string, failure throttle.Failure, err error) {
 	address := network(audit.RequestOf(ctx).Address)
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if u, err = get(tx, "email = $1", email); err != nil && !fault.Is(err, fault.NotFound) {
@@ -116,9 +136,9 @@ func (s *Service) count(ctx context.Context, email, device string) (u User, acco
 		if err != nil {
 			return err
 		}
-		account = "account:" + id.Digest(norm.NFKC.String(email))
+		account = accountKey("account", email)
 		if own {
-			account = "device:" + id.Digest(device+email)
+			account = deviceKey("device", device, email)
 		}
 		if err := tx.Lock(account); err != nil {
 			return err
@@ -129,13 +149,13 @@ func (s *Service) count(ctx context.Context, email, device string) (u User, acco
 		if err := throttle.Take(tx, "signin/hour:"+address, perAddressHour); err != nil {
 			return err
 		}
-		if err := throttle.Check(tx, account); err != nil {
+		if err := throttle.Check(tx, account, perAccount); err != nil {
 			return err
 		}
-		failures, err = throttle.Fail(tx, account, perAccount)
+		failure, err = throttle.Fail(tx, account, perAccount)
 		return err
 	})
-	return u, account, failures, err
+	return u, account, failure, err
 }
 
 // arrive is where every first factor leads: to a session, or to the second factor of a
@@ -205,6 +225,13 @@ func pendingOf(tx *db.Tx, code string) (pending, error) {
 	return p, err
 }
 
+// Entered reports whether a sign-in that waited under this secret was finished by its
+// second factor: for a form that was sent twice. It gives no right.
+func (s *Service) Entered(tx *db.Tx, code string) (bool, error) {
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM pending_sign_ins WHERE code_hash = $1 AND ended_at IS NOT NULL AND tries < $2 AND expires_at > $3", id.Digest(code), int64(pendingTries), tx.Now)
+	return n > 0, err
+}
+
 // CheckPending is Unauthenticated unless a sign-in waits for its second factor under this
 // secret.
 func (s *Service) CheckPending(tx *db.Tx, code string) error {
@@ -264,7 +291,7 @@ func (s *Service) missed(tx *db.Tx, p pending) error {
 	if err := tx.Must("UPDATE pending_sign_ins SET tries = tries + 1, ended_at = CASE WHEN tries + 1 >= CAST($2 AS BIGINT) THEN CAST($3 AS BIGINT) ELSE NULL END WHERE id = $1", p.id, int64(pendingTries), tx.Now); err != nil {
 		return err
 	}
-	e := audit.By(p.user.Actor(), "user.mfaFailed", "user", p.user.Email, p.user.Name)
+	e := audit.By(somebody(), "user.mfaFailed", "user", p.user.Email, p.user.Name)
 	e.Type = audit.Warn
 	if err := audit.Record(tx, e.Says("A code for the second step of a sign-in as %s was wrong.", p.user.Name)); err != nil || p.tries+1 < pendingTries {
 		return err
@@ -309,13 +336,12 @@ func network(address string) string {
 	return p.String()
 }
 
-func (s *Service) refuse(ctx context.Context, u User, email string, failures int64, wrong error) error {
+// refuse notes a sign-in that failed, and gives the one sentence for every reason. Who tried
+// is not known: the account is what it was about.
+func (s *Service) refuse(ctx context.Context, u User, email string, failures int64) error {
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		e := audit.By(u.Actor(), "user.loginFailed", "user", email, email)
+		e := audit.By(somebody(), "user.loginFailed", "user", email, email)
 		e.Type = audit.Warn
-		if u.ID == 0 {
-			e.ActorName = "Somebody"
-		}
 		if err := audit.Record(tx, e.Says("A sign-in as %s by password failed.", email)); err != nil || failures < alarmAt || u.State != Active {
 			return err
 		}
@@ -324,5 +350,8 @@ func (s *Service) refuse(ctx context.Context, u User, email string, failures int
 	if err != nil {
 		return err
 	}
-	return wrong
+	return fault.New(fault.Unauthenticated, "accounts.credentials", "The email address or the password is not right.")
 }
+
+// somebody is an actor of whom nothing is known.
+func somebody() access.Actor { return access.Actor{Name: "Somebody"} }

@@ -21,19 +21,20 @@ import (
 
 // User is a person. Email is the identity: unique, normalized, never changed.
 type User struct {
-	ID           int64
-	Email        string
-	Name         string
-	State        State
-	SuperAdmin   bool
-	Theme        string // light, dark or "" for the system's
-	TimeZone     string // of the IANA database, such as Europe/Prague
-	passwordHash string
-	pepperKey    string
-	epoch        int64
-	PasswordAt   time.Time // when the password was set
-	CreatedAt    time.Time
-	LastLoginAt  time.Time
+	ID            int64
+	Email         string
+	Name          string
+	State         State
+	SuperAdmin    bool
+	Theme         string // light, dark or "" for the system's
+	TimeZone      string // of the IANA database, such as Europe/Prague
+	passwordHash  string
+	pepperKey     string
+	passwordShort bool
+	epoch         int64
+	PasswordAt    time.Time // when the password was set
+	CreatedAt     time.Time
+	LastLoginAt   time.Time
 }
 
 // State is where a user is in their life.
@@ -81,13 +82,28 @@ func CheckName(field, what, name string) error {
 	var c fault.Check
 	c.Field(strings.TrimSpace(name) != "", field, "Enter "+what+".")
 	c.Field(utf8.RuneCountInString(name) <= 200, field, "At most 200 characters.")
-	c.Field(utf8.ValidString(name) && !strings.ContainsFunc(name, hidden), field, "Leave out control characters.")
+	c.Field(utf8.ValidString(name) && shown(name), field, "Leave out control characters.")
 	return c.Err()
 }
 
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069)
+// shown reports whether a text has only characters that can be seen, or turn nothing that
+// stands beside them. Persian, Hindi and others need the two joiners between their letters.
+func shown(text string) bool {
+	runes := []rune(text)
+	joined := func(i int) bool {
+		return i >= 0 && i < len(runes) && runes[i] > lastUnjoined && (unicode.IsLetter(runes[i]) || unicode.IsMark(runes[i]))
+	}
+	for i, r := range runes {
+		joiner := r == '\u200c' || r == '\u200d'
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) && !(joiner && joined(i-1) && joined(i+1)) {
+			return false
+		}
+	}
+	return true
 }
+
+// lastUnjoined ends the alphabets whose letters are never joined: Latin, Greek, Cyrillic.
+const lastUnjoined = '\u052f'
 
 // NewUser is what a user is made from.
 type NewUser struct {
@@ -144,8 +160,8 @@ func insert(tx *db.Tx, n NewUser, state State, hash Hashed) (User, error) {
 	if hash.hash != "" {
 		at = tx.Now
 	}
-	_, err = tx.Exec(`INSERT INTO users (id, email, name, search, password_hash, pepper_key, password_changed_at, state, is_super_admin, session_epoch, theme, time_zone, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, '', 'UTC', $10)`, id, email, name, search(email, name), hash.hash, hash.pepperKey, at, string(state), n.SuperAdmin, tx.Now)
+	_, err = tx.Exec(`INSERT INTO users (id, email, name, search, password_hash, pepper_key, password_short, password_changed_at, state, is_super_admin, session_epoch, theme, time_zone, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $11, $7, $8, $9, 1, '', 'UTC', $10)`, id, email, name, search(email, name), hash.hash, hash.pepperKey, at, string(state), n.SuperAdmin, tx.Now, hash.short)
 	if fault.HasCode(err, "db.unique") {
 		return User{}, &fault.Error{Kind: fault.Conflict, Code: "accounts.exists", Message: "There is an account for " + email + " already.",
 			Fields: []fault.Field{{Name: "email", Message: "There is an account for " + email + " already."}}}
@@ -220,14 +236,18 @@ func (s *Service) SetProfile(tx *db.Tx, a access.Actor, p Profile) error {
 	return audit.Record(tx, e.Says("%s changed their profile: name from %q to %q, time zone from %s to %s.", was.Name, was.Name, name, was.TimeZone, p.TimeZone))
 }
 
-const columns = "id, email, name, state, is_super_admin, theme, time_zone, password_hash, pepper_key, session_epoch, password_changed_at, created_at, last_login_at"
+// columns of the table users u, for the fields of a User.
+const columns = "u.id, u.email, u.name, u.state, u.is_super_admin, u.theme, u.time_zone, u.password_hash, u.pepper_key, u.password_short, u.session_epoch, u.password_changed_at, u.created_at, u.last_login_at"
 
-func get(tx *db.Tx, where string, args ...any) (User, error) {
-	return db.One(tx, scan, "SELECT "+columns+" FROM users WHERE "+where, args...)
+func (u *User) fields() []any {
+	return []any{&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.passwordShort, &u.epoch,
+		db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt)}
 }
 
-func scan(r db.Row) (User, error) {
-	var u User
-	return u, r.Scan(&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.epoch,
-		db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt))
+func get(tx *db.Tx, where string, args ...any) (User, error) {
+	return db.One(tx, func(r db.Row) (User, error) {
+		var u User
+		err := r.Scan(u.fields()...)
+		return u, err
+	}, "SELECT "+columns+" FROM users u WHERE "+where, args...)
 }

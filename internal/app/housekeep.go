@@ -34,9 +34,10 @@ type cleaned struct {
 }
 
 // housekeep removes what nobody needs any more: answers remembered for keys, counts of
-// attempts, sessions that are over, what broken uploads left, the bytes of files whose
+// attempts, what signing in leaves behind, sessions that are over, what broken uploads left, the bytes of files whose
 // time is over, events of reads past their retention, what mails said that are over, and
-// the records of the system's own regular jobs. What fails does not keep the rest from
+// the records of the system's own regular jobs and of requests for a new password. Whom a
+// link waits for that ends soon is told. What fails does not keep the rest from
 // being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
@@ -51,11 +52,14 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 		if err := accounts.SweepSignIns(tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("DELETE FROM sessions WHERE expires_at < $1", tx.Now.Add(-24*time.Hour)); err != nil {
+		if err := accounts.EndOver(tx); err != nil {
+			return err
+		}
+		if err := a.Accounts.Remind(tx); err != nil {
 			return err
 		}
 		var err error
-		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife))
+		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife), accounts.ResetRequest)
 		return err
 	})
 	done.Uploads, errs[1] = a.Blobs.Sweep(ctx, time.Now().Add(-uploadLife)) // by the clock of the file system

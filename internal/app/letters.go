@@ -13,6 +13,8 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 	return map[mail.Kind]func(view.Told) view.Letter{
 		// Getting in
 		mail.Activate:        view.Activate,
+		mail.ActivateSoon:    view.ActivateSoon,
+		mail.FactorLost:      view.FactorLost,
 		mail.ResetPassword:   view.ResetPassword,
 		mail.ResetByAdmin:    view.ResetByAdmin,
 		mail.IdentityConfirm: view.IdentityConfirm,

@@ -268,12 +268,25 @@ const scheduleKey = "schedule:"
 
 // Prune forgets jobs of system schedules that succeeded before a time, at most a
 // thousand, and gives how many: they come every minute, and tell nothing. Those that
-// failed are kept.
-func Prune(tx *db.Tx, before time.Time) (int64, error) {
-	const old = `SELECT id FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND state = 'success'
-		AND created_at < $1 AND serial_key LIKE '` + scheduleKey + `%' ORDER BY created_at LIMIT 1000`
-	if _, err := tx.Exec("DELETE FROM job_log WHERE job_id IN ("+old+")", before); err != nil {
+// failed are kept. Of the named operations, which say more about somebody than has to be
+// kept, it forgets all that have ended before.
+func Prune(tx *db.Tx, before time.Time, operations ...string) (int64, error) {
+	const system = "SELECT id FROM jobs WHERE project_id IS NULL AND branch_id IS NULL AND class = 'system' AND created_at < $1 AND "
+	n, err := prune(tx, system+"state = 'success' AND serial_key LIKE '"+scheduleKey+"%' ORDER BY created_at LIMIT 1000", before)
+	for _, o := range operations {
+		if err != nil {
+			return n, err
+		}
+		var more int64
+		more, err = prune(tx, system+"state IN ('success', 'error') AND operation = $2 ORDER BY created_at LIMIT 1000", before, o)
+		n += more
+	}
+	return n, err
+}
+
+func prune(tx *db.Tx, old string, args ...any) (int64, error) {
+	if _, err := tx.Exec("DELETE FROM job_log WHERE job_id IN ("+old+")", args...); err != nil {
 		return 0, err
 	}
-	return tx.Exec("DELETE FROM jobs WHERE id IN ("+old+")", before)
+	return tx.Exec("DELETE FROM jobs WHERE id IN ("+old+")", args...)
 }

@@ -26,6 +26,7 @@ type Kind string
 // and are not told when somebody else did it ("by", "admin").
 const (
 	Activate         Kind = "activate"         // inviter, expires; has a link
+	ActivateSoon     Kind = "activateSoon"     // expires
 	ResetPassword    Kind = "resetPassword"    // expires, address; has a link
 	ResetByAdmin     Kind = "resetByAdmin"     // admin, expires; has a link
 	PasswordChanged  Kind = "passwordChanged"  // unlinked, address, device, at
@@ -33,6 +34,7 @@ const (
 	SignInAttempts   Kind = "signInAttempts"   // count, what, address, device, at
 	FactorEnabled    Kind = "factorEnabled"    // address, device, at
 	FactorDisabled   Kind = "factorDisabled"   // by, address, device, at
+	FactorLost       Kind = "factorLost"       // admin, expires; has a link
 	FactorLocked     Kind = "factorLocked"     // address, device, at
 	RecoveryCodesNew Kind = "recoveryCodesNew" // address, device, at
 	RecoveryCodeUsed Kind = "recoveryCodeUsed" // left, address, device, at
@@ -48,7 +50,7 @@ const (
 // Kinds are all of them.
 func Kinds() []Kind {
 	return []Kind{
-		Activate, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLocked,
+		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
 	}
 }

@@ -57,7 +57,7 @@ func Setup(ctx context.Context, d *db.DB, people *accounts.Service, f FirstRun) 
 	var c fault.Check
 	_, err := accounts.NormalizeEmail(f.User.Email)
 	for _, err := range []error{
-		accounts.CheckName("name", "your name", f.User.Name), err, people.CheckPassword(f.User.Password, f.User.Name, f.Maintainer, f.Organization, f.Project),
+		accounts.CheckName("name", "your name", f.User.Name), err, people.CheckPassword(ctx, f.User.Password, f.User.Name, f.Maintainer, f.Organization, f.Project),
 		accounts.CheckName("maintainer", "a name for the maintainer", f.Maintainer),
 		accounts.CheckName("organization", "a name for the organization", f.Organization),
 		accounts.CheckName("project", "a name for the project", f.Project),

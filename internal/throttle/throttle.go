@@ -17,7 +17,8 @@ type Limit struct {
 
 // Take counts an attempt under a key. TooMany, with the time to wait, when the
 // window's attempts are used up; the caller then rolls back, so that such an attempt is
-// not counted.
+// not counted. A window that ends later than one that begins now is of a clock that was
+// put back since: it is over.
 func Take(tx *db.Tx, key string, l Limit) error {
 	type state struct {
 		count int64
@@ -28,8 +29,8 @@ func Take(tx *db.Tx, key string, l Limit) error {
 		return s, r.Scan(&s.count, db.Time(&s.end))
 	}, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
 		ON CONFLICT (key) DO UPDATE SET
-			count = CASE WHEN throttles.window_end <= $3 THEN 1 ELSE throttles.count + 1 END,
-			window_end = CASE WHEN throttles.window_end <= $3 THEN $2 ELSE throttles.window_end END
+			count = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $2 THEN 1 ELSE throttles.count + 1 END,
+			window_end = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $2 THEN $2 ELSE throttles.window_end END
 		RETURNING count, window_end`, key, tx.Now.Add(l.Window), tx.Now)
 	if err != nil {
 		return err
@@ -48,8 +49,15 @@ type Growing struct {
 	Memory time.Duration // failures older than this are forgotten
 }
 
-// Check is TooMany while the key's delay lasts.
-func Check(tx *db.Tx, key string) error {
+// Failure is one that was counted.
+type Failure struct {
+	Count int64     // it is the how many-th
+	until time.Time // end of the delay that it set; zero for none
+}
+
+// Check is TooMany while the key's delay lasts. One that would last longer than the
+// longest is of a clock that was put back since, and is void.
+func Check(tx *db.Tx, key string, g Growing) error {
 	until, err := db.One(tx, func(r db.Row) (time.Time, error) {
 		var t time.Time
 		return t, r.Scan(db.Time(&t))
@@ -60,32 +68,41 @@ func Check(tx *db.Tx, key string) error {
 	if err != nil {
 		return err
 	}
-	if wait := until.Sub(tx.Now); wait > 0 {
+	if wait := until.Sub(tx.Now); wait > 0 && wait <= g.Most {
 		return tooMany(wait)
 	}
 	return nil
 }
 
-// Fail counts a failure, sets the delay that follows from the count, and gives the count.
-func Fail(tx *db.Tx, key string, g Growing) (int64, error) {
+// Fail counts a failure, and sets the delay that follows from the count.
+func Fail(tx *db.Tx, key string, g Growing) (Failure, error) {
 	n, err := db.Value[int64](tx, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
 		ON CONFLICT (key) DO UPDATE SET
 			count = CASE WHEN throttles.window_end <= $3 THEN 1 ELSE throttles.count + 1 END, window_end = $2
 		RETURNING count`, key, tx.Now.Add(g.Memory), tx.Now)
+	f := Failure{Count: n}
 	if err != nil || n <= g.Free {
-		return n, err
+		return f, err
 	}
 	delay := g.Most
 	if over := n - g.Free - 1; over < 30 {
 		delay = min(g.First<<over, g.Most)
 	}
-	_, err = tx.Exec("UPDATE throttles SET blocked_until = $1 WHERE key = $2", tx.Now.Add(delay), key)
-	return n, err
+	f.until = tx.Now.Add(delay)
+	_, err = tx.Exec("UPDATE throttles SET blocked_until = $1 WHERE key = $2", f.until, key)
+	return f, err
 }
 
-// Refund takes one counted failure back, and the delay that came with it.
+// Forgive takes a counted failure back, and the delay that it set. A delay that another
+// failure has set since goes on.
+func Forgive(tx *db.Tx, key string, f Failure) error {
+	_, err := tx.Exec("UPDATE throttles SET count = count - 1, blocked_until = CASE WHEN blocked_until = $2 THEN NULL ELSE blocked_until END WHERE key = $1 AND count > 0", key, f.until)
+	return err
+}
+
+// Refund takes one attempt of a window back.
 func Refund(tx *db.Tx, key string) error {
-	_, err := tx.Exec("UPDATE throttles SET count = count - 1, blocked_until = NULL WHERE key = $1 AND count > 0", key)
+	_, err := tx.Exec("UPDATE throttles SET count = count - 1 WHERE key = $1 AND count > 0", key)
 	return err
 }
 

@@ -144,6 +144,17 @@ func Activate(t Told) Letter {
 	return m
 }
 
+// ActivateSoon tells that the link to an account ends soon. What leads in is in the mail before.
+func ActivateSoon(t Told) Letter {
+	m := t.letter("Your link to Steward ends soon", "An account was made for you at "+t.host()+", and you have not activated it yet.")
+	if end := t.moment("expires", t.Until); end != "" {
+		m.Said = append(m.Said, "The link in the mail about it can be used until "+end+".")
+	}
+	m.Advice = []ui.Link{t.reset("If you cannot find that mail, or it is too late, ask for a new link:"), do("If you do not know what this is about, do nothing: without a password the account lets nobody in.")}
+	m.Why = "You get this mail because somebody entered this address at " + t.host() + ". It was sent by the program; nobody reads answers."
+	return m
+}
+
 // ResetPassword leads to a new password that the person asked for.
 func ResetPassword(t Told) Letter {
 	m := t.offer("Choose a new password", t.letter("Choose a new password", "Somebody asked for a new password for your account at "+t.host()+"."))
@@ -201,6 +212,13 @@ func FactorDisabled(t Told) Letter {
 		said = by + " turned off two-step sign-in for your account at " + t.host() + ". A password alone is enough now to sign in."
 	}
 	return t.happened(t.letter("Two-step sign-in is off", said), do("If you wanted this, there is nothing to do. It is safer to turn it on again as soon as you can."), t.wasNotMe())
+}
+
+// FactorLost leads to taking a second factor away that was lost.
+func FactorLost(t Told) Letter {
+	m := t.offer("Turn two-step sign-in off", t.letter("Turn two-step sign-in off", t.named("admin", "An administrator")+" was told that you have lost your authenticator and the recovery codes for your account at "+t.host()+".",
+		"If that is so, turn two-step sign-in off by this link and your password, then sign in and turn it on anew."))
+	return t.happened(m, do("If it is not, do not open the link, and tell them: somebody may have asked in your name."))
 }
 
 // FactorLocked tells that too many wrong codes were entered.

@@ -40,6 +40,9 @@ func PasswordForgot() string { return "/password/forgot" }
 // PasswordReset is the form for a new password, after its link was opened.
 func PasswordReset() string { return "/password/reset" }
 
+// FactorLost is the form for the password of somebody who lost the second factor, after its link was opened.
+func FactorLost() string { return "/two-step/lost" }
+
 // Account is a person's own profile.
 func Account() string { return "/account" }
 

@@ -166,8 +166,8 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 	if sessions > 0 {
 		add("end-sessions", "End all sessions", "log-out", u.Name+" is signed out everywhere at once, and gets a mail.", false)
 	}
-	if s.Factor {
-		add("reset-mfa", "Take the second factor away", "shield-off", "For somebody who lost the phone and the recovery codes. Make sure that it is "+u.Name+" who asks. From then on the password alone opens the account.", true)
+	if s.Factor && u.State == accounts.Active {
+		add("reset-mfa", "Send a link that takes the second factor away", "shield-off", "For somebody who lost the phone and the recovery codes. Make sure that it is "+u.Name+" who asks. The link works once, within 30 minutes, and together with the password only.", true)
 	}
 	switch {
 	case u.SuperAdmin:
@@ -184,20 +184,23 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 	return out
 }
 
-func (c *Console) adminUserLink(ec echo.Context, a access.Actor) error {
-	id, err := number(ec, "user")
-	if err != nil {
-		return err
+// adminUserLink makes a link for somebody, and shows it once.
+func (c *Console) adminUserLink(send func(tx *db.Tx, a access.Actor, user int64) (path string, err error)) func(echo.Context, access.Actor) error {
+	return func(ec echo.Context, a access.Actor) error {
+		id, err := number(ec, "user")
+		if err != nil {
+			return err
+		}
+		var path string
+		err = c.update(ec, func(tx *db.Tx) error { path, err = send(tx, a, id); return err })
+		if fault.Is(err, fault.Conflict) {
+			return c.refused(ec, err, paths.AdminUser(id))
+		}
+		if err != nil {
+			return err
+		}
+		return c.adminUserPage(ec, a, id, path)
 	}
-	var path string
-	err = c.update(ec, func(tx *db.Tx) error { path, err = c.app.Accounts.SendLink(tx, a, id); return err })
-	if fault.Is(err, fault.Conflict) {
-		return c.refused(ec, err, paths.AdminUser(id))
-	}
-	if err != nil {
-		return err
-	}
-	return c.adminUserPage(ec, a, id, path)
 }
 
 // adminUserDo does one thing to an account.

@@ -237,7 +237,7 @@ func (c *Console) identity(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return page(ec, http.StatusOK, view.LinkIdentityPage(view.LinkIdentity{Theme: accounts.VisitOf(ec.Request().Context()).User.Theme, Provider: c.app.Accounts.Provider().Name,
+	return page(ec, http.StatusOK, view.LinkIdentityPage(view.LinkIdentity{SignOutKey: key(), Theme: accounts.VisitOf(ec.Request().Context()).User.Theme, Provider: c.app.Accounts.Provider().Name,
 		Email: a.Email, There: o.Email, Key: key(), Action: paths.Identity(), Cancel: ui.Link{Label: "Leave it as it is", URL: paths.Security()}}))
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -51,11 +52,19 @@ func (c *Console) activate(ec echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m := view.Activation{Email: u.Email, Name: u.Name, Key: key(), PasswordHint: passwordHint}
+	m := view.Activation{Email: u.Email, Name: u.Name}
 	if m.Name == u.Email {
 		m.Name = ""
 	}
-	return page(ec, http.StatusOK, view.ActivationPage(m))
+	return c.activationForm(ec, http.StatusOK, m)
+}
+
+func (c *Console) activationForm(ec echo.Context, status int, m view.Activation) (err error) {
+	m.Key = key()
+	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+		return err
+	}
+	return page(ec, status, view.ActivationPage(m))
 }
 
 func (c *Console) activateSubmit(ec echo.Context) error {
@@ -74,10 +83,10 @@ func (c *Console) activateSubmit(ec echo.Context) error {
 		return err
 	}
 	if err = repeated(f); err == nil {
-		_, err = c.app.Accounts.Activate(ec.Request().Context(), accounts.Activation{Code: c.cookie(ec, linkCookie), Name: strings.TrimSpace(f["name"]), Password: f["password"]})
+		_, err = c.app.Accounts.Activate(ec.Request().Context(), accounts.Activation{Code: c.cookie(ec, linkCookie), Name: strings.TrimSpace(f["name"]), Password: f["password"], Device: c.device(ec)})
 	}
 	if errs, ok := fieldErrors(err); ok {
-		return page(ec, http.StatusUnprocessableEntity, view.ActivationPage(view.Activation{Email: u.Email, Name: f["name"], Key: key(), PasswordHint: passwordHint, Errors: errs}))
+		return c.activationForm(ec, http.StatusUnprocessableEntity, view.Activation{Email: u.Email, Name: f["name"], Errors: errs})
 	}
 	if fault.Is(err, fault.NotFound) {
 		return deadLink(ec, err)
@@ -98,7 +107,7 @@ func (c *Console) passwordForgotSubmit(ec echo.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.app.Accounts.AskReset(ec.Request().Context(), c.app.Jobs, f["email"])
+	err = c.app.Accounts.AskReset(ec.Request().Context(), c.app.Jobs, f["email"], c.cookie(ec, deviceCookie))
 	if errs, ok := fieldErrors(err); ok {
 		return page(ec, http.StatusUnprocessableEntity, view.ForgotPage(view.Forgot{Email: f["email"], Key: key(), Errors: errs}))
 	}
@@ -119,7 +128,15 @@ func (c *Console) passwordReset(ec echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return page(ec, http.StatusOK, view.ResetPage(view.Reset{Email: u.Email, Key: key(), PasswordHint: passwordHint}))
+	return c.resetForm(ec, http.StatusOK, view.Reset{Email: u.Email})
+}
+
+func (c *Console) resetForm(ec echo.Context, status int, m view.Reset) (err error) {
+	m.Key = key()
+	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+		return err
+	}
+	return page(ec, status, view.ResetPage(m))
 }
 
 func (c *Console) passwordResetSubmit(ec echo.Context) error {
@@ -142,10 +159,10 @@ func (c *Console) passwordResetSubmit(ec echo.Context) error {
 		if words, err = c.guessable(ec, u.ID); err != nil {
 			return err
 		}
-		_, err = c.app.Accounts.ResetPassword(ec.Request().Context(), c.cookie(ec, linkCookie), f["password"], words...)
+		_, err = c.app.Accounts.ResetPassword(ec.Request().Context(), accounts.Reset{Code: c.cookie(ec, linkCookie), Password: f["password"], Device: c.device(ec)}, words...)
 	}
 	if errs, ok := fieldErrors(err); ok {
-		return page(ec, http.StatusUnprocessableEntity, view.ResetPage(view.Reset{Email: u.Email, Key: key(), PasswordHint: passwordHint, Errors: errs}))
+		return c.resetForm(ec, http.StatusUnprocessableEntity, view.Reset{Email: u.Email, Errors: errs})
 	}
 	if fault.Is(err, fault.NotFound) {
 		return deadLink(ec, err)
@@ -155,6 +172,56 @@ func (c *Console) passwordResetSubmit(ec echo.Context) error {
 	}
 	c.setCookie(ec, linkCookie, "", -1)
 	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "reset", "1"))
+}
+
+func (c *Console) factorLost(ec echo.Context) error {
+	return c.factorLostForm(ec, http.StatusOK, "")
+}
+
+func (c *Console) factorLostForm(ec echo.Context, status int, problem string) error {
+	u, err := c.linked(ec, accounts.ToDropFactor)
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.FactorLostPage(view.FactorLost{Email: u.Email, Key: key(), Problem: problem}))
+}
+
+func (c *Console) factorLostSubmit(ec echo.Context) error {
+	f, err := form(ec, "email", "password")
+	if err != nil {
+		return err
+	}
+	u, err := c.linked(ec, accounts.ToDropFactor)
+	if err == nil && f["email"] != u.Email { // another link was opened since this form
+		err = otherLink()
+	}
+	if err == nil {
+		err = c.app.Accounts.DropFactor(ec.Request().Context(), c.cookie(ec, linkCookie), accounts.Attempt{Password: f["password"], Device: c.cookie(ec, deviceCookie)})
+	}
+	if fault.Is(err, fault.NotFound) {
+		return deadLink(ec, err)
+	}
+	if status, problem, ok := waits(ec, err, fault.Unauthenticated); ok {
+		return c.factorLostForm(ec, status, problem)
+	}
+	if err != nil {
+		return err
+	}
+	c.setCookie(ec, linkCookie, "", -1)
+	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "lost", "1"))
+}
+
+// passwordHint tells the rule for new passwords.
+func (c *Console) passwordHint(ec echo.Context) (hint string, err error) {
+	err = c.view(ec, func(tx *db.Tx) error {
+		least, err := accounts.PasswordLeast(tx)
+		hint = fmt.Sprintf("At least %d characters. A few words in a row make a good password.", least)
+		return err
+	})
+	return hint, err
 }
 
 // repeated is Invalid unless the two passwords of a form are the same.

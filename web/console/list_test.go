@@ -25,7 +25,7 @@ var lists = map[string]bool{
 	"/": true, "/projects/:project": false, "/projects/:project/live": false,
 	"/login": false, "/setup": false, "/mfa": false, "/activate": false, "/activate/:code": false,
 	"/auth/google": false, "/auth/google/callback": false, "/auth/google/link": false, "/auth/google/confirm": false, "/auth/google/confirm/:code": false, "/account/identity": false,
-	"/password/forgot": false, "/password/reset": false, "/password/reset/:code": false,
+	"/two-step/lost": false, "/two-step/lost/:code": false, "/password/forgot": false, "/password/reset": false, "/password/reset/:code": false,
 	"/account": false, "/account/security": false, "/account/password": false, "/account/two-step": false, "/account/confirm": false,
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
 	"/account/sessions": true, "/account/activity": true,

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -24,7 +25,10 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 		if err != nil {
 			return err
 		}
-		m.Password, m.PasswordAt = s.Password, c.when(s.PasswordAt)
+		m.Password, m.PasswordAt, m.Why = s.Password, c.when(s.PasswordAt), "This installation asks everybody for it."
+		if s.Short {
+			m.Why = fmt.Sprintf("Your password has less than %d characters, which is enough only together with it. Or change it for a longer one.", accounts.PasswordMin)
+		}
 		m.Factor, m.FactorAt, m.Locked = s.Factor, c.when(s.FactorAt), s.Locked
 		m.CodesLeft, m.FewCodes = ui.Count(s.CodesLeft, "code", "codes"), s.CodesLeft <= accounts.RecoveryFew
 		return c.linkedTo(tx, a, &m.Identity)
@@ -36,7 +40,15 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) passwordEdit(ec echo.Context, a access.Actor) error {
-	return page(ec, http.StatusOK, view.PasswordPage(view.Password{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email, PasswordHint: passwordHint}))
+	return c.passwordForm(ec, a, http.StatusOK, nil)
+}
+
+func (c *Console) passwordForm(ec echo.Context, a access.Actor, status int, errs ui.Errors) error {
+	hint, err := c.passwordHint(ec)
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.PasswordPage(view.Password{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email, PasswordHint: hint, Errors: errs}))
 }
 
 func (c *Console) passwordUpdate(ec echo.Context, a access.Actor) error {
@@ -50,16 +62,13 @@ func (c *Console) passwordUpdate(ec echo.Context, a access.Actor) error {
 	}
 	ctx := ec.Request().Context()
 	if err = repeated(f); err == nil {
-		err = c.app.Accounts.ChangePassword(ctx, accounts.VisitOf(ctx), f["current"], f["password"], words...)
+		err = c.app.Accounts.ChangePassword(ctx, accounts.VisitOf(ctx), accounts.Change{Current: f["current"], Password: f["password"], Device: c.cookie(ec, deviceCookie)}, words...)
 	}
-	m := view.Password{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email, PasswordHint: passwordHint}
 	if errs, ok := fieldErrors(err); ok {
-		m.Errors = errs
-		return page(ec, http.StatusUnprocessableEntity, view.PasswordPage(m))
+		return c.passwordForm(ec, a, http.StatusUnprocessableEntity, errs)
 	}
 	if status, problem, ok := waits(ec, err, fault.TooMany); ok {
-		m.Errors = ui.Errors{"current": problem}
-		return page(ec, status, view.PasswordPage(m))
+		return c.passwordForm(ec, a, status, ui.Errors{"current": problem})
 	}
 	if err != nil {
 		return err
@@ -199,9 +208,9 @@ func (c *Console) confirmForm(ec echo.Context, a access.Actor, status int, next 
 		return err
 	}
 	if d.Provider {
-		return page(ec, status, view.ConfirmTherePage(view.ConfirmThere{Provider: c.provider(ec), Next: next, Code: d.Code, Errors: errs}))
+		return page(ec, status, view.ConfirmTherePage(view.ConfirmThere{SignOutKey: key(), Provider: c.provider(ec), Next: next, Code: d.Code, Errors: errs}))
 	}
-	return page(ec, status, view.ConfirmPage(view.Confirm{Email: a.Email, Next: next, Key: key(), Password: d.Password, Code: d.Code, Errors: errs}))
+	return page(ec, status, view.ConfirmPage(view.Confirm{SignOutKey: key(), Email: a.Email, Next: next, Key: key(), Password: d.Password, Code: d.Code, Errors: errs}))
 }
 
 func (c *Console) confirmSubmit(ec echo.Context, a access.Actor) error {

@@ -12,19 +12,28 @@ import (
 	"steward/views/paths"
 )
 
-const passwordHint = "At least 15 characters. A few words in a row make a good password."
-
 func (c *Console) setup(ec echo.Context) error {
 	code := ec.QueryParam("code")
 	if err := c.view(ec, func(tx *db.Tx) error { return tenancy.CheckSetup(tx, code) }); err != nil {
 		return err
 	}
-	return page(ec, http.StatusOK, view.SetupPage(view.Setup{Code: code, Key: key(), PasswordHint: passwordHint}))
+	return c.setupForm(ec, http.StatusOK, view.Setup{Code: code})
+}
+
+func (c *Console) setupForm(ec echo.Context, status int, m view.Setup) (err error) {
+	m.Key = key()
+	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+		return err
+	}
+	return page(ec, status, view.SetupPage(m))
 }
 
 func (c *Console) setupSubmit(ec echo.Context) error {
 	f, err := form(ec, "code", "name", "email", "password", "repeat", "maintainer", "organization", "project")
 	if err != nil {
+		return err
+	}
+	if err := c.view(ec, func(tx *db.Tx) error { return tenancy.CheckSetup(tx, f["code"]) }); err != nil {
 		return err
 	}
 	ctx := ec.Request().Context()
@@ -38,9 +47,8 @@ func (c *Console) setupSubmit(ec echo.Context) error {
 		})
 	}
 	if errs, ok := fieldErrors(err); ok {
-		m := view.Setup{Code: f["code"], Key: key(), Name: f["name"], Email: f["email"], Maintainer: f["maintainer"],
-			Organization: f["organization"], Project: f["project"], PasswordHint: passwordHint, Errors: errs}
-		return page(ec, http.StatusUnprocessableEntity, view.SetupPage(m))
+		return c.setupForm(ec, http.StatusUnprocessableEntity, view.Setup{Code: f["code"], Name: f["name"], Email: f["email"], Maintainer: f["maintainer"],
+			Organization: f["organization"], Project: f["project"], Errors: errs})
 	}
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/id"
 	view "steward/views/account"
 	"steward/views/paths"
 	"steward/web/gate"
@@ -27,8 +28,6 @@ const (
 	offerCookie   = "offer"   // an identity that the provider vouched for, until it is linked
 )
 
-const deviceLife = 400 * 24 * time.Hour // the most that browsers keep
-
 func (c *Console) login(ec echo.Context) error {
 	next := safeNext(ec.QueryParam("next"))
 	if accounts.VisitOf(ec.Request().Context()).SignedIn() {
@@ -42,6 +41,8 @@ func (c *Console) login(ec echo.Context) error {
 		m.Flash = "Your account is ready. Sign in with your new password."
 	case ec.QueryParam("linked") != "":
 		m.Flash = "The two are linked. Sign in with " + m.Provider.Name + " now."
+	case ec.QueryParam("lost") != "":
+		m.Flash = "Two-step sign-in is off and all sessions have ended. Sign in with your password, and turn it on anew."
 	case ec.QueryParam("reset") != "":
 		m.Flash = "Your password is changed and all sessions have ended. Sign in with the new one."
 	}
@@ -81,7 +82,7 @@ func (c *Console) loginSubmit(ec echo.Context) error {
 
 // arrived goes where a proved factor leads: to the second one, or into the console.
 func (c *Console) arrived(ec echo.Context, a accounts.Arrival, next string) error {
-	c.setCookie(ec, deviceCookie, a.Device, deviceLife)
+	c.setCookie(ec, deviceCookie, a.Device, accounts.DeviceLife)
 	if a.Pending != "" {
 		c.setCookie(ec, pendingCookie, a.Pending, 0)
 		if next == paths.Projects() {
@@ -146,6 +147,14 @@ func (c *Console) secondStepSubmit(ec echo.Context) error {
 		return page(ec, status, view.SecondStepPage(view.SecondStep{Next: f["next"], Key: key(), Recovery: f["with"] == "recovery", Keep: f["keep"] != "", Problem: problem}))
 	}
 	if fault.Is(err, fault.Unauthenticated) {
+		var entered bool
+		pending := c.cookie(ec, pendingCookie)
+		if err := c.view(ec, func(tx *db.Tx) (err error) { entered, err = c.app.Accounts.Entered(tx, pending); return err }); err != nil {
+			return err
+		}
+		if entered { // the form was sent twice, and the first answer has the session
+			return ec.Redirect(http.StatusSeeOther, safeNext(f["next"]))
+		}
 		m := c.loginModel(ec, safeNext(f["next"]))
 		m.Problem = fault.Of(err).Message
 		c.setCookie(ec, pendingCookie, "", -1)
@@ -212,6 +221,16 @@ func (c *Console) cookie(ec echo.Context, name string) string {
 		return ""
 	}
 	return k.Value
+}
+
+// device is the secret of the browser, which it keeps from now on if it had none.
+func (c *Console) device(ec echo.Context) string {
+	device := c.cookie(ec, deviceCookie)
+	if device == "" {
+		device = id.Secret()
+	}
+	c.setCookie(ec, deviceCookie, device, accounts.DeviceLife)
+	return device
 }
 
 // setCookie sets a cookie that no script reads, for a time; 0 is until the browser is

@@ -148,7 +148,7 @@ func enrolled(c echo.Context, r Rule) error {
 	if v := accounts.VisitOf(c.Request().Context()); r.Enrolling || !v.SignedIn() || !v.MustEnrol {
 		return nil
 	}
-	return fault.New(fault.Unauthenticated, FactorNeeded, "This installation asks everybody for two-step sign-in. Turn it on first.")
+	return fault.New(fault.Unauthenticated, FactorNeeded, "Turn on two-step sign-in first.")
 }
 
 func (g *Gate) proved(c echo.Context, r Rule) error {

@@ -1,0 +1,314 @@
+package accounts_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"steward/internal/accounts"
+	"steward/internal/config"
+	"steward/internal/db"
+	"steward/web/console"
+	"steward/web/gate"
+	"steward/web/webtest"
+)
+
+// TestPendingIsNobody: case 5, whichever way the first factor was proved by, the second one is
+// asked for before anything is open, and no address is left out.
+func TestPendingIsNobody(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	u, linker := f.linked(t)
+	f.TwoStep(linker)
+	routes := console.New(t.Context(), f.App, nil, nil).Routes()
+	for name, way := range map[string]func() *webtest.Client{
+		"the password": func() *webtest.Client { return half(f.Site, u) },
+		"the provider": func() *webtest.Client { c := f.Anonymous(); f.arrive(c); return c },
+		"a reset": func() *webtest.Client {
+			c := f.Anonymous()
+			open(c, invite2(f.Site, u.Email)).Want(http.StatusOK)
+			reset(c, u.Email, webtest.Password).Want(http.StatusSeeOther)
+			c.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusSeeOther)
+			return c
+		},
+	} {
+		c, asked := way(), 0
+		c.Get("/mfa").Want(http.StatusOK)
+		for _, r := range routes {
+			if r.Rule.Kind == gate.ForAnyone {
+				continue
+			}
+			asked++
+			path := strings.NewReplacer(":project", "1", ":bucket", "in.c-x", ":table", "in.c-x.t", ":file", "1", ":job", "1", ":trash", "1", ":version", "1", ":snapshot", "1", ":user", "1", ":mail", "1", ":session", "1").Replace(r.Path)
+			req := c.Request(r.Method, path, nil)
+			req.Header.Set("Origin", f.URL)
+			if res := c.Do(req); res.Status != http.StatusSeeOther || !strings.HasPrefix(res.Location, "/login") {
+				t.Errorf("after %s: %s %s: %d %s", name, r.Method, path, res.Status, res.Location)
+			}
+		}
+		if asked < 80 {
+			t.Errorf("only %d addresses", asked)
+		}
+	}
+}
+
+// TestGuessesFromEverywhere: case 7, codes are counted for the account, whatever addresses,
+// browsers and sign-ins they come from.
+func TestGuessesFromEverywhere(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: func(c *config.Config) { c.BehindProxy, c.PublicURL = true, "https://console.example.com" }})
+	u := s.User("")
+	from := func(n int, path string, cookies []*http.Cookie, f url.Values) webtest.Response {
+		c := s.Anonymous()
+		r := c.Request(http.MethodPost, path, strings.NewReader(f.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "https://console.example.com")
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", n))
+		for _, k := range cookies {
+			r.AddCookie(k)
+		}
+		return c.Do(r)
+	}
+	s.Update(func(tx *db.Tx) error { // a factor of which nobody knows the secret
+		if err := s.App.Accounts.StartFactor(tx, u.Actor()); err != nil {
+			return err
+		}
+		_, err := tx.Exec("INSERT INTO factors (user_id, secret, last_step, failures, codes_sealed, codes_at, created_at) SELECT user_id, secret, 0, 0, '', 0, created_at FROM factor_enrolments")
+		return err
+	})
+	looked, waited := 0, 0
+	for n := range 20 {
+		first := from(n, "/login", nil, url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusSeeOther)
+		res := http.Response{Header: first.Header}
+		switch from(n+100, "/mfa", res.Cookies(), url.Values{"code": {"123456"}}).Status {
+		case http.StatusUnprocessableEntity:
+			looked++
+		case http.StatusTooManyRequests:
+			waited++
+		}
+	}
+	if looked != 5 || waited != 15 {
+		t.Errorf("%d of 20 codes were looked at, %d had to wait; want 5 and 15", looked, waited)
+	}
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(DISTINCT address) FROM events WHERE name = 'user.mfaFailed'")
+		if n != 5 {
+			t.Errorf("the guesses came from %d addresses", n)
+		}
+		return err
+	})
+}
+
+// TestRecoveryCodeAtOnce: case 8, one recovery code sent many times at once lets in once.
+func TestRecoveryCodeAtOnce(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, _, _, codes := enrolled(t, s)
+	clients := make([]*webtest.Client, 12)
+	for i := range clients {
+		clients[i] = half(s, u)
+	}
+	var entered atomic.Int64
+	var wg sync.WaitGroup
+	for _, c := range clients {
+		wg.Go(func() {
+			if second(c, codes[0]); in(c) {
+				entered.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := entered.Load(); n != 1 {
+		t.Errorf("one recovery code let in %d times", n)
+	}
+}
+
+// TestSpellings: case 9, an address has one count, however it is spelled.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	name, host, _ := strings.Cut(u.Email, "@")
+	wide := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'ａ'
+		}
+		return r
+	}, name)
+	answers := map[int]int{}
+	for _, email := range []string{u.Email, strings.ToUpper(u.Email), " " + u.Email, u.Email + "\t", wide + "@" + host, strings.ToUpper(wide) + "@" + host, name + "@" + strings.ToUpper(host), u.Email} {
+		answers[s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}}).Status]++
+	}
+	if answers[http.StatusUnprocessableEntity] != 6 || answers[http.StatusTooManyRequests] != 2 { // five are free, and the sixth sets the first delay
+		t.Errorf("eight guesses under seven spellings: %v", answers)
+	}
+}
+
+// TestHostileForms: case 15, whatever is sent in place of one address, no mail goes to another.
+func TestHostileForms(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	u := s.User("")
+	const evil = "evil@example.net"
+	for name, x := range map[string]struct{ kind, body string }{
+		"a list":         {"application/x-www-form-urlencoded", "email[]=" + u.Email + "&email[]=" + evil},
+		"twice":          {"application/x-www-form-urlencoded", "email=" + u.Email + "&email=" + evil},
+		"numbered":       {"application/x-www-form-urlencoded", "email[0]=" + u.Email + "&email[1]=" + evil},
+		"a key besides":  {"application/x-www-form-urlencoded", "email=" + u.Email + "&to=" + evil},
+		"CRLF":           {"application/x-www-form-urlencoded", "email=" + u.Email + "%0d%0aBcc:" + evil},
+		"LF":             {"application/x-www-form-urlencoded", "email=" + u.Email + "%0aBcc:" + evil},
+		"NUL":            {"application/x-www-form-urlencoded", "email=" + u.Email + "%00" + evil},
+		"comma":          {"application/x-www-form-urlencoded", "email=" + u.Email + "," + evil},
+		"semicolon":      {"application/x-www-form-urlencoded", "email=" + u.Email + "%3B" + evil},
+		"space":          {"application/x-www-form-urlencoded", "email=" + u.Email + "+" + evil},
+		"a name":         {"application/x-www-form-urlencoded", "email=" + url.QueryEscape("<"+u.Email+"> "+evil)},
+		"JSON":           {"application/json", `{"email":["` + u.Email + `","` + evil + `"]}`},
+		"JSON as a form": {"application/x-www-form-urlencoded", `{"email":["` + u.Email + `","` + evil + `"]}`},
+		"text":           {"text/plain", "email=" + u.Email + "&email=" + evil},
+		"XML":            {"application/xml", "<email>" + u.Email + "</email><email>" + evil + "</email>"},
+	} {
+		c := s.Anonymous()
+		r := c.Request(http.MethodPost, "/password/forgot?email="+evil, strings.NewReader(x.body))
+		r.Header.Set("Content-Type", x.kind)
+		r.Header.Set("Origin", s.URL)
+		if res := c.Do(r); res.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", name, res.Status)
+		}
+	}
+	letters(s, u.Email)
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM mails")
+		if n != 0 {
+			t.Errorf("%d mails were written", n)
+		}
+		return err
+	})
+	forgot(s.Anonymous(), u.Email).Want(http.StatusSeeOther)
+	if got := letters(s, u.Email); len(got) != 1 {
+		t.Errorf("the address alone: %q", got)
+	}
+}
+
+// TestHostileHosts: case 14, the link of a mail leads where the configuration says, byte for
+// byte, whatever the request claims its host is.
+func TestHostileHosts(t *testing.T) {
+	t.Parallel()
+	const public = "https://127.0.0.1:9443"
+	for name, behind := range map[string]bool{"direct": false, "behind a proxy": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := webtest.Open(t, webtest.Options{Idle: true, Config: func(c *config.Config) {
+				c.SMTP = config.MailboxURL
+				if behind {
+					c.BehindProxy, c.PublicURL = true, public
+				}
+			}})
+			want := s.URL
+			if behind {
+				want = public
+			}
+			u := s.User("")
+			for i, headers := range []map[string]string{
+				{"X-Forwarded-Host": "evil.example.net"}, {"Forwarded": "for=1.2.3.4;host=evil.example.net;proto=http"}, {"X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443", "X-Forwarded-Prefix": "/evil"},
+				{"X-Original-URL": "http://evil.example.net/", "X-Rewrite-URL": "http://evil.example.net/"}, {"X-Host": "evil.example.net", "X-HTTP-Host-Override": "evil.example.net", "X-Forwarded-Server": "evil.example.net"},
+			} {
+				s.Clock.Forward(time.Hour)
+				c := s.Anonymous()
+				r := c.Request(http.MethodPost, "/password/forgot", strings.NewReader(url.Values{"email": {u.Email}}.Encode()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				for k, v := range headers {
+					r.Header.Set(k, v)
+				}
+				r.Host = []string{"evil.example.net", "evil.example.net:80", strings.TrimPrefix(want, "https://") + ".evil.example.net", "evil.example.net#", "[::1]"}[i]
+				if res := c.Do(r); res.Status == http.StatusBadRequest { // the server itself takes no such host
+					continue
+				} else if res.Status != http.StatusSeeOther || strings.Contains(res.Location, "evil") {
+					t.Errorf("%v: %d %s", headers, res.Status, res.Location)
+				}
+			}
+			if links := mailed(s, u.Email); len(links) < 4 {
+				t.Errorf("only %d links", len(links))
+			} else {
+				for _, l := range links {
+					if !strings.HasPrefix(l, want+accounts.ResetPath+"stw_") {
+						t.Errorf("a link leads to %s, want %s", l, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// mailed are the links in the mails to an address, as they stand there.
+func mailed(s *webtest.Site, to string) (links []string) {
+	s.T.Helper()
+	kinds(s, to)
+	kinds(s, to)
+	c := s.Anonymous()
+	list := c.Get("/mailbox?q=" + url.QueryEscape(to)).Want(http.StatusOK).Page().Find("tbody tr a")
+	for i := range list.Nodes {
+		page := c.Get(list.Eq(i).AttrOr("href", "")).Want(http.StatusOK).Page()
+		anchors := page.Find(`a[href*="/password/reset/"]`)
+		for j := range anchors.Nodes {
+			if l := anchors.Eq(j).AttrOr("href", ""); !slices.Contains(links, l) {
+				links = append(links, l)
+			}
+		}
+	}
+	return links
+}
+
+// TestOpenRedirects: case 20, however the way after signing in is spelled, it ends on this site.
+func TestOpenRedirects(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	u, _ := f.linked(t)
+	v, _, _, codes := enrolled(t, f.Site)
+	corpus := []string{
+		"//evil.example", "///evil.example", "////evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`, `/\/evil.example`, "/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "https://evil.example", "https:evil.example",
+		"https:/evil.example", "HTTPS://evil.example", "http:evil.example", "//evil.example%2f@console", "//evil.example\\@console", "https://console@evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "\x01javascript:alert(1)", "data:text/html,x",
+		"vbscript:x", "evil.example", "evil.example/", "@evil.example", ":evil.example", "?//evil.example", "#//evil.example", "/\x00/evil.example", "\x00//evil.example", "//[::1]", "//0x7f000001", "//evil.example:80", "//evil\u3002example", "／／evil.example", "/\u2028/evil.example", "//%65vil.example",
+		"/%0d%0aLocation:%20//evil.example", "/\r\nLocation: //evil.example", ".//evil.example", "..//evil.example", "mailto:x@evil.example", "ftp://evil.example", "//evil.example?//x", "//evil.example;x", "/%5cevil.example/%2e%2e", "///\\;@evil.example",
+	}
+	if len(corpus) < 50 {
+		t.Fatalf("only %d", len(corpus))
+	}
+	at, err := url.Parse(f.URL + "/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	safe := func(where, next string, r webtest.Response) {
+		t.Helper()
+		to, err := at.Parse(r.Location)
+		if r.Status == http.StatusUnprocessableEntity && r.Location == "" {
+			return
+		}
+		if r.Status != http.StatusSeeOther || err != nil || to.Host != at.Host || to.Scheme != at.Scheme || strings.HasPrefix(r.Location, "//") || strings.ContainsAny(r.Location, "\\\t\r\n\x00") {
+			t.Errorf("%s, %q: %d %q", where, next, r.Status, r.Location)
+		}
+	}
+	c := f.SignIn(u)
+	for _, next := range corpus {
+		safe("GET /login", next, c.Get("/login?next="+url.QueryEscape(next)))
+		safe("POST /account/theme", next, c.Post("/account/theme", url.Values{"theme": {"dark"}, "next": {next}}))
+	}
+	for i, next := range corpus {
+		if i%8 != 0 { // each takes a password's hash
+			continue
+		}
+		f.Clock.Forward(time.Minute)
+		safe("POST /login", next, f.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}, "next": {next}}))
+		safe("POST /account/confirm", next, f.SignIn(u).Post("/account/confirm", url.Values{"current": {webtest.Password}, "next": {next}}))
+		d := f.Anonymous()
+		safe("the provider", next, d.Get(f.p.Approve(depart(d, next))))
+		e := half(f.Site, v)
+		safe("POST /mfa", next, e.Post("/mfa", url.Values{"code": {codes[i/8]}, "next": {next}}))
+	}
+}

@@ -1,0 +1,29 @@
+package accounts
+
+// What the documents tell, and tests compare with them.
+var (
+	PerAccount       = perAccount
+	PerProof         = perProof
+	PerAddressMinute = perAddressMinute
+	PerAddressHour   = perAddressHour
+	PerFactor        = perFactor
+	PerFlows         = perFlows
+	ResetsPerAccount = resetsPerAccount
+	ResetsPerAddress = resetsPerAddress
+	Confirms         = confirmsPerAccount
+)
+
+// The same, as numbers.
+const (
+	FactorLock    = factorLock
+	PendingTries  = pendingTries
+	PendingLife   = pendingLife
+	SessionsMax   = sessionsMax
+	HashQueue     = hashQueue
+	HashWait      = hashWait
+	OwnLetters    = ownLetters
+	RemindBefore  = remindBefore
+	AlarmAt       = alarmAt
+	CodesShown    = codesShown
+	EnrolmentLife = enrolmentLife
+)

@@ -1,0 +1,535 @@
+package accounts_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/web/webtest"
+)
+
+// with is a client that has nothing but a session's cookie of this value.
+func with(s *webtest.Site, value string) *webtest.Client {
+	c := s.Anonymous()
+	c.HTTP.Jar.SetCookies(c.Request("GET", "/", nil).URL, []*http.Cookie{{Name: "session", Value: value}})
+	return c
+}
+
+// TestASVS_7_2_1: whether a session counts, the server looks up; the cookie says nothing by
+// itself.
+func TestASVS_7_2_1(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	c := s.SignIn(u)
+	token := session(c).Value
+	if !in(with(s, token)) {
+		t.Fatal("the cookie itself does not count")
+	}
+	for name, value := range map[string]string{
+		"cut": token[:len(token)-1], "longer": token + "A", "another case": strings.ToUpper(token), "turned": token[1:] + token[:1], "empty": "", "the person": fmt.Sprint(u.ID),
+		"JSON": base64.RawURLEncoding.EncodeToString([]byte(`{"user":1,"superAdmin":true}`)), "signed by nobody": "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.",
+	} {
+		if in(with(s, value)) {
+			t.Errorf("%s: %q counts", name, value)
+		}
+	}
+	var kept string
+	s.View(func(tx *db.Tx) (err error) {
+		kept, err = db.Value[string](tx, "SELECT token_hash FROM sessions WHERE user_id = $1", u.ID)
+		return err
+	})
+	if in(with(s, kept)) {
+		t.Error("what the database keeps of a token counts as one")
+	}
+	s.Update(func(tx *db.Tx) error { return tx.Must("DELETE FROM sessions WHERE user_id = $1", u.ID) })
+	if in(c) {
+		t.Error("a session counts that is not there")
+	}
+}
+
+// TestASVS_7_2_2: a session's token is made when one signs in, and never twice.
+func TestASVS_7_2_2(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	seen := map[string]bool{}
+	for range 2 {
+		u := s.User("")
+		for range 3 {
+			c := s.SignIn(u)
+			first := session(c).Value
+			c.Post("/account/confirm", url.Values{"current": {webtest.Password}}).Want(http.StatusSeeOther)
+			for _, token := range []string{first, session(c).Value} {
+				if token == "" || seen[token] {
+					t.Errorf("token %q comes again", token)
+				}
+				seen[token] = true
+			}
+			if in(with(s, first)) {
+				t.Error("a token from before a proof counts")
+			}
+		}
+	}
+}
+
+// TestASVS_7_2_3: a token is 256 random bits.
+func TestASVS_7_2_3(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	var ones [256]int
+	const many = 24
+	for range many {
+		s.Clock.Forward(10 * time.Second)
+		raw, err := base64.RawURLEncoding.DecodeString(session(s.SignIn(u)).Value)
+		if err != nil || len(raw) != 32 {
+			t.Fatalf("a token of %d bytes, %v", len(raw), err)
+		}
+		for i := range ones {
+			ones[i] += int(raw[i/8]>>(i%8)) & 1
+		}
+	}
+	for i, n := range ones {
+		if n == 0 || n == many { // one bit in 65,000 tests by chance
+			t.Errorf("bit %d is the same in %d tokens", i, many)
+		}
+	}
+}
+
+// TestASVS_7_4_2: who is disabled is out at once, by every way in: sessions, sign-ins under
+// way, links, the provider; case 13, and case 19.
+func TestASVS_7_4_2(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	u, c := f.linked(t)
+	secret, codes := f.TwoStep(c)
+	f.Clock.Forward(step)
+	pending := half(f.Site, u)
+	viaProvider := f.Anonymous()
+	if r := f.arrive(viaProvider); r.Location != "/mfa" {
+		t.Fatalf("by the provider: %d %s", r.Status, r.Location)
+	}
+	open2 := f.Anonymous()
+	open(open2, invite2(f.Site, u.Email)).Want(http.StatusOK)
+	dropping := f.Anonymous()
+	open(dropping, lost(f.Site, u)).Want(http.StatusOK)
+	departed := f.Anonymous()
+	back := f.p.Approve(depart(departed, "/"))
+	super := f.SignIn(f.SuperAdmin("Root"))
+	super.Post(fmt.Sprintf("/admin/users/%d/disable", u.ID), url.Values{}).Want(http.StatusSeeOther)
+
+	for name, do := range map[string]func() *webtest.Client{
+		"an open session": func() *webtest.Client { return c },
+		"the password": func() *webtest.Client {
+			d := f.Anonymous()
+			d.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}})
+			return d
+		},
+		"the second step": func() *webtest.Client { second(pending, f.Code(secret)); return pending },
+		"a recovery code": func() *webtest.Client { second(viaProvider, codes[0]); return viaProvider },
+		"a reset link":    func() *webtest.Client { reset(open2, u.Email, fresh).Want(http.StatusNotFound); return open2 },
+		"a lost factor": func() *webtest.Client {
+			sendLost(dropping, u, webtest.Password).Want(http.StatusNotFound)
+			return dropping
+		},
+		"the provider":    func() *webtest.Client { d := f.Anonymous(); f.arrive(d); return d },
+		"the way back":    func() *webtest.Client { departed.Get(back); return departed },
+		"a forgotten one": func() *webtest.Client { d := f.Anonymous(); forgot(d, u.Email).Want(http.StatusSeeOther); return d },
+		"the new password": func() *webtest.Client {
+			d := f.Anonymous()
+			d.Post("/login", url.Values{"email": {u.Email}, "password": {fresh}})
+			return d
+		},
+		"a link by a proof": func() *webtest.Client { c.Post("/account/identity/start", nil); return c },
+	} {
+		if in(do()) {
+			t.Errorf("%s lets a disabled person in", name)
+		}
+	}
+	before := len(letters(f.Site, u.Email))
+	forgot(f.Anonymous(), u.Email)
+	if len(letters(f.Site, u.Email)) != before {
+		t.Error("a disabled person gets a link")
+	}
+	super.Post(fmt.Sprintf("/admin/users/%d/enable", u.ID), url.Values{}).Want(http.StatusSeeOther)
+	if in(c) || in(pending) {
+		t.Error("what had ended goes on when the account is enabled again")
+	}
+}
+
+// TestASVS_7_4_3: a change of how one proves who one is ends the other sessions; a reset ends
+// all of them.
+func TestASVS_7_4_3(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	var secret string
+	for _, x := range []struct {
+		name string
+		do   func(c *webtest.Client, u accounts.User)
+		own  bool // the session that does it goes on
+	}{
+		{"a new password", func(c *webtest.Client, _ accounts.User) { change(c, webtest.Password, fresh).Want(http.StatusSeeOther) }, true},
+		{"a second factor", func(c *webtest.Client, _ accounts.User) { s.TwoStep(c) }, true},
+		{"no second factor", func(c *webtest.Client, _ accounts.User) {
+			c.Post("/account/two-step/delete", url.Values{}).Want(http.StatusSeeOther)
+		}, true},
+		{"asking for it", func(c *webtest.Client, _ accounts.User) {
+			c.Post("/account/sessions", url.Values{}).Want(http.StatusSeeOther)
+		}, true},
+		{"a reset", func(_ *webtest.Client, u accounts.User) {
+			d := s.Anonymous()
+			open(d, invite2(s, u.Email)).Want(http.StatusOK)
+			reset(d, u.Email, fresh).Want(http.StatusSeeOther)
+		}, false},
+	} {
+		u := s.User("")
+		c := s.SignIn(u)
+		others := []*webtest.Client{s.SignIn(u), s.SignIn(u)}
+		if x.name == "no second factor" {
+			secret, _ = s.TwoStep(c)
+			for i := range others {
+				s.Clock.Forward(step)
+				others[i] = half(s, u)
+				second(others[i], s.Code(secret)).Want(http.StatusSeeOther)
+			}
+		}
+		if !in(c) || !in(others[0]) || !in(others[1]) {
+			t.Fatalf("%s: not signed in before", x.name)
+		}
+		x.do(c, u)
+		if in(others[0]) || in(others[1]) || in(c) != x.own {
+			t.Errorf("%s: own session %t, the others %t and %t", x.name, in(c), in(others[0]), in(others[1]))
+		}
+	}
+}
+
+// TestASVS_7_4_5: a super admin ends the sessions of a person, and nobody else's.
+func TestASVS_7_4_5(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, v := s.User(""), s.User("")
+	mine, more, other, super := s.SignIn(u), s.SignIn(u), s.SignIn(v), s.SignIn(s.SuperAdmin("Root"))
+	page := fmt.Sprintf("/admin/users/%d", u.ID)
+	other.Post(page+"/end-sessions", url.Values{}).Want(http.StatusForbidden)
+	if !in(mine) {
+		t.Fatal("somebody else ended the sessions")
+	}
+	action, fields := super.Get(page).Want(http.StatusOK).Form(page + "/end-sessions")
+	super.Post(action, fields).Want(http.StatusSeeOther)
+	if in(mine) || in(more) || !in(other) || !in(super) {
+		t.Errorf("theirs %t and %t, another's %t, the super admin's %t", in(mine), in(more), in(other), in(super))
+	}
+	s.SignIn(u)
+}
+
+// TestASVS_7_6_1: a session by the provider ends like every other, and whom the provider does
+// not vouch for any more does not get another.
+func TestASVS_7_6_1(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	f.linked(t)
+	c := f.Anonymous()
+	f.arrive(c)
+	for range 35 {
+		f.Clock.Forward(20 * time.Minute)
+		if !in(c) {
+			t.Fatal("it ended before twelve hours")
+		}
+	}
+	f.Clock.Forward(20 * time.Minute)
+	if in(c) {
+		t.Error("it outlived twelve hours")
+	}
+	location := depart(c, "/")
+	u, err := url.Parse(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range []string{"access_denied", "login_required", "account_selection_required"} {
+		denied := f.Anonymous()
+		u, _ = url.Parse(depart(denied, "/"))
+		denied.Get("/auth/google/callback?" + url.Values{"error": {problem}, "state": {u.Query().Get("state")}, "iss": {f.p.URL}}.Encode()).Want(http.StatusBadRequest)
+		if in(denied) {
+			t.Errorf("%s lets in", problem)
+		}
+	}
+	again := f.Anonymous()
+	if f.arrive(again); !in(again) {
+		t.Error("whom the provider vouches for does not get in")
+	}
+	// Signing out ends the session here, whatever goes on there.
+	again.Post("/logout", nil).Want(http.StatusSeeOther)
+	if in(again) {
+		t.Error("signing out does not end it")
+	}
+}
+
+// TestClockPutBack: what had ended does not begin anew when the clock of the machine is put
+// back, and nobody waits longer than the longest wait.
+func TestClockPutBack(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	house := func() {
+		t.Helper()
+		s.Update(accounts.EndOver)
+	}
+	asked, swept, far := s.SignIn(u), s.SignIn(u), s.SignIn(u)
+	s.Clock.Forward(31 * time.Minute)
+	if in(asked) {
+		t.Fatal("a session outlived half an hour without use")
+	}
+	s.Clock.Forward(-20 * time.Minute) // the last use was eleven minutes ago now
+	if in(asked) {
+		t.Error("a session that was seen to have ended goes on")
+	}
+	if !in(swept) {
+		t.Fatal("one that nobody looked at has ended")
+	}
+	s.Clock.Forward(31 * time.Minute)
+	house()
+	s.Clock.Forward(-20 * time.Minute)
+	if in(swept) {
+		t.Error("a session that was swept goes on")
+	}
+	s.Clock.Forward(-3 * time.Hour)
+	if in(far) {
+		t.Error("a session that was last used in the future goes on")
+	}
+	s.Clock.Forward(3 * time.Hour)
+
+	for range 12 {
+		s.Clock.Forward(61 * time.Second)
+		s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}})
+	}
+	right := url.Values{"email": {u.Email}, "password": {webtest.Password}}
+	s.Anonymous().Post("/login", right).Want(http.StatusTooManyRequests)
+	s.Clock.Forward(-2 * time.Hour)
+	s.Anonymous().Post("/login", right).Want(http.StatusSeeOther)
+	for range 4 { // a window of the time to come is over, too
+		forgot(s.Anonymous(), u.Email)
+	}
+	forgot(s.Anonymous(), u.Email).Want(http.StatusTooManyRequests)
+	s.Clock.Forward(-2 * time.Hour)
+	forgot(s.Anonymous(), u.Email).Want(http.StatusSeeOther)
+}
+
+// TestKnownBrowsers: the browser that used a link is no stranger afterwards, and after a new
+// password it is the only one that is none.
+func TestKnownBrowsers(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	guess := func(email string) {
+		for range 8 {
+			s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}})
+		}
+		s.Clock.Forward(time.Second)
+		s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}})
+	}
+	open2 := func(c *webtest.Client, email, password string) int {
+		return c.Post("/login", url.Values{"email": {email}, "password": {password}}).Status
+	}
+	activated := s.Anonymous()
+	open(activated, invite(s, "new@example.com")).Want(http.StatusOK)
+	activated.Post("/activate", url.Values{"email": {"new@example.com"}, "name": {"New"}, "password": {fresh}, "repeat": {fresh}}).Want(http.StatusSeeOther)
+	guess("new@example.com")
+	if got := open2(activated, "new@example.com", fresh); got != http.StatusSeeOther {
+		t.Errorf("the browser that activated the account: %d", got)
+	}
+
+	u := s.User("")
+	home, work := s.SignIn(u), s.SignIn(u)
+	s.Clock.Forward(time.Minute)
+	fixed := s.Anonymous()
+	open(fixed, invite2(s, u.Email)).Want(http.StatusOK)
+	reset(fixed, u.Email, fresh).Want(http.StatusSeeOther)
+	guess(u.Email)
+	before := mails(s, u.Email, "newDevice")
+	if got := open2(fixed, u.Email, fresh); got != http.StatusSeeOther || mails(s, u.Email, "newDevice") != before {
+		t.Errorf("the browser that reset the password: %d, %d mails about it", got, mails(s, u.Email, "newDevice")-before)
+	}
+	if got := open2(home, u.Email, fresh); got != http.StatusTooManyRequests {
+		t.Errorf("a browser that knew the old password has a count of its own: %d", got)
+	}
+
+	s.Clock.Forward(time.Hour)
+	open2(home, u.Email, fresh)
+	open2(work, u.Email, fresh)
+	change(home, fresh, "eight amber lanterns sway").Want(http.StatusSeeOther)
+	home.Post("/logout", url.Values{})
+	s.Clock.Forward(time.Minute)
+	guess(u.Email)
+	if got := open2(work, u.Email, "eight amber lanterns sway"); got != http.StatusTooManyRequests {
+		t.Errorf("after a change by the owner another browser is still known: %d", got)
+	}
+	if got := open2(home, u.Email, "eight amber lanterns sway"); got != http.StatusSeeOther {
+		t.Errorf("the browser that changed the password: %d", got)
+	}
+}
+
+// TestStrangersCannotKeepOneFromAReset: however often others ask, a browser that the person
+// has signed in with gets a link.
+func TestStrangersCannotKeepOneFromAReset(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	u := s.User("")
+	known := s.SignIn(u)
+	known.Post("/logout", url.Values{}).Want(http.StatusSeeOther)
+	for range 3 {
+		forgot(s.Anonymous(), u.Email).Want(http.StatusSeeOther)
+	}
+	forgot(s.Anonymous(), u.Email).Want(http.StatusTooManyRequests)
+	before := len(letters(s, u.Email))
+	forgot(known, u.Email).Want(http.StatusSeeOther)
+	if after := len(letters(s, u.Email)); after != before+1 {
+		t.Errorf("%d links, then %d", before, after)
+	}
+	for range 2 {
+		forgot(known, u.Email).Want(http.StatusSeeOther)
+	}
+	forgot(known, u.Email).Want(http.StatusTooManyRequests) // three for a known one as well
+	other := s.User("")
+	for range 3 {
+		forgot(s.Anonymous(), other.Email)
+	}
+	forgot(known, other.Email).Want(http.StatusTooManyRequests)
+}
+
+// TestSwept: what signing in leaves behind goes when its time is over, and not before.
+func TestSwept(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	u, _, _, _ := enrolled(t, s)
+	half(s, u)
+	forgot(s.Anonymous(), u.Email)
+	letters(s, u.Email)
+	count := func(of string) (n int64) {
+		t.Helper()
+		s.View(func(tx *db.Tx) (err error) { n, err = db.Value[int64](tx, "SELECT count(*) FROM "+of); return err })
+		return n
+	}
+	house := func(ahead time.Duration) {
+		t.Helper()
+		s.Clock.Forward(ahead)
+		if _, err := s.App.Jobs.Fire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const requests, links, waiting, shown = "jobs WHERE operation = 'accounts.resetRequest'", "account_links WHERE purpose = 'reset'", "pending_sign_ins", "factors WHERE codes_sealed <> ''"
+	house(0)
+	want := func(when string, of map[string]int64) {
+		t.Helper()
+		for what, n := range of {
+			if got := count(what); got != n {
+				t.Errorf("%s: %d of %s, want %d", when, got, what, n)
+			}
+		}
+	}
+	want("at once", map[string]int64{requests: 1, links: 1, waiting: 1, shown: 1, "devices": 1})
+	house(12 * time.Minute)
+	want("after twelve minutes", map[string]int64{links: 1, waiting: 0, shown: 0})
+	house(20 * time.Minute)
+	want("after half an hour", map[string]int64{links: 0, requests: 1})
+	house(29 * 24 * time.Hour)
+	want("after 29 days", map[string]int64{requests: 1})
+	house(2 * 24 * time.Hour)
+	want("after 31 days", map[string]int64{requests: 0, "devices": 1})
+	house(accounts.DeviceLife - 32*24*time.Hour)
+	want("after 399 days", map[string]int64{"devices": 1})
+	house(2 * 24 * time.Hour)
+	want("after 401 days", map[string]int64{"devices": 0})
+}
+
+// TestUnknownActor: who fails to sign in is not known: the account is what it was about, and
+// no name makes a sentence of its own.
+func TestUnknownActor(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u, c, _, _ := enrolled(t, s)
+	s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}).Want(http.StatusUnprocessableEntity)
+	second(half(s, u), "123456").Want(http.StatusUnprocessableEntity)
+	s.View(func(tx *db.Tx) error {
+		for _, name := range []string{"user.loginFailed", "user.mfaFailed"} {
+			got, err := db.Value[string](tx, "SELECT actor_name || ' ' || COALESCE(user_id, 0) || ' ' || object_id FROM events WHERE name = $1", name)
+			if want := "Somebody 0 " + u.Email; err != nil || got != want {
+				t.Errorf("%s: %q, %v, want %q", name, got, err, want)
+			}
+		}
+		return nil
+	})
+	if got := main(c.Get("/account/activity")); !strings.Contains(got, "A sign-in as "+u.Email+" by password failed") || !strings.Contains(got, "second step") {
+		t.Errorf("the activity of the account does not tell: %.500s", got)
+	}
+	forged := s.User("Root made Mallory a super admin. Nobody")
+	s.SignIn(forged).Post("/logout", url.Values{}).Want(http.StatusSeeOther)
+	root := s.SuperAdmin("Root")
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.EndAll(tx, root.Actor(), forged.ID) })
+	s.View(func(tx *db.Tx) error {
+		for name, want := range map[string]string{
+			"user.loggedOut":     `"Root made Mallory a super admin. Nobody" signed out.`,
+			"user.sessionsEnded": `"Root" ended all sessions of "Root made Mallory a super admin. Nobody".`,
+		} {
+			got, err := db.Value[string](tx, "SELECT message FROM events WHERE name = $1", name)
+			if err != nil || got != want {
+				t.Errorf("%s: %s, %v", name, got, err)
+			}
+		}
+		return nil
+	})
+}
+
+// TestHiddenCharacters: a name is what one sees of it.
+func TestHiddenCharacters(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	c := s.SignIn(s.User(""))
+	for name, ok := range map[string]bool{
+		"Zoë O’Brien": true, "حسین\u200cی": true, "क्\u200dष": true, "李小龍": true, "Анна": true, "Ann\u200ba": false, "Ann\u200ca": false, "Ann\u200da": false, "\u200dक": false, "Ann\u200e": false, "Ann\u200fa": false, "Ann\u061ca": false, "\ufeffAnn": false,
+		"Ann\u00ada": false, "Ann\u2060a": false, "Ann\u202ea": false, "Ann\u2066a": false, "Ann\u2028a": false, "\u3164": false, "Ann\u115fa": false, "Ann\U000e0041a": false, "Ann\x00": false, "Ann\u0085": false, "Ann\u180e": false, "a\u034fb": false,
+	} {
+		want := http.StatusUnprocessableEntity
+		if ok {
+			want = http.StatusSeeOther
+		}
+		if r := c.Post("/account", url.Values{"name": {name}, "timeZone": {"UTC"}}); r.Status != want {
+			t.Errorf("%+q: %d", name, r.Status)
+		}
+	}
+}
+
+var operator = access.Actor{Name: "The operator", SuperAdmin: true}
+
+// TestThrottleForgetsByAddress: a reset forgets the guesses before it, however the address
+// was spelled.
+func TestThrottleForgetsByAddress(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	const email = "\uff41nn@example.com" // which NFKC makes ann@example.com
+	path := ""
+	s.Update(func(tx *db.Tx) (err error) {
+		_, path, err = s.App.Accounts.Invite(tx, operator, accounts.NewUser{Email: email})
+		return err
+	})
+	c := s.Anonymous()
+	open(c, path).Want(http.StatusOK)
+	c.Post("/activate", url.Values{"email": {email}, "name": {"Ann"}, "password": {fresh}, "repeat": {fresh}}).Want(http.StatusSeeOther)
+	for range 8 {
+		s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}})
+	}
+	d := s.Anonymous()
+	d.Post("/login", url.Values{"email": {email}, "password": {fresh}}).Want(http.StatusTooManyRequests)
+	open(c, invite2(s, email)).Want(http.StatusOK)
+	reset(c, email, "eight amber lanterns sway").Want(http.StatusSeeOther)
+	d.Post("/login", url.Values{"email": {email}, "password": {"eight amber lanterns sway"}}).Want(http.StatusSeeOther)
+}

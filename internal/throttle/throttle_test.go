@@ -1,0 +1,62 @@
+package throttle_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"steward/internal/db"
+	"steward/internal/db/dbtest"
+	"steward/internal/fault"
+	"steward/internal/throttle"
+)
+
+// TestForgive: an attempt that is given back takes the delay with it that it set, and not one
+// that another has set since.
+func TestForgive(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	d := dbtest.Open(t, db.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	g := throttle.Growing{Free: 2, First: time.Minute, Most: time.Hour, Memory: 24 * time.Hour}
+	fail := func() (f throttle.Failure) {
+		t.Helper()
+		if err := d.Update(t.Context(), func(tx *db.Tx) (err error) { f, err = throttle.Fail(tx, "k", g); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	forgive := func(f throttle.Failure) {
+		t.Helper()
+		if err := d.Update(t.Context(), func(tx *db.Tx) error { return throttle.Forgive(tx, "k", f) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delayed := func() bool {
+		return fault.Is(d.View(t.Context(), func(tx *db.Tx) error { return throttle.Check(tx, "k", g) }), fault.TooMany)
+	}
+	fail()
+	fail()
+	if delayed() {
+		t.Fatal("the free ones are delayed")
+	}
+	slow := fail()
+	if !delayed() || slow.Count != 3 {
+		t.Fatalf("the third is not: %+v", slow)
+	}
+	forgive(slow)
+	if delayed() {
+		t.Error("a delay outlives the attempt that set it")
+	}
+	slow = fail()
+	ahead.Add(int64(61 * time.Second)) // its delay is over, its answer is not there yet
+	if next := fail(); next.Count != 4 || !delayed() {
+		t.Fatalf("the fourth: %+v", next)
+	}
+	forgive(slow)
+	if !delayed() {
+		t.Error("giving one attempt back dropped the delay of another")
+	}
+	if again := fail(); again.Count != 4 {
+		t.Errorf("the count is %d after one was given back, want 4", again.Count)
+	}
+}
