@@ -1,0 +1,322 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/internal/storage/csv"
+	"steward/web/console"
+	"steward/web/gate"
+	"steward/web/webtest"
+)
+
+// TestASVS_8_3_1: that a button is hidden protects nothing: the server refuses what it would
+// send, and so do the services below, whoever calls them.
+func TestASVS_8_3_1(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Guarded", false)
+	in := furnish(t, s, p, admin)
+	reader := s.Member(p, access.ReadOnly)
+	scope, may, low := s.Scope(reader, p), s.SignIn(admin), s.SignIn(reader)
+	st, people := s.App.Storage, s.App.Accounts
+	table := in.path("/projects/:project/storage/tables/:table")
+	load := storage.Load{File: 1, Bucket: in.bucket, Table: "things", Dialect: csv.DefaultDialect()}
+	for _, x := range []struct {
+		page, action string
+		form         url.Values
+		do           func(tx *db.Tx) error
+	}{
+		{in.path("/projects/:project/storage/buckets/new"), in.path("/projects/:project/storage/buckets"), url.Values{"stage": {"in"}, "name": {"x"}}, func(tx *db.Tx) error {
+			_, err := st.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: "x"})
+			return err
+		}},
+		{table + "/settings", table + "/delete", url.Values{}, func(tx *db.Tx) error { _, err := st.DropTable(tx, scope, in.table); return err }},
+		{table + "/settings", table + "/metadata", url.Values{"key": {"k"}, "value": {"v"}}, func(tx *db.Tx) error {
+			_, _, err := st.SetMetadata(tx, scope, in.table, storage.Metadata{Provider: storage.ProviderUser, Key: "k", Value: "v"})
+			return err
+		}},
+		{table + "/snapshots", table + "/snapshots", url.Values{"description": {"x"}}, func(tx *db.Tx) error { _, err := st.CreateSnapshot(tx, scope, in.table, "x"); return err }},
+		{in.path("/projects/:project/storage/tables/new"), in.path("/projects/:project/storage/tables"), url.Values{"bucket": {in.bucket}, "table": {"t"}, "columns": {"a"}}, func(tx *db.Tx) error {
+			_, err := st.CreateTable(tx, scope, storage.Definition{Bucket: in.bucket, Name: "t", Columns: []string{"a"}})
+			return err
+		}},
+		{in.path("/projects/:project/storage/load/:file"), in.path("/projects/:project/storage/load/:file"), url.Values{"bucket": {in.bucket}, "table": {"t"}, "mode": {"full"}}, func(tx *db.Tx) error { _, err := st.StartLoad(tx, scope, load); return err }},
+		{in.path("/projects/:project/storage/buckets/:bucket/delete"), in.path("/projects/:project/storage/buckets/:bucket/delete"), url.Values{"confirm": {in.bucket}}, func(tx *db.Tx) error { _, err := st.DeleteBucket(tx, scope, in.bucket, 2); return err }},
+	} {
+		form := `form[method="post"][action="` + x.action + `"]`
+		if may.Get(x.page).Want(http.StatusOK).Page().Find(form).Length() == 0 {
+			t.Errorf("%s has no form to %s for who may", x.page, x.action)
+		}
+		if low.Get(x.page).Page().Find(form).Length() != 0 {
+			t.Errorf("%s shows a form to %s", x.page, x.action)
+		}
+		if r := low.Post(x.action, x.form); r.Status != http.StatusForbidden {
+			t.Errorf("%s by who may not: %d", x.action, r.Status)
+		}
+		if err := s.App.DB.Update(t.Context(), x.do); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("the service of %s by who may not: %v", x.action, err)
+		}
+	}
+	who := reader.Actor()
+	for name, do := range map[string]func(tx *db.Tx) error{
+		"invite": func(tx *db.Tx) error {
+			_, _, err := people.Invite(tx, who, accounts.NewUser{Email: "x@example.com"})
+			return err
+		},
+		"link":        func(tx *db.Tx) error { _, err := people.SendLink(tx, who, admin.ID); return err },
+		"factor":      func(tx *db.Tx) error { _, err := people.ResetFactor(tx, who, admin.ID); return err },
+		"disable":     func(tx *db.Tx) error { return people.Disable(tx, who, admin.ID) },
+		"enable":      func(tx *db.Tx) error { return people.Enable(tx, who, admin.ID) },
+		"super admin": func(tx *db.Tx) error { return people.GrantSuperAdmin(tx, who, reader.ID) },
+		"revoke":      func(tx *db.Tx) error { return people.RevokeSuperAdmin(tx, who, admin.ID) },
+		"sessions":    func(tx *db.Tx) error { return people.EndAll(tx, who, admin.ID) },
+		"settings":    func(tx *db.Tx) error { return people.SetSettings(tx, who, accounts.Settings{RequireFactor: true}) },
+		"list":        func(tx *db.Tx) error { _, err := people.List(tx, who, accounts.ListFilter{Limit: 1}); return err },
+		"person":      func(tx *db.Tx) error { _, _, err := people.Person(tx, who, admin.ID); return err },
+	} {
+		if err := s.App.DB.Update(t.Context(), do); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("%s by who is no super admin: %v", name, err)
+		}
+	}
+}
+
+// TestASVS_8_3_2: a right that is taken away is gone with the next request, from a form that
+// is open, for a job that waits, and for a stream that runs; case 28 for what there is.
+func TestASVS_8_3_2(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Changing", false)
+	in := furnish(t, s, p, admin)
+	role := func(u accounts.User, r access.Role) {
+		s.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE memberships SET role = $3 WHERE user_id = $1 AND project_id = $2", u.ID, p.ID, string(r))
+		})
+	}
+	u := s.Member(p, access.Admin)
+	c := s.SignIn(u)
+	newBucket := in.path("/projects/:project/storage/buckets")
+	action, fields := c.Get(newBucket + "/new").Want(http.StatusOK).Form(newBucket)
+	fields.Set("name", "first")
+	c.Post(action, fields).Want(http.StatusSeeOther)
+	action, fields = c.Get(newBucket + "/new").Want(http.StatusOK).Form(newBucket)
+	fields.Set("name", "second")
+	var waiting jobs.Job
+	s.Update(func(tx *db.Tx) (err error) {
+		waiting, err = s.App.Storage.CreateTable(tx, s.Scope(u, p), storage.Definition{Bucket: in.bucket, Name: "late", Columns: []string{"a"}})
+		return err
+	})
+	role(u, access.ReadOnly)
+	c.Post(action, fields).Want(http.StatusForbidden)
+	if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	s.View(func(tx *db.Tx) error {
+		j, err := s.App.Jobs.Get(tx, s.Scope(admin, p), waiting.ID)
+		if j.State != jobs.Failed || j.ErrorCode != "storage.jobs.notAllowed" {
+			t.Errorf("the job that waited is %s, %s", j.State, j.ErrorCode)
+		}
+		if _, err := s.App.Storage.Table(tx, s.Scope(admin, p), in.bucket+".late"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("its table: %v", err)
+		}
+		return err
+	})
+	role(u, access.Admin)
+	c.Post(action, fields).Want(http.StatusSeeOther)
+	lines := stream(t, c, in.path("/projects/:project/live?part=jobs"))
+	s.Update(func(tx *db.Tx) error { return tx.Must("DELETE FROM memberships WHERE user_id = $1", u.ID) })
+	ended(t, lines, 5*time.Second)
+	c.Get(in.path("/projects/:project")).Want(http.StatusNotFound)
+
+	root, other := s.SuperAdmin("Root"), s.SuperAdmin("Other")
+	super := s.SignIn(root)
+	super.Get("/admin").Want(http.StatusOK)
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.RevokeSuperAdmin(tx, other.Actor(), root.ID) })
+	super.Get("/admin").Want(http.StatusForbidden)
+	super.Post("/admin/users", url.Values{"email": {"x@example.com"}}).Want(http.StatusForbidden)
+	live := s.SignIn(admin)
+	lines = stream(t, live, in.path("/projects/:project/live?part=jobs"))
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, other.Actor(), admin.ID) })
+	ended(t, lines, 5*time.Second)
+}
+
+// TestASVS_8_3_3: what is done for somebody is done with their rights and in their name, not
+// with those of the program that does it.
+func TestASVS_8_3_3(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Names", false)
+	in := furnish(t, s, p, admin)
+	guest := s.Member(p, access.Guest)
+	ask := func(of accounts.User, name string) (j jobs.Job) {
+		c := s.SignIn(of)
+		path := in.path("/projects/:project/storage/tables")
+		c.Post(path, url.Values{"bucket": {in.bucket}, "table": {name}, "columns": {"a"}})
+		s.View(func(tx *db.Tx) (err error) {
+			var id int64
+			if id, err = db.Value[int64](tx, "SELECT id FROM jobs WHERE user_id = $1 ORDER BY id DESC LIMIT 1", of.ID); err == nil {
+				j, err = s.App.Jobs.Get(tx, s.Scope(admin, p), id)
+			}
+			return err
+		})
+		return j
+	}
+	by := ask(guest, "theirs")
+	if by.UserID != guest.ID || by.ActorName != guest.Name {
+		t.Fatalf("the job is of %d, %s", by.UserID, by.ActorName)
+	}
+	out, gone, off := s.Member(p, access.Guest), s.Member(p, access.Guest), s.Member(p, access.Guest)
+	for _, x := range []struct {
+		u    accounts.User
+		lose string
+	}{
+		{out, "UPDATE memberships SET role = 'readOnly' WHERE user_id = $1"}, {gone, "DELETE FROM memberships WHERE user_id = $1"}, {off, "UPDATE users SET state = 'disabled' WHERE id = $1"},
+	} {
+		j := ask(x.u, "of-"+num(x.u.ID))
+		s.Update(func(tx *db.Tx) error { return tx.Must(x.lose, x.u.ID) })
+		if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+			t.Fatal(err)
+		}
+		s.View(func(tx *db.Tx) error {
+			got, err := s.App.Jobs.Get(tx, s.Scope(admin, p), j.ID)
+			if got.State != jobs.Failed || got.ErrorCode != "storage.jobs.notAllowed" {
+				t.Errorf("%s: the job is %s, %q", x.lose, got.State, got.ErrorCode)
+			}
+			return err
+		})
+	}
+	s.View(func(tx *db.Tx) error {
+		actor, err := db.Value[int64](tx, "SELECT user_id FROM events WHERE name = 'storage.tableCreated' AND object_id = $1", in.bucket+".theirs")
+		if actor != guest.ID {
+			t.Errorf("what the job did was done by %d, want %d", actor, guest.ID)
+		}
+		return err
+	})
+}
+
+// TestASVS_8_4_1: case 31 for what there is: whatever somebody opens, nothing in it is of
+// another tenant, and nothing that one does to one's own touches another's.
+func TestASVS_8_4_1(t *testing.T) {
+	t.Parallel()
+	log := new(lines)
+	s := webtest.Open(t, webtest.Options{Idle: true, Log: log})
+	const marker = "Zanzibar"
+	standard, admin := s.Project("Mine", false)
+	other, stranger := s.Project(marker+" project", false)
+	ours := furnish(t, s, standard, admin)
+	theirs := furnish(t, s, other, stranger)
+	scope := s.Scope(stranger, other)
+	f, err := s.App.Storage.Upload(t.Context(), scope, marker+".csv", strings.NewReader(marker+",name\n1,"+marker+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Update(func(tx *db.Tx) error {
+		if _, err := s.App.Storage.CreateBucket(tx, scope, storage.NewBucket{Stage: storage.In, Name: marker, DisplayName: marker}); err != nil {
+			return err
+		}
+		if _, _, err := s.App.Storage.SetMetadata(tx, scope, theirs.table, storage.Metadata{Provider: storage.ProviderUser, Key: marker, Value: marker}); err != nil {
+			return err
+		}
+		_, err := s.App.Storage.StartLoad(tx, scope, storage.Load{File: f.ID, Bucket: "in.c-" + marker, Table: marker, Dialect: csv.DefaultDialect()})
+		return err
+	})
+	if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	c, d := s.SignIn(admin), s.SignIn(stranger)
+	pages, seen := 0, 0
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
+		if r.Method != http.MethodGet || strings.HasSuffix(r.Path, "/live") || strings.HasPrefix(r.Path, "/mailbox") || r.Rule.Permission == access.InstallationManage {
+			continue
+		}
+		for _, as := range []string{"", "?format=json", "?format=csv", "?q=" + marker} {
+			res := c.Get(ours.path(r.Path) + as)
+			body := strings.ReplaceAll(res.Body, `value="`+marker+`"`, "") // what one searched for oneself
+			body = strings.ReplaceAll(strings.ReplaceAll(body, "q="+marker, ""), "“"+marker+"”", "")
+			if res.Status == http.StatusOK {
+				pages++
+			}
+			if strings.Contains(body, marker) {
+				t.Errorf("%s shows something of another tenant", ours.path(r.Path)+as)
+			}
+			if r.Rule.Kind == gate.ForProject && strings.Contains(d.Get(theirs.path(r.Path)+as).Body, marker) {
+				seen++
+			}
+		}
+	}
+	if pages < 80 || seen < 20 {
+		t.Errorf("%d pages were read, and %d of the other tenant say what they are", pages, seen)
+	}
+	// Numbers and ids of the other tenant's things, in one's own project.
+	for _, x := range []struct{ method, path string }{
+		{"GET", "/files/" + theirs.file + "/download"}, {"GET", "/load/" + theirs.file}, {"POST", "/load/" + theirs.file}, {"POST", "/load/" + theirs.file + "/check"},
+		{"GET", "/jobs/" + theirs.job}, {"POST", "/jobs/" + theirs.job + "/cancel"}, {"POST", "/jobs/" + theirs.job + "/undo"},
+		{"GET", "/buckets/in.c-" + marker}, {"POST", "/buckets/in.c-" + marker}, {"GET", "/tables/in.c-" + marker + "." + marker}, {"POST", "/tables/in.c-" + marker + "." + marker + "/truncate"},
+		{"GET", "/tables/" + ours.table + "/snapshots/" + theirs.snapshot + "/restore"}, {"POST", "/tables/" + ours.table + "/snapshots/" + theirs.snapshot + "/restore"}, {"POST", "/tables/" + ours.table + "/snapshots/" + theirs.snapshot + "/delete"},
+	} {
+		path := ours.path("/projects/:project/storage") + x.path
+		unknown := regexp.MustCompile(`/(files|load|jobs|snapshots)/\d+`).ReplaceAllString(path, "/$1/999999")
+		unknown = strings.ReplaceAll(unknown, marker, "Nowhere")
+		res, none := send(c, x.method, path), send(c, x.method, unknown)
+		if res.Status != http.StatusNotFound || none.Status != http.StatusNotFound {
+			t.Errorf("%s %s: %d, an unknown one %d", x.method, path, res.Status, none.Status)
+		}
+	}
+	for _, trash := range *theirs.trash {
+		c.Post(ours.path("/projects/:project/trash/")+trash+"/restore", url.Values{"name": {""}}).Want(http.StatusNotFound)
+		c.Post(ours.path("/projects/:project/trash/")+trash+"/purge", url.Values{"confirm": {"x"}}).Want(http.StatusNotFound)
+	}
+	// A form of one's own that names what is another's.
+	c.Post(ours.path("/projects/:project/storage/tables"), url.Values{"bucket": {"in.c-" + marker}, "table": {"x"}, "columns": {"a"}}).Want(http.StatusUnprocessableEntity)
+	c.Post(ours.path("/projects/:project/storage/tables/:table/versions/1/copy"), url.Values{"bucket": {"in.c-" + marker}, "table": {"x"}})
+	if err := s.App.Jobs.Drain(context.Background(), jobs.Storage); err != nil {
+		t.Fatal(err)
+	}
+	s.View(func(tx *db.Tx) error {
+		list, err := s.App.Storage.Tables(tx, scope, "in.c-"+marker, storage.TableFilter{Limit: 10})
+		if len(list) != 1 {
+			t.Errorf("the other tenant's bucket has %d tables", len(list))
+		}
+		return err
+	})
+	if text := log.of(ours.path("/projects/:project/")); text == "" || strings.Contains(text, marker) {
+		t.Errorf("the log of one tenant's requests has %d bytes, and names the other %t", len(text), strings.Contains(text, marker))
+	}
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// of gives the lines about addresses that begin so, without those of searches.
+func (l *lines) of(path string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out strings.Builder
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, `"path":"`+path) && !strings.Contains(line, "in.c-") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
