@@ -1,0 +1,207 @@
+package accounts_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/accounts"
+	"steward/internal/throttle"
+	"steward/web/console"
+	"steward/web/webtest"
+)
+
+// section gives the text below a heading of docs/accounts.md.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/accounts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(b), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("docs/accounts.md has no section %q", heading)
+	}
+	text, _, _ := strings.Cut(rest, "\n## ")
+	return text
+}
+
+// tells fails unless a section has each of the texts.
+func tells(t *testing.T, heading string, texts ...string) {
+	t.Helper()
+	text := section(t, heading)
+	for _, want := range texts {
+		if !strings.Contains(text, want) {
+			t.Errorf("docs/accounts.md, %s: it does not say %q", heading, want)
+		}
+	}
+}
+
+func minutes(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d/time.Minute)) }
+
+func growing(g throttle.Growing) string {
+	return fmt.Sprintf("%d free, then %d, %d, %d … %d seconds between", g.Free, int(g.First.Seconds()), int(2*g.First.Seconds()), int(4*g.First.Seconds()), int(g.Most.Seconds()))
+}
+
+// TestASVS_6_1_1: the document tells every limit as the program has it, and why none of them
+// locks anybody out.
+func TestASVS_6_1_1(t *testing.T) {
+	t.Parallel()
+	tells(t, "Limits",
+		"| passwords for an account | "+growing(accounts.PerAccount)+" | a browser that the person has signed in with before has a count of its own |",
+		fmt.Sprintf("| failed sign-ins from an address (an IPv6 /64) | %d a minute, %d an hour | those that succeed are given back |", accounts.PerAddressMinute.Count, accounts.PerAddressHour.Count),
+		fmt.Sprintf("| authenticator codes | %d wrong in %s; %d wrong in a row lock the factor | a recovery code opens it |", accounts.PerFactor.Count, minutes(accounts.PerFactor.Window), accounts.FactorLock),
+		fmt.Sprintf("| codes of one sign-in | %d, within %s |", accounts.PendingTries, minutes(accounts.PendingLife)),
+		"| passwords inside a session | "+growing(accounts.PerProof)+" |",
+		fmt.Sprintf("| reset links | %d an hour for an address of mail, %d an hour from a sender | a browser", accounts.ResetsPerAccount.Count, accounts.ResetsPerAddress.Count),
+		fmt.Sprintf("| ways to the provider | %d a minute from an address |", accounts.PerFlows.Count),
+		fmt.Sprintf("| links that link a provider | %d an hour for an account |", accounts.Confirms.Count),
+		fmt.Sprintf("| hashes at once | as many as cores, %d waiting for %d seconds, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds())),
+		"There is no cap after which a password stops working")
+	for name, l := range map[string][2]time.Duration{
+		"a minute": {accounts.PerAddressMinute.Window, time.Minute}, "an hour": {accounts.PerAddressHour.Window, time.Hour}, "resets": {accounts.ResetsPerAccount.Window, time.Hour},
+		"senders": {accounts.ResetsPerAddress.Window, time.Hour}, "flows": {accounts.PerFlows.Window, time.Minute}, "links": {accounts.Confirms.Window, time.Hour},
+	} {
+		if l[0] != l[1] {
+			t.Errorf("%s: the window is %s", name, l[0])
+		}
+	}
+	if n := strings.Count(section(t, "Limits"), "\n| "); n != 11 {
+		t.Errorf("the table has %d rows, of which this test knows 11", n)
+	}
+	tells(t, "What people are told", "ten wrong passwords in a row", "five wrong codes after the right password")
+	if accounts.AlarmAt != 10 || accounts.PendingTries != 5 {
+		t.Errorf("people are told after %d passwords and %d codes", accounts.AlarmAt, accounts.PendingTries)
+	}
+}
+
+// TestASVS_6_1_2: the document tells which words a password must not be made of, and those
+// are the ones.
+func TestASVS_6_1_2(t *testing.T) {
+	t.Parallel()
+	if accounts.OwnLetters != 8 {
+		t.Errorf("%d letters have to remain", accounts.OwnLetters)
+	}
+	tells(t, "Passwords", "less than eight letters remain when the names that everyone would guess are taken out",
+		"the product's (`steward`)", "the person's name", "the part of the address before the @", "those of their organizations and projects",
+		fmt.Sprintf("%d characters to %d bytes", accounts.PasswordMin, accounts.PasswordMax), fmt.Sprintf("%d characters are enough", accounts.PasswordMinFactor))
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	_, admin := s.Project("Wolkenkratzer", false)
+	c := s.SignIn(admin)
+	local, _, _ := strings.Cut(admin.Email, "@")
+	for of, word := range map[string]string{"product": "Steward", "name": "Wolkenkratzer", "address": local, "organization": "Organization-of", "project": "wolkenkratzer"} {
+		if r := change(c, webtest.Password, "9-7-5-"+word+"-2-4-6-8-0!"); r.Status != 422 {
+			t.Errorf("%s: a password made of %q: %d", of, word, r.Status)
+		}
+	}
+	if r := change(c, webtest.Password, "9-7-5-another-2-4-6-8-0!"); r.Status != 303 {
+		t.Errorf("a password made of another word: %d", r.Status)
+	}
+}
+
+// TestASVS_6_1_3: the document tells every way in, and there are no others: a session is made
+// in one place, for a visit that is marked in two.
+func TestASVS_6_1_3(t *testing.T) {
+	t.Parallel()
+	ways := section(t, "Ways in")
+	for _, want := range []string{"activation link", "password", "password and authenticator code", "password and recovery code", "a provider (OpenID Connect), by default Google", "reset link", "link for a lost second factor", "the operator"} {
+		if !strings.Contains(ways, "\n| "+want+" |") {
+			t.Errorf("the table has no row %q", want)
+		}
+	}
+	if n := strings.Count(ways, "\n| "); n != 9 {
+		t.Errorf("the table has %d rows, of which this test knows 9", n)
+	}
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	var doors []string
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
+		if r.Rule.Kind == "public" && r.Method == "POST" {
+			doors = append(doors, r.Path)
+		}
+	}
+	slices.Sort(doors)
+	if want := []string{"/activate", "/auth/google", "/auth/google/confirm", "/auth/google/link/mail", "/login", "/mfa", "/password/forgot", "/password/reset", "/setup", "/two-step/lost"}; !slices.Equal(doors, want) {
+		t.Errorf("forms for everybody: %q, want %q", doors, want)
+	}
+	var marked, made []string
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(fn, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.AssignStmt:
+					if sel, ok := n.Lhs[0].(*ast.SelectorExpr); ok && sel.Sel.Name == "issue" {
+						marked = append(marked, fn.Name.Name)
+					}
+				case *ast.BasicLit:
+					if strings.Contains(n.Value, "INSERT INTO sessions") {
+						made = append(made, fn.Name.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	slices.Sort(marked)
+	if !slices.Equal(marked, []string{"Finish", "arrive"}) || !slices.Equal(made, []string{"issue"}) {
+		t.Errorf("visits are marked in %q, sessions made in %q", marked, made)
+	}
+}
+
+// TestASVS_7_1_1: the document tells how long sessions last, as the program has it, and what
+// that is measured by.
+func TestASVS_7_1_1(t *testing.T) {
+	t.Parallel()
+	tells(t, "Sessions",
+		fmt.Sprintf("A session ends after %s without use and after %d hours in any case", minutes(accounts.SessionIdle), int(accounts.SessionAbsolute/time.Hour)),
+		"NIST SP 800-63B at its second level", "30 minutes and 12 hours", "Somebody with a second factor can ask to be kept signed in: then after a day without use, and after 14 days",
+		"There are ten at most; the oldest ends first.", "asks for a proof of the last ten minutes", "A proof does not lengthen a session.")
+	if accounts.KeptIdle != 24*time.Hour || accounts.KeptAbsolute != 14*24*time.Hour || accounts.SessionsMax != 10 || accounts.ProofLife != 10*time.Minute {
+		t.Errorf("kept for %s and %s, %d sessions, a proof of %s", accounts.KeptIdle, accounts.KeptAbsolute, accounts.SessionsMax, accounts.ProofLife)
+	}
+	if accounts.SessionIdle > 30*time.Minute || accounts.SessionAbsolute > 12*time.Hour {
+		t.Errorf("%s and %s are more than the standard gives", accounts.SessionIdle, accounts.SessionAbsolute)
+	}
+	links := regexp.MustCompile(`within (\d+ (?:days|minutes))`).FindAllStringSubmatch(section(t, "Ways in"), -1)
+	want := []string{fmt.Sprintf("%d days", int(accounts.ActivationLife/(24*time.Hour))), minutes(accounts.ResetLife), minutes(accounts.ResetLife)}
+	if len(links) != len(want) {
+		t.Fatalf("the links: %q", links)
+	}
+	for i, l := range links {
+		if l[1] != want[i] {
+			t.Errorf("a link lasts %s in the document and %s here", l[1], want[i])
+		}
+	}
+}
+
+// TestASVS_7_1_3: the document tells how a session here and one at the provider hang together,
+// as TestASVS_7_6_1 shows it.
+func TestASVS_7_1_3(t *testing.T) {
+	t.Parallel()
+	tells(t, "Sessions", "A session by a provider is a session here", "signing out there, changes nothing before it ends",
+		fmt.Sprintf("After %d hours at the latest (%d days for one who is kept signed in) the provider is asked again", int(accounts.SessionAbsolute/time.Hour), int(accounts.KeptAbsolute/(24*time.Hour))),
+		"does not vouch for any more, stays out", "Disabling the account here ends it at once")
+	tells(t, "Sign-in by a provider", fmt.Sprintf("for one browser and %s minutes", map[time.Duration]string{10 * time.Minute: "ten"}[accounts.FlowLife]), "by signing in at the provider anew")
+}
