@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,11 +99,11 @@ func TestASVS_6_1_2(t *testing.T) {
 	c := s.SignIn(admin)
 	local, _, _ := strings.Cut(admin.Email, "@")
 	for of, word := range map[string]string{"product": "Steward", "name": "Wolkenkratzer", "address": local, "organization": "Organization-of", "project": "wolkenkratzer"} {
-		if r := change(c, webtest.Password, "9-7-5-"+word+"-2-4-6-8-0!"); r.Status != 422 {
+		if r := change(c, webtest.Password, "9-7-5-"+word+"-2-4-6-8-0!"); r.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: a password made of %q: %d", of, word, r.Status)
 		}
 	}
-	if r := change(c, webtest.Password, "9-7-5-another-2-4-6-8-0!"); r.Status != 303 {
+	if r := change(c, webtest.Password, "9-7-5-another-2-4-6-8-0!"); r.Status != http.StatusSeeOther {
 		t.Errorf("a password made of another word: %d", r.Status)
 	}
 }
@@ -123,7 +124,7 @@ func TestASVS_6_1_3(t *testing.T) {
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	var doors []string
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
-		if r.Rule.Kind == "public" && r.Method == "POST" {
+		if r.Rule.Kind == "public" && r.Method == http.MethodPost {
 			doors = append(doors, r.Path)
 		}
 	}

@@ -163,6 +163,8 @@ func TestASVS_7_4_2(t *testing.T) {
 	if in(c) || in(pending) {
 		t.Error("what had ended goes on when the account is enabled again")
 	}
+	reset(open2, u.Email, fresh).Want(http.StatusNotFound)
+	sendLost(dropping, u, webtest.Password).Want(http.StatusNotFound)
 }
 
 // TestASVS_7_4_3: a change of how one proves who one is ends the other sessions; a reset ends
@@ -248,14 +250,12 @@ func TestASVS_7_6_1(t *testing.T) {
 	if in(c) {
 		t.Error("it outlived twelve hours")
 	}
-	location := depart(c, "/")
-	u, err := url.Parse(location)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, problem := range []string{"access_denied", "login_required", "account_selection_required"} {
 		denied := f.Anonymous()
-		u, _ = url.Parse(depart(denied, "/"))
+		u, err := url.Parse(depart(denied, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		denied.Get("/auth/google/callback?" + url.Values{"error": {problem}, "state": {u.Query().Get("state")}, "iss": {f.p.URL}}.Encode()).Want(http.StatusBadRequest)
 		if in(denied) {
 			t.Errorf("%s lets in", problem)

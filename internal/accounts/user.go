@@ -94,8 +94,10 @@ func shown(text string) bool {
 		return i >= 0 && i < len(runes) && runes[i] > lastUnjoined && (unicode.IsLetter(runes[i]) || unicode.IsMark(runes[i]))
 	}
 	for i, r := range runes {
-		joiner := r == '\u200c' || r == '\u200d'
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) && !(joiner && joined(i-1) && joined(i+1)) {
+		if (r == '\u200c' || r == '\u200d') && joined(i-1) && joined(i+1) {
+			continue
+		}
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point) {
 			return false
 		}
 	}
