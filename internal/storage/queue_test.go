@@ -72,7 +72,7 @@ func TestLoadSays(t *testing.T) {
 			said, err = db.Value[string](tx, "SELECT message FROM events WHERE job_id = $1 AND object_type = 'table' ORDER BY id DESC LIMIT 1", j.ID)
 			return err
 		})
-		if _, said, _ = strings.Cut(said, j.ActorName+" "); said != step.says {
+		if _, said, _ = strings.Cut(said, fmt.Sprintf("%q ", j.ActorName)); said != step.says {
 			t.Errorf("said %q, want %q", said, step.says)
 		}
 	}
