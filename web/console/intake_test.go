@@ -504,7 +504,9 @@ func TestDownload(t *testing.T) {
 	}
 	at := paths.FileDownload(l.project, 1)
 	lost := func(tx *db.Tx) error { return tx.Must("UPDATE files SET blob_key = blob_key || '-lost' WHERE id = 1") }
-	found := func(tx *db.Tx) error { return tx.Must("UPDATE files SET blob_key = REPLACE(blob_key, '-lost', '') WHERE id = 1") }
+	found := func(tx *db.Tx) error {
+		return tx.Must("UPDATE files SET blob_key = REPLACE(blob_key, '-lost', '') WHERE id = 1")
+	}
 	l.Update(lost)
 	l.Get(at).Want(http.StatusNotFound)
 	l.Update(found)

@@ -78,8 +78,10 @@ func TestASVS_16_3_4(t *testing.T) {
 	log := new(journal)
 	w := newTour(t, webtest.Options{Log: log})
 	w.client("admin")
+	st := w.App.Storage
 	w.App.Storage = nil
 	a := w.ask("admin", http.MethodGet, w.path("/projects/:project/storage/tables/:table/preview"), "", nil)
+	w.App.Storage = st
 	ls := byRequest(t, log.String(), "a handler panicked")[a.Header.Get("X-Request-Id")]
 	if a.Status != http.StatusInternalServerError || len(ls) != 1 || ls[0].Level != "ERROR" || !strings.Contains(ls[0].Panic, "nil pointer") {
 		t.Errorf("a panic: %d, told as %+v", a.Status, ls)
@@ -137,7 +139,7 @@ func TestASVS_16_5_2(t *testing.T) {
 // is signed in gets errors, who is not gets no further than before.
 func TestASVS_16_5_3(t *testing.T) {
 	t.Parallel()
-	w := newTour(t, webtest.Options{})
+	w := newTour(t, webtest.Options{Damaged: true})
 	for _, who := range w.names() {
 		w.client(who)
 	}

@@ -108,7 +108,7 @@ func mailed(t *testing.T, s *webtest.Site, begin string) string {
 func TestASVS_11_2_2(t *testing.T) {
 	t.Parallel()
 	data, dsn := t.TempDir(), dbtest.DSN(t)
-	s := webtest.Open(t, webtest.Options{Idle: true, Data: data, DSN: dsn})
+	s := webtest.Open(t, webtest.Options{Idle: true, Damaged: true, Data: data, DSN: dsn})
 	u, plain := s.User(""), s.User("")
 	c := s.SignIn(u)
 	secret, codes := s.TwoStep(c)

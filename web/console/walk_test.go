@@ -202,7 +202,7 @@ func walk(t *testing.T) *told {
 	t.Helper()
 	walked.once.Do(func() {
 		log := new(journal)
-		w := newTour(t, webtest.Options{Secure: true, Log: log})
+		w := newTour(t, webtest.Options{Secure: true, Damaged: true, Log: log})
 		w.get()
 		w.lists()
 		w.post("nobody")

@@ -61,7 +61,7 @@ type Options struct {
 	Data    string // folder; a fresh one by default
 	DSN     string // database; a fresh one by default
 	Idle    bool   // no worker runs
-	Damaged bool   // the test breaks what steward verify would find
+	Damaged bool   // the test breaks what steward verify looks at, or closes it
 	Secure  bool   // people reach it by https
 	Log     io.Writer
 	Config  func(*config.Config) // changes what is configured; may be nil
