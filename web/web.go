@@ -29,6 +29,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/app"
 	"steward/internal/audit"
+	"steward/internal/control"
 	"steward/internal/fault"
 	"steward/internal/id"
 	"steward/static"
@@ -96,7 +97,9 @@ func New(a *app.App) (*Server, error) {
 	pages = sessions.LoadAndSave(pages)
 	pages = visit(pages)
 	pages = s.failing(e, pages)
-	pages = origin.Handler(pages)
+	if control.On(control.OtherSites) {
+		pages = origin.Handler(pages)
+	}
 	pages = bodies(pages, deny(fault.New(fault.Invalid, mediaType, "")))
 	pages = gz(pages)
 	pages = gather(pages)
@@ -187,7 +190,7 @@ func (s *Server) failing(e *echo.Echo, next http.Handler) http.Handler {
 // a form: what is sent as something else may have slipped past a browser's checks.
 func bodies(next, deny http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !formed(r) {
+		if control.On(control.FormsAsForms) && !formed(r) {
 			deny.ServeHTTP(w, r)
 			return
 		}
@@ -230,9 +233,13 @@ func headers(secure bool, next http.Handler) http.Handler {
 		var nonce [16]byte
 		_, _ = rand.Read(nonce[:])
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'nonce-"+base64.RawURLEncoding.EncodeToString(nonce[:])+
-			"'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'")
-		h.Set("X-Content-Type-Options", "nosniff")
+		if control.On(control.ContentPolicy) {
+			h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self' 'nonce-"+base64.RawURLEncoding.EncodeToString(nonce[:])+
+				"'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'")
+		}
+		if control.On(control.ContentTypes) {
+			h.Set("X-Content-Type-Options", "nosniff")
+		}
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -242,7 +249,7 @@ func headers(secure bool, next http.Handler) http.Handler {
 		if secure {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		}
-		if !strings.HasPrefix(r.URL.Path, "/static/") {
+		if !strings.HasPrefix(r.URL.Path, "/static/") && control.On(control.NoStore) {
 			h.Set("Cache-Control", "no-store")
 			h.Add("Vary", "HX-Request")
 		}
@@ -311,7 +318,7 @@ var refusals = []int{http.StatusBadRequest, http.StatusForbidden, http.StatusMet
 func openPath(r *http.Request) string {
 	parts := strings.Split(r.URL.Path, "/")
 	for i, p := range parts {
-		if strings.Contains(strings.ToLower(p), "stw_") {
+		if strings.Contains(strings.ToLower(p), "stw_") && control.On(control.CodesOutOfLogs) {
 			parts[i] = ":code"
 		}
 	}
@@ -415,7 +422,7 @@ func addressOf(behind bool, trusted []string) (func(*http.Request) string, error
 		if a, err := netip.ParseAddr(host); err == nil {
 			host = a.WithZone("").Unmap().String()
 		}
-		if !behind || !known(host) {
+		if !behind || control.On(control.TrustedProxies) && !known(host) {
 			return host
 		}
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

@@ -19,6 +19,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/audit"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/keys"
@@ -92,8 +93,10 @@ func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, 
 		return lockedOut(), nil
 	}
 	key := "totp:" + fmt.Sprint(u.ID)
-	if err := throttle.Take(tx, key, perFactor); err != nil {
-		return nil, err
+	if control.On(control.CodeThrottle) {
+		if err := throttle.Take(tx, key, perFactor); err != nil {
+			return nil, err
+		}
 	}
 	secret, err := s.keys.Unseal(keys.Factor, factorPlace(u.ID), f.secret)
 	if err != nil {
@@ -103,7 +106,7 @@ func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, 
 	if err != nil {
 		return nil, err
 	}
-	if step <= f.lastStep {
+	if step == 0 || step <= f.lastStep && control.On(control.CodesOnce) {
 		if err := tx.Must("UPDATE factors SET failures = failures + 1 WHERE user_id = $1", u.ID); err != nil || f.failures+1 < factorLock {
 			return wrongCode("This code is not right, or was used before. Wait for the next one."), err
 		}
@@ -115,7 +118,7 @@ func (s *Service) tryCode(tx *db.Tx, u User, f factor, digits string) (refused, 
 	if err := throttle.Clear(tx, key); err != nil {
 		return nil, err
 	}
-	return nil, tx.Must("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1 AND last_step < $2", u.ID, step)
+	return nil, tx.Must("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1 AND last_step = $3", u.ID, step, f.lastStep)
 }
 
 func (s *Service) factorLocked(tx *db.Tx, u User) error {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"steward/internal/audit"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/keys"
@@ -63,8 +64,9 @@ func (s *Service) CheckPassword(ctx context.Context, password string, words ...s
 	if err != nil {
 		return err
 	}
+	known = known && control.On(control.BreachedPasswords)
 	c.Field(!known, "password", "This password, or one much like it, is on the lists that attackers try first. Choose another: a few unrelated words in a row are good.")
-	if !known {
+	if !known && control.On(control.OwnWords) {
 		c.Field(ownPart(password, words) >= ownLetters, "password", "This is little more than a name that people would guess here. Add words that have nothing to do with you or your projects.")
 	}
 	return c.Err()
@@ -142,6 +144,9 @@ func newHasher() hasher {
 // Unavailable, with the time to wait, when none is free: that costs nothing, so it comes
 // before anything else that a flood could make the server do.
 func (h hasher) queue() (leave func(), err error) {
+	if !control.On(control.SignInQueue) {
+		return func() {}, nil
+	}
 	select {
 	case h.waiting <- struct{}{}:
 		return func() { <-h.waiting }, nil
@@ -213,6 +218,9 @@ func (s *Service) verify(ctx context.Context, u User, password string) (ok, stal
 		u = User{}
 	}
 	key, hash := u.pepperKey, u.passwordHash
+	if hash == "" && !control.On(control.NobodyTakesAsLong) {
+		return false, false, nil
+	}
 	if hash == "" {
 		key, hash = s.keys.Current(), s.hashes.dummy()
 	}

@@ -32,14 +32,9 @@ func everybody(s *webtest.Site, super *webtest.Client, on bool) {
 	super.Post("/admin/settings", f).Want(http.StatusSeeOther)
 }
 
-// TestASVS_6_2_1: fifteen characters, counted as people do; eight where everybody needs a
-// second factor.
-func TestASVS_6_2_1(t *testing.T) {
-	t.Parallel()
-	s := posted(t)
-	super := s.SignIn(s.SuperAdmin("Root"))
-	s.TwoStep(super)
-	doors := map[string]func(password string) webtest.Response{
+// doors are the forms that take a new password, each for somebody of its own.
+func doors(s *webtest.Site) map[string]func(password string) webtest.Response {
+	return map[string]func(password string) webtest.Response{
 		"activation": func(password string) webtest.Response {
 			email := strings.ToLower(time.Now().Format("a150405.000000000")) + "@example.com"
 			c := s.Anonymous()
@@ -57,6 +52,16 @@ func TestASVS_6_2_1(t *testing.T) {
 			return change(c, webtest.Password, password)
 		},
 	}
+}
+
+// TestASVS_6_2_1: fifteen characters, counted as people do; eight where everybody needs a
+// second factor.
+func TestASVS_6_2_1(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	super := s.SignIn(s.SuperAdmin("Root"))
+	s.TwoStep(super)
+	doors := doors(s)
 	for _, required := range []bool{false, true} {
 		everybody(s, super, required)
 		least := accounts.PasswordMin
@@ -81,6 +86,19 @@ func TestASVS_6_2_1(t *testing.T) {
 	for _, listed := range []string{"iloveyou1", "password", "trustno1", "qwerty123", "dragon12", "steward1"} {
 		if r := doors["reset"](listed); r.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%q of a list: %d", listed, r.Status)
+		}
+	}
+}
+
+// TestASVS_6_2_4_doors: no form takes a password of the lists, nor what is made of one.
+func TestASVS_6_2_4_doors(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	for door, set := range doors(s) {
+		for _, listed := range []string{"qwertyuiopasdfgh", "123456789012345", "passwordpassword", "iloveyou12345678", "1q2w3e4r5t6y7u8i", "Liverpool1234567"} {
+			if r := set(listed); r.Status != http.StatusUnprocessableEntity || !strings.Contains(r.Body, "lists that attackers try") {
+				t.Errorf("%s: %q: %d", door, listed, r.Status)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/audit"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
@@ -112,8 +113,10 @@ func VisitOf(ctx context.Context) *Visit {
 
 // SignOut ends the visit's session for good.
 func (s *Service) SignOut(tx *db.Tx, v *Visit) error {
-	if _, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", v.SessionID, tx.Now); err != nil {
-		return err
+	if control.On(control.SignOut) {
+		if _, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", v.SessionID, tx.Now); err != nil {
+			return err
+		}
 	}
 	return audit.Record(tx, audit.By(v.Actor(), "user.loggedOut", "session", fmt.Sprint(v.SessionID), "").Says("%s signed out.", v.User.Name))
 }
@@ -146,7 +149,14 @@ const alive = `s.revoked_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > C
 	AND s.last_seen_at <= $5 AND s.epoch = u.session_epoch AND u.state = 'active'`
 
 func aliveAt(tx *db.Tx) []any {
-	return []any{tx.Now, tx.Now.Add(-SessionIdle), tx.Now.Add(-KeptIdle), tx.Now.Add(clocksDiffer)}
+	end, idle, kept := tx.Now, tx.Now.Add(-SessionIdle), tx.Now.Add(-KeptIdle)
+	if !control.On(control.SessionsEnd) {
+		end = time.Unix(0, 0)
+	}
+	if !control.On(control.IdleSessionsEnd) {
+		idle, kept = time.Unix(0, 0), time.Unix(0, 0)
+	}
+	return []any{end, idle, kept, tx.Now.Add(clocksDiffer)}
 }
 
 // EndOver ends the sessions that do not count any more for good, so that they stay ended
@@ -229,6 +239,9 @@ func endOthers(tx *db.Tx, v *Visit) error {
 
 // End revokes every session of a person, and every sign-in of theirs that is under way.
 func (s *Service) End(tx *db.Tx, user int64) error {
+	if !control.On(control.EndedByOthers) {
+		return nil
+	}
 	if err := tx.Must("UPDATE users SET session_epoch = session_epoch + 1 WHERE id = $1", user); err != nil {
 		return err
 	}
@@ -381,6 +394,9 @@ func (st *Store) DeleteCtx(ctx context.Context, token string) error {
 
 // end revokes a session.
 func (st *Store) end(ctx context.Context, token string) error {
+	if !control.On(control.SignOut) {
+		return nil
+	}
 	return st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE token_hash = $1 AND revoked_at IS NULL", token, tx.Now)
 		return err

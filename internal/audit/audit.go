@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"steward/internal/access"
+	"steward/internal/control"
 	"steward/internal/db"
 )
 
@@ -158,7 +159,7 @@ func encode(m map[string]any) (string, error) {
 // what it names is odd, and must not look like two, or paint over others.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) && control.On(control.PlainEvents) {
 			return '\uFFFD'
 		}
 		return r

@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"steward/internal/control"
 )
 
 // Purpose separates the keys: a value made for one purpose means nothing for another.
@@ -146,7 +148,7 @@ func (r *Ring) Seal(p Purpose, place string, plain []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return id + ":" + base64.RawStdEncoding.EncodeToString(box.Seal(nil, nil, plain, []byte(place))), nil
+	return id + ":" + base64.RawStdEncoding.EncodeToString(box.Seal(nil, nil, plain, bound(place))), nil
 }
 
 // Unseal gives back what Seal was given for the same purpose and place. It fails when
@@ -161,11 +163,19 @@ func (r *Ring) Unseal(p Purpose, place, sealed string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := box.Open(nil, nil, raw, []byte(place))
+	plain, err := box.Open(nil, nil, raw, bound(place))
 	if err != nil {
 		return nil, fmt.Errorf("keys: sealed text of %s: %w", place, err)
 	}
 	return plain, nil
+}
+
+// bound is what a sealed text is authenticated with.
+func bound(place string) []byte {
+	if !control.On(control.SealedInPlace) {
+		return nil
+	}
+	return []byte(place)
 }
 
 func (r *Ring) box(keyID string, p Purpose) (cipher.AEAD, error) {

@@ -8,6 +8,7 @@ import (
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/audit"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/tokens"
@@ -150,7 +151,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 	if !r.memberTo.IsZero() && !tx.Now.Before(r.memberTo) {
 		r.facts.Role, r.facts.TokenID = "", 0
 	}
-	if r.facts.Role == "" && !r.facts.OrgMember {
+	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
 		return access.Project{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	}
 	switch {

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/storage"
@@ -72,6 +73,9 @@ func (c *Console) patientReading(ec echo.Context, s access.Project, file int64, 
 // savable is Forbidden when a page wants a file for a part of itself, as a frame, an image
 // or a script.
 func savable(ec echo.Context) error {
+	if !control.On(control.FilesAreSaved) {
+		return nil
+	}
 	switch ec.Request().Header.Get("Sec-Fetch-Dest") {
 	case "", "document", "empty":
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/accounts"
+	"steward/internal/control"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/id"
@@ -112,8 +113,10 @@ func (c *Console) renewed(ec echo.Context) error {
 	default:
 		return nil
 	}
-	if err := c.sessions.RenewToken(ctx); err != nil {
-		return err
+	if control.On(control.NewToken) {
+		if err := c.sessions.RenewToken(ctx); err != nil {
+			return err
+		}
 	}
 	if kept {
 		end := v.ExpiresAt
@@ -208,7 +211,7 @@ func waits(ec echo.Context, err error, wrong fault.Kind) (status int, problem st
 }
 
 func (c *Console) cookieName(name string) string {
-	if c.app.Config.Secure() {
+	if c.app.Config.Secure() && control.On(control.HostCookies) {
 		return "__Host-" + name
 	}
 	return name
@@ -248,6 +251,9 @@ func (c *Console) setCookie(ec echo.Context, name, value string, life time.Durat
 
 // safeNext is where to go after signing in: a path of this site, else the front page.
 func safeNext(next string) string {
+	if !control.On(control.OwnRedirects) {
+		return next
+	}
 	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\x00\r\n\t") {
 		return paths.Projects()
 	}
