@@ -1,0 +1,150 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/config"
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/internal/tenancy"
+	"steward/web/console"
+	"steward/web/gate"
+	"steward/web/webtest"
+)
+
+// unrecorded are the forms outside projects that leave no event of their own, and why.
+var unrecorded = map[string]string{
+	"/auth/google":              "goes to the provider; what comes back is recorded",
+	"/account/identity/start":   "goes to the provider; what comes back is recorded",
+	"/account/confirm/provider": "goes to the provider; what comes back is recorded",
+	"/account/two-step/start":   "draws a secret; what confirms it is recorded",
+	"/account/identity":         "links what the way to the provider has not linked at once",
+	"/password/forgot":          "is answered alike for every address; the job that finds an account records it",
+}
+
+// TestEveryChangeIsRecorded does all that can be done outside projects, each by its form: it
+// leaves an event under the request's own number.
+func TestEveryChangeIsRecorded(t *testing.T) {
+	t.Parallel()
+	p := webtest.NewProvider(t)
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: func(c *config.Config) { p.Configure(c); c.SMTP = config.MailboxURL }})
+	code, err := tenancy.SetupCode(t.Context(), s.App.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := map[string]bool{}
+	recorded := func(route, event string, r webtest.Response) webtest.Response {
+		t.Helper()
+		done[route] = true
+		if r.Status >= 400 {
+			t.Fatalf("%s: %d %.500s", route, r.Status, r.Body)
+		}
+		s.View(func(tx *db.Tx) error {
+			names, err := db.All(tx, db.Scalar[string], "SELECT name FROM events WHERE request_id = $1 ORDER BY id", r.Header.Get("X-Request-Id"))
+			if !strings.Contains(strings.Join(names, " "), event) {
+				t.Errorf("%s leaves the events %q, want %s", route, names, event)
+			}
+			return err
+		})
+		return r
+	}
+	const fresh, other = "eight amber lanterns sway", "nine copper kettles hum"
+	s.Anonymous().Get("/setup?code=" + code)
+	recorded("/setup", "user.created", s.Anonymous().Post("/setup", url.Values{"code": {code}, "name": {"Vera"}, "email": {"vera@example.com"}, "password": {fresh}, "repeat": {fresh},
+		"maintainer": {"M"}, "organization": {"O"}, "project": {"P"}}))
+	root := s.Anonymous()
+	recorded("/login", "user.loggedIn", root.Post("/login", url.Values{"email": {"vera@example.com"}, "password": {fresh}}))
+
+	// Somebody comes in, and keeps the account.
+	link := recorded("/admin/users", "user.invited", root.Post("/admin/users", url.Values{"email": {"person1@example.com"}, "name": {"Nina"}}))
+	person, _ := strings.CutSuffix(link.Page().Find(`form[action$="/link"]`).AttrOr("action", ""), "/link")
+	link = recorded("/admin/users/:user/link", "user.linkSent", root.Post(person+"/link", nil))
+	c := s.Anonymous()
+	c.Get(strings.TrimPrefix(link.Page().Find("[data-copy]").AttrOr("data-copy", ""), s.URL))
+	mine := url.Values{"email": {"person1@example.com"}, "password": {fresh}, "repeat": {fresh}, "name": {"Nina"}}
+	recorded("/activate", "user.activated", c.Post("/activate", mine))
+	login := url.Values{"email": mine["email"], "password": mine["password"]}
+	c.Post("/login", login)
+	recorded("/account", "user.profileChanged", c.Post("/account", url.Values{"name": {"Nina Novak"}, "timeZone": {"Europe/Prague"}}))
+	recorded("/account/theme", "user.themeChanged", c.Post("/account/theme", url.Values{"theme": {"dark"}}))
+	recorded("/account/password", "user.passwordChanged", c.Post("/account/password", url.Values{"current": {fresh}, "password": {other}, "repeat": {other}}))
+	login.Set("password", other)
+	second := s.Anonymous()
+	second.Post("/login", login)
+	end := c.Get("/account/sessions").Want(http.StatusOK).Page().Find(`form[action$="/end"]`).First().AttrOr("action", "")
+	recorded("/account/sessions/:session/end", "user.sessionEnded", c.Post(end, nil))
+	second.Post("/login", login)
+	recorded("/account/sessions", "user.sessionsEnded", c.Post("/account/sessions", nil))
+	recorded("/account/confirm", "user.proved", c.Post("/account/confirm", url.Values{"current": {other}, "next": {"/"}}))
+
+	// The provider.
+	there := func(c *webtest.Client) { c.Get(p.Approve(c.Post("/auth/google", nil).Location)) }
+	waiting := s.Anonymous()
+	there(waiting)
+	recorded("/auth/google/link/mail", "user.identityOffered", waiting.Post("/auth/google/link/mail", nil))
+	waiting.Get(mailed(t, s, "/auth/google/confirm/"))
+	recorded("/auth/google/confirm", "user.identityLinked", waiting.Post("/auth/google/confirm", url.Values{"email": mine["email"], "there": mine["email"]}))
+	recorded("/account/identity/delete", "user.identityUnlinked", c.Post("/account/identity/delete", nil))
+
+	// The second factor.
+	secret, _ := s.TwoStep(c)
+	done["/account/two-step"] = true
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE name = 'user.factorEnabled'")
+		if n != 1 {
+			t.Errorf("%d events of the factor", n)
+		}
+		return err
+	})
+	recorded("/account/recovery-codes", "user.recoveryCodesMade", c.Post("/account/recovery-codes", nil))
+	recorded("/account/recovery-codes/stored", "user.recoveryCodesStored", c.Post("/account/recovery-codes/stored", nil))
+	s.Clock.Forward(31 * time.Second)
+	second.Post("/login", login)
+	recorded("/mfa", "user.loggedIn", second.Post("/mfa", url.Values{"code": {s.Code(secret)}}))
+	lost := recorded("/admin/users/:user/reset-mfa", "user.factorReset", root.Post(person+"/reset-mfa", nil))
+	without := s.Anonymous()
+	without.Get(strings.TrimPrefix(lost.Page().Find("[data-copy]").AttrOr("data-copy", ""), s.URL))
+	recorded("/two-step/lost", "user.factorDropped", without.Post("/two-step/lost", login))
+	c.Post("/login", login)
+	s.TwoStep(c)
+	recorded("/account/two-step/delete", "user.factorDisabled", c.Post("/account/two-step/delete", nil))
+
+	// A new password, and the way out.
+	second.Post("/password/forgot", url.Values{"email": mine["email"]}).Want(http.StatusSeeOther)
+	second.Get(mailed(t, s, "/password/reset/"))
+	mine.Del("name")
+	recorded("/password/reset", "user.passwordReset", second.Post("/password/reset", mine))
+	login.Set("password", fresh)
+	c.Post("/login", login)
+	recorded("/logout", "user.loggedOut", c.Post("/logout", nil))
+
+	// What super admins do.
+	for _, deed := range [][2]string{{"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
+		recorded("/admin/users/:user/"+deed[0], deed[1], root.Post(person+"/"+deed[0], nil))
+	}
+	s.TwoStep(root)
+	recorded("/admin/settings", "installation.settingsChanged", root.Post("/admin/settings", url.Values{"requireFactor": {"1"}}))
+	var dead int64
+	s.Update(func(tx *db.Tx) (err error) {
+		dead, err = db.Value[int64](tx, "UPDATE mails SET state = 'dead' WHERE id = (SELECT min(id) FROM mails) RETURNING id")
+		return err
+	})
+	recorded("/admin/mails/:mail/retry", "mail.retried", root.Post(fmt.Sprintf("/admin/mails/%d/retry", dead), nil))
+	if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
+		if r.Method == http.MethodGet || r.Rule.Kind == gate.ForProject {
+			continue
+		}
+		if unrecorded[r.Path] == "" && !done[r.Path] {
+			t.Errorf("nobody looked at what %s records", r.Path)
+		}
+	}
+}
