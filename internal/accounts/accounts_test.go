@@ -20,7 +20,7 @@ func TestNormalizeEmail(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"A@Example.COM": "a@example.com", "  a@example.com ": "a@example.com", "a+b@example.com": "a+b@example.com",
-		"": "", "a": "", "@x": "", "a@": "", "a b@x.com": "", "Name <a@x.com>": "", "a@x.com, b@x.com": "", "a@x.com\r\nBcc: b@x.com": "", "a@x\x00.com": "",
+		"": "", "a": "", "@x": "", "a@": "", "a b@x.com": "", "Name <a@x.com>": "", "a@x.com, b@x.com": "", "a@x.com\r\nBcc: b@x.com": "", "a@x\x00.com": "", "a\u202eb@x.com": "", "a\u200b@x.com": "", "a\u2028b@x.com": "", "root\u2003made\u2003eve@x.com": "", "a\ufeff@x.com": "",
 		strings.Repeat("a", 65) + "@x.com": "", "a@" + strings.Repeat("x", 260): "",
 	} {
 		got, err := accounts.NormalizeEmail(in)
@@ -231,8 +231,14 @@ func TestASVS_6_3_1(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	u := s.User("")
-	guess := func(email string) int {
-		return s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}}).Status
+	guess := func(email string) (status int) {
+		for range 500 { // one sender has few places in the queue
+			status = s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}}).Status
+			if status != http.StatusServiceUnavailable {
+				break
+			}
+		}
+		return status
 	}
 	var wg sync.WaitGroup
 	var tried, delayed atomic.Int64

@@ -49,7 +49,7 @@ func remember(tx *db.Tx, user int64, device string) (stranger bool, err error) {
 	if err != nil || n > 0 {
 		return false, err
 	}
-	_, err = tx.Exec("INSERT INTO devices (user_id, token_hash, created_at, last_seen_at) VALUES ($1, $2, $3, $3)", user, token, tx.Now)
+	_, err = tx.Exec("INSERT INTO devices (user_id, token_hash, created_at, last_seen_at) VALUES ($1, $2, $3, $3) ON CONFLICT (user_id, token_hash) DO UPDATE SET last_seen_at = excluded.last_seen_at", user, token, tx.Now)
 	return true, err
 }
 

@@ -65,7 +65,7 @@ func TestASVS_6_1_1(t *testing.T) {
 		fmt.Sprintf("| reset links | %d an hour for an address of mail, %d an hour from a sender | a browser", accounts.ResetsPerAccount.Count, accounts.ResetsPerAddress.Count),
 		fmt.Sprintf("| ways to the provider | %d a minute from an address |", accounts.PerFlows.Count),
 		fmt.Sprintf("| links that link a provider | %d an hour for an account |", accounts.Confirms.Count),
-		fmt.Sprintf("| hashes at once | one less than there are cores, at least one; %d waiting for %d seconds, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds())),
+		fmt.Sprintf("| hashes at once | one less than there are cores, at least one; %d waiting for %d seconds, %d of them of one person or sender, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds()), accounts.HashShare),
 		"There is no cap after which a password stops working")
 	for name, l := range map[string][2]time.Duration{
 		"a minute": {accounts.PerAddressMinute.Window, time.Minute}, "an hour": {accounts.PerAddressHour.Window, time.Hour}, "resets": {accounts.ResetsPerAccount.Window, time.Hour},

@@ -20,6 +20,7 @@ const (
 	PendingLife   = pendingLife
 	SessionsMax   = sessionsMax
 	HashQueue     = hashQueue
+	HashShare     = hashShare
 	HashWait      = hashWait
 	OwnLetters    = ownLetters
 	RemindBefore  = remindBefore

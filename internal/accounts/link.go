@@ -21,6 +21,7 @@ import (
 const (
 	ActivationLife = 7 * 24 * time.Hour
 	ResetLife      = 30 * time.Minute
+	ResetWait      = 24 * time.Hour // from a new password to a link that takes the second factor away
 	remindBefore   = 24 * time.Hour // the end of an activation link, once
 )
 

@@ -302,6 +302,7 @@ func TestASVS_6_3_6(t *testing.T) {
 	if r := c.Post("/login", url.Values{"email": {u.Email}, "password": {fresh}}); r.Location != "/mfa" || in(c) {
 		t.Errorf("a reset stands in for the second factor: %d %s", r.Status, r.Location)
 	}
+	f.Clock.Forward(accounts.ResetWait)
 	c = f.Anonymous()
 	open(c, lost(f.Site, u)).Want(http.StatusOK)
 	sendLost(c, u, fresh).Want(http.StatusSeeOther)
@@ -368,4 +369,29 @@ func TestASVS_6_3_7(t *testing.T) {
 	if secret == "" || len(codes) == 0 {
 		t.Fatal("no second factor was set up")
 	}
+}
+
+// TestNoTwoLinksAtOnce: who sends a link for a new password sends none for the second factor
+// on the same day, unless the factor is newer than the password.
+func TestNoTwoLinksAtOnce(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	u, _, _, _ := enrolled(t, s)
+	super := s.SignIn(s.SuperAdmin(""))
+	person := fmt.Sprintf("/admin/users/%d", u.ID)
+	s.Clock.Forward(time.Minute)
+	link := super.Post(person+"/link", url.Values{}).Want(http.StatusOK).Page().Find("[data-copy]").AttrOr("data-copy", "")
+	c := s.Anonymous()
+	open(c, strings.TrimPrefix(link, s.URL)).Want(http.StatusOK)
+	reset(c, u.Email, fresh).Want(http.StatusSeeOther)
+	super.Post(person+"/reset-mfa", url.Values{}).Want(http.StatusSeeOther)
+	if page := super.Get(person).Body; !strings.Contains(page, "less than a day ago") {
+		t.Error("the page does not say why")
+	}
+	if n := mails(s, u.Email, "factorLost"); n != 0 {
+		t.Errorf("%d links were mailed", n)
+	}
+	s.Clock.Forward(accounts.ResetWait)
+	super = s.SignIn(s.SuperAdmin(""))
+	super.Post(person+"/reset-mfa", url.Values{}).Want(http.StatusOK)
 }

@@ -113,7 +113,9 @@ type Hashed struct {
 // the cheapest way to load the server.
 type hasher struct {
 	running chan struct{}
-	waiting chan struct{}
+	mu      sync.Mutex
+	places  map[string]int // in the queue, by who holds them
+	taken   int
 	params  *argon2id.Params
 	// dummy is compared with when there is no account, so that the answer takes as long.
 	dummy func() string
@@ -121,14 +123,15 @@ type hasher struct {
 
 const (
 	hashQueue = 50
+	hashShare = 5 // places of one person, or of one sender
 	hashWait  = 2 * time.Second
 )
 
-func newHasher() hasher {
+func newHasher() *hasher {
 	params := &argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-	return hasher{
+	return &hasher{
+		places:  map[string]int{},
 		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		waiting: make(chan struct{}, hashQueue),
 		params:  params,
 		dummy: sync.OnceValue(func() string {
 			h, err := argon2id.CreateHash("no account has this", params)
@@ -140,24 +143,35 @@ func newHasher() hasher {
 	}
 }
 
-// queue takes a place among those who wait for a hash, until leave is called.
-// Unavailable, with the time to wait, when none is free: that costs nothing, so it comes
-// before anything else that a flood could make the server do.
-func (h hasher) queue() (leave func(), err error) {
+// queue takes a place among those who wait for a hash, until leave is called. Unavailable,
+// with the time to wait, when none is free, or when one person or sender holds their share:
+// that costs nothing, so it comes before anything else that a flood could make the server do.
+func (h *hasher) queue(who string) (leave func(), err error) {
 	if !control.On(control.SignInQueue) {
 		return func() {}, nil
 	}
-	select {
-	case h.waiting <- struct{}{}:
-		return func() { <-h.waiting }, nil
-	default:
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.taken >= hashQueue || h.places[who] >= hashShare {
 		return nil, busy()
+	}
+	h.taken++
+	h.places[who]++
+	return func() { h.leave(who) }, nil
+}
+
+func (h *hasher) leave(who string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.taken--
+	if h.places[who]--; h.places[who] == 0 {
+		delete(h.places, who)
 	}
 }
 
 // run runs a hash for somebody with a place in the queue. Unavailable, with the time to
 // wait, when the turn does not come in two seconds.
-func (h hasher) run(ctx context.Context, hash func() error) error {
+func (h *hasher) run(ctx context.Context, hash func() error) error {
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
 	select {
@@ -171,9 +185,9 @@ func (h hasher) run(ctx context.Context, hash func() error) error {
 	return hash()
 }
 
-// do queues for a hash and runs it.
-func (h hasher) do(ctx context.Context, hash func() error) error {
-	leave, err := h.queue()
+// do queues for a hash, as the sender of the request, and runs it.
+func (h *hasher) do(ctx context.Context, hash func() error) error {
+	leave, err := h.queue(network(audit.RequestOf(ctx).Address))
 	if err != nil {
 		return err
 	}

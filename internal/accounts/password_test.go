@@ -150,6 +150,7 @@ func TestASVS_6_2_1_short(t *testing.T) {
 	d.Get("/").Want(http.StatusOK)
 
 	// A factor that was lost leaves the short password nowhere either.
+	s.Clock.Forward(accounts.ResetWait)
 	path := lost(s, u)
 	e := s.Anonymous()
 	open(e, path).Want(http.StatusOK)

@@ -218,7 +218,10 @@ func keepSuperAdmin(tx *db.Tx, u User) error {
 // ResetFactor mails a person who has lost the second factor and the recovery codes a link
 // that takes it away, and gives its path, for the super admin to pass on. The link does so
 // together with the password: see DropFactor. NotFound if they have none; Conflict for a
-// disabled account.
+// disabled account, and for a day after the password was set anew by other hands than
+// those that set the factor up: else a super admin could send themselves the two links, one
+// after the other, before the mails about the first one are read. The operator waits for
+// nothing.
 func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
 	if err := administers(tx, by); err != nil {
 		return "", err
@@ -232,6 +235,13 @@ func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) (path stri
 	}
 	if u.State != Active {
 		return "", errDisabled()
+	}
+	kept, err := SecurityOf(tx, user)
+	if err != nil {
+		return "", err
+	}
+	if by.UserID != 0 && kept.PasswordAt.After(kept.FactorAt) && tx.Now.Sub(kept.PasswordAt) < ResetWait {
+		return "", fault.New(fault.Conflict, "accounts.passwordNew", "The password of this account was set anew less than a day ago. The second factor can be taken away a day after it, so that its person has read the mails and can object.")
 	}
 	code, expires, err := link(tx, u.ID, ToDropFactor)
 	if err != nil {

@@ -80,7 +80,7 @@ func (s *Service) Prove(ctx context.Context, v *Visit, password, code string) er
 
 // proved gives the person of a visit when the password is theirs.
 func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, error) {
-	leave, err := s.hashes.queue()
+	leave, err := s.hashes.queue("user:" + fmt.Sprint(v.User.ID))
 	if err != nil {
 		return User{}, err
 	}

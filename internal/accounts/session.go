@@ -288,7 +288,7 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 		return nil, false, err
 	}
 	if over > 0 { // for good, also when the clock is put back
-		if err := st.end(ctx, token); err != nil && !fault.Is(err, fault.Full) && !fault.Is(err, fault.Unavailable) {
+		if err := st.endOver(ctx, token); err != nil && !fault.Is(err, fault.Full) && !fault.Is(err, fault.Unavailable) {
 			return nil, false, err
 		}
 	}
@@ -375,8 +375,12 @@ func (s *Service) issue(tx *db.Tx, e entry, token string, data []byte) error {
 // meet remembers the browser of a sign-in, and tells the person of one that is new. The
 // first browser of all is no news.
 func (s *Service) meet(tx *db.Tx, u User, e entry) error {
+	had, err := db.Value[int64](tx, "SELECT count(*) FROM devices WHERE user_id = $1", u.ID)
+	if err != nil {
+		return err
+	}
 	stranger, err := remember(tx, u.ID, e.device)
-	if err != nil || !stranger || u.LastLoginAt.IsZero() {
+	if err != nil || !stranger || had == 0 && u.LastLoginAt.IsZero() {
 		return err
 	}
 	r := audit.RequestOf(tx.Context())
@@ -399,6 +403,15 @@ func (st *Store) end(ctx context.Context, token string) error {
 	}
 	return st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
 		_, err := tx.Exec("UPDATE sessions SET revoked_at = $2 WHERE token_hash = $1 AND revoked_at IS NULL", token, tx.Now)
+		return err
+	})
+}
+
+// endOver revokes a session unless another request has used it meanwhile.
+func (st *Store) endOver(ctx context.Context, token string) error {
+	return st.s.db.Update(db.WithoutFirst(ctx), func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE sessions SET revoked_at = $1 WHERE token_hash = $6 AND revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = sessions.id AND "+alive+")",
+			append(append([]any{tx.Now}, aliveAt(tx)...), token)...)
 		return err
 	})
 }

@@ -89,7 +89,7 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 // match gives the active person whose password is right, under which key the attempt was
 // counted, and whether the password's hash is out of date. Its errors are those of SignIn.
 func (s *Service) match(ctx context.Context, email string, a Attempt) (u User, account string, stale bool, err error) {
-	leave, err := s.hashes.queue()
+	leave, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
 	if err != nil {
 		return User{}, "", false, err
 	}
@@ -100,7 +100,9 @@ func (s *Service) match(ctx context.Context, email string, a Attempt) (u User, a
 	}
 	ok, stale, err := s.verify(ctx, u, a.Password)
 	if err != nil { // what was not tried does not count: the attempt is given back
-		return User{}, "", false, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Forgive(tx, account, failure) }))
+		return User{}, "", false, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+			return errors.Join(throttle.Forgive(tx, account, failure), giveBack(tx))
+		}))
 	}
 	if !ok || u.State != Active {
 		return User{}, "", false, s.refuse(ctx, u, email, failure.Count)

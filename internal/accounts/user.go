@@ -69,7 +69,7 @@ func NormalizeEmail(email string) (string, error) {
 	e := strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
 	a, err := netmail.ParseAddress(e)
 	at := strings.LastIndexByte(e, '@')
-	if err != nil || a.Address != e || len(e) > 254 || at < 1 || at > 64 || strings.ContainsFunc(e, unicode.IsControl) {
+	if err != nil || a.Address != e || len(e) > 254 || at < 1 || at > 64 || !shown(e) || strings.ContainsFunc(e, unicode.IsSpace) {
 		return "", &fault.Error{Kind: fault.Invalid, Code: "validation", Message: "Enter a full email address, like name@example.com.",
 			Fields: []fault.Field{{Name: "email", Message: "Enter a full email address, like name@example.com."}}}
 	}
@@ -122,7 +122,7 @@ type Service struct {
 	mail     *mail.Service
 	breached *breached.List
 	provider *Provider
-	hashes   hasher
+	hashes   *hasher
 }
 
 // New makes the service. p is nil where people sign in by password only.

@@ -9,6 +9,10 @@ import (
 	"steward/internal/fault"
 )
 
+// clocksDiffer is how much later another process, or a transaction that waited, may take it
+// to be. What lies further ahead than that is of a clock that was put back since.
+const clocksDiffer = time.Minute
+
 // Limit allows a number of attempts in a window.
 type Limit struct {
 	Count  int64
@@ -29,9 +33,9 @@ func Take(tx *db.Tx, key string, l Limit) error {
 		return s, r.Scan(&s.count, db.Time(&s.end))
 	}, `INSERT INTO throttles (key, count, window_end) VALUES ($1, 1, $2)
 		ON CONFLICT (key) DO UPDATE SET
-			count = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $2 THEN 1 ELSE throttles.count + 1 END,
-			window_end = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $2 THEN $2 ELSE throttles.window_end END
-		RETURNING count, window_end`, key, tx.Now.Add(l.Window), tx.Now)
+			count = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $4 THEN 1 ELSE throttles.count + 1 END,
+			window_end = CASE WHEN throttles.window_end <= $3 OR throttles.window_end > $4 THEN $2 ELSE throttles.window_end END
+		RETURNING count, window_end`, key, tx.Now.Add(l.Window), tx.Now, tx.Now.Add(l.Window+clocksDiffer))
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func Check(tx *db.Tx, key string, g Growing) error {
 	if err != nil {
 		return err
 	}
-	if wait := until.Sub(tx.Now); wait > 0 && wait <= g.Most {
+	if wait := until.Sub(tx.Now); wait > 0 && wait <= g.Most+clocksDiffer {
 		return tooMany(wait)
 	}
 	return nil

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -136,7 +137,7 @@ func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, link 
 		}
 		m.Sessions = ui.Count(int64(len(sessions)), "session", "sessions")
 		m.Activity = c.changes(events)
-		m.LinkAction, m.LinkVerb, m.LinkFor = paths.AdminUserDo(id, "link"), linkVerb(u), linkFor(u)
+		m.LinkAction, m.LinkVerb, m.LinkFor = paths.AdminUserDo(id, "link"), linkVerb(u), linkFor(link)
 		m.Deeds = deeds(u, s, len(sessions), a)
 		return nil
 	})
@@ -150,9 +151,13 @@ func linkVerb(u accounts.User) string {
 	return map[accounts.State]string{accounts.Invited: "Send the activation link again", accounts.Active: "Send a link to a new password"}[u.State]
 }
 
-func linkFor(u accounts.User) string {
-	if u.State == accounts.Invited {
+// linkFor tells what a link does, by its path.
+func linkFor(path string) string {
+	switch {
+	case strings.HasPrefix(path, accounts.ActivatePath):
 		return "It activates the account, within seven days."
+	case strings.HasPrefix(path, accounts.DropFactorPath):
+		return "Together with the password it takes the second factor away, within 30 minutes. All sessions end then."
 	}
 	return "It sets a new password, within 30 minutes. The second factor is asked for as ever."
 }
@@ -168,6 +173,7 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 	}
 	if s.Factor && u.State == accounts.Active {
 		add("reset-mfa", "Send a link that takes the second factor away", "shield-off", "For somebody who lost the phone and the recovery codes. Make sure that it is "+u.Name+" who asks. The link works once, within 30 minutes, and together with the password only.", true)
+		out[len(out)-1].Confirm.Key = "" // the answer shows the link, once
 	}
 	switch {
 	case u.SuperAdmin:

@@ -118,6 +118,9 @@ func TestAdminLink(t *testing.T) {
 	if !ok || !strings.HasPrefix(path, "/activate/stw_") {
 		t.Fatalf("the link is %q", shown)
 	}
+	if !strings.Contains(added.Find("main").Text(), "It activates the account") {
+		t.Error("the page does not say what the link does")
+	}
 	if strings.Contains(super.Get(person).Body, path) {
 		t.Error("the link is shown twice")
 	}

@@ -7,25 +7,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"steward/internal/db"
 	"steward/web/webtest"
 )
 
+// fromAnywhere lets requests come from the address that they say.
+func fromAnywhere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from := r.Header.Get("Test-From"); from != "" {
+			r.RemoteAddr = from
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // TestASVS_2_4_1: of hundreds who try to sign in at once, from as many addresses, most are
 // sent away with the time to wait, before anything is computed or written for them; others
 // go on working, and so does signing in afterwards. Case 58 of the security goals.
 func TestASVS_2_4_1(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true, Handler: func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if from := r.Header.Get("Test-From"); from != "" {
-				r.RemoteAddr = from
-			}
-			next.ServeHTTP(w, r)
-		})
-	}})
+	s := webtest.Open(t, webtest.Options{Idle: true, Handler: fromAnywhere})
 	u := s.User("")
 	c := s.SignIn(u)
 	const crowd = 300
@@ -81,4 +85,41 @@ func TestASVS_2_4_1(t *testing.T) {
 	if strings.HasPrefix(late.Location, "/login") {
 		t.Errorf("nobody signs in after the flood: %s", late.Location)
 	}
+}
+
+// TestASVS_2_4_1_one: neither one person, by a form in the session, nor one sender, who is
+// past every limit, keeps others from signing in.
+func TestASVS_2_4_1_one(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Handler: fromAnywhere})
+	inside, outside := s.SignIn(s.User("")), s.Anonymous()
+	var stop atomic.Bool
+	var floods, all sync.WaitGroup
+	for range 40 {
+		floods.Go(func() {
+			for !stop.Load() {
+				inside.Post("/account/password", url.Values{"current": {webtest.Password}, "password": {"x"}, "repeat": {"x"}})
+			}
+		})
+		floods.Go(func() {
+			for !stop.Load() {
+				outside.Post("/login", url.Values{"email": {"nobody@example.com"}, "password": {"not the right one, surely"}})
+			}
+		})
+	}
+	for i := range 12 {
+		u := s.User("")
+		all.Go(func() {
+			c := s.Anonymous()
+			r := c.Request(http.MethodPost, "/login", strings.NewReader(url.Values{"email": {u.Email}, "password": {webtest.Password}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Test-From", fmt.Sprintf("198.51.100.%d:999", i))
+			if res := c.Do(r); res.Status != http.StatusSeeOther || res.Location != "/" {
+				t.Errorf("somebody else: %d %s", res.Status, res.Location)
+			}
+		})
+	}
+	all.Wait()
+	stop.Store(true)
+	floods.Wait()
 }
