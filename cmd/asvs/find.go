@@ -50,11 +50,20 @@ func findTests(root string) ([]test, error) {
 			if constrained(f) {
 				return fmt.Errorf("%s: %s runs only with a build tag", path, fn.Name.Name)
 			}
-			out = append(out, test{name: fn.Name.Name, id: m[1] + "." + m[2] + "." + m[3], pkg: "./" + filepath.ToSlash(filepath.Dir(path))})
+			out = append(out, test{name: fn.Name.Name, id: m[1] + "." + m[2] + "." + m[3], pkg: folder(path)})
 		}
 		return nil
 	})
 	return out, err
+}
+
+// folder is the package of a file as the go command takes it: ./internal/accounts, or . for
+// the root's own.
+func folder(path string) string {
+	if dir := filepath.ToSlash(filepath.Dir(path)); dir != "." {
+		return "./" + dir
+	}
+	return "."
 }
 
 func constrained(f *ast.File) bool {
