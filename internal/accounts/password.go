@@ -4,14 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/alexedwards/argon2id"
 	"golang.org/x/text/unicode/norm"
 
 	"steward/internal/audit"
@@ -108,99 +104,6 @@ type Hashed struct {
 	short           bool // it has less than PasswordMin characters
 }
 
-// hasher bounds the work of hashing: one core stays free for everybody else (of a single
-// one it takes its share), a short queue, and a clear refusal past that, because a hash is
-// the cheapest way to load the server.
-type hasher struct {
-	running chan struct{}
-	mu      sync.Mutex
-	places  map[string]int // in the queue, by who holds them
-	taken   int
-	params  *argon2id.Params
-	// dummy is compared with when there is no account, so that the answer takes as long.
-	dummy func() string
-}
-
-const (
-	hashQueue = 50
-	hashShare = 5 // places of one person, or of one sender
-	hashWait  = 2 * time.Second
-)
-
-func newHasher() *hasher {
-	params := &argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-	return &hasher{
-		places:  map[string]int{},
-		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		params:  params,
-		dummy: sync.OnceValue(func() string {
-			h, err := argon2id.CreateHash("no account has this", params)
-			if err != nil {
-				return ""
-			}
-			return h
-		}),
-	}
-}
-
-// queue takes a place among those who wait for a hash, until leave is called. Unavailable,
-// with the time to wait, when none is free, or when one person or sender holds their share:
-// that costs nothing, so it comes before anything else that a flood could make the server do.
-func (h *hasher) queue(who string) (leave func(), err error) {
-	if !control.On(control.SignInQueue) {
-		return func() {}, nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.taken >= hashQueue || h.places[who] >= hashShare {
-		return nil, busy()
-	}
-	h.taken++
-	h.places[who]++
-	return func() { h.leave(who) }, nil
-}
-
-func (h *hasher) leave(who string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.taken--
-	if h.places[who]--; h.places[who] == 0 {
-		delete(h.places, who)
-	}
-}
-
-// run runs a hash for somebody with a place in the queue. Unavailable, with the time to
-// wait, when the turn does not come in two seconds.
-func (h *hasher) run(ctx context.Context, hash func() error) error {
-	timer := time.NewTimer(hashWait)
-	defer timer.Stop()
-	select {
-	case h.running <- struct{}{}:
-		defer func() { <-h.running }()
-	case <-timer.C:
-		return busy()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return hash()
-}
-
-// do queues for a hash, as the sender of the request, and runs it.
-func (h *hasher) do(ctx context.Context, hash func() error) error {
-	leave, err := h.queue(network(audit.RequestOf(ctx).Address))
-	if err != nil {
-		return err
-	}
-	defer leave()
-	return h.run(ctx, hash)
-}
-
-func busy() error {
-	e := fault.New(fault.Unavailable, "accounts.busy", "Too many people are signing in at this moment. Try again in a few seconds.")
-	e.RetryAfter = 3 * time.Second
-	return e
-}
-
 // Hash checks a new password and hashes it (argon2id over an HMAC with the pepper).
 // Invalid as CheckPassword says; Unavailable when too many hashes are running.
 func (s *Service) Hash(ctx context.Context, password string, words ...string) (Hashed, error) {
@@ -217,9 +120,14 @@ func (s *Service) hash(ctx context.Context, password string) (Hashed, error) {
 		return Hashed{}, err
 	}
 	out := Hashed{pepperKey: key, short: utf8.RuneCountInString(password) < PasswordMin}
-	err = s.hashes.do(ctx, func() error {
-		out.hash, err = argon2id.CreateHash(peppered, s.hashes.params)
-		return err
+	leave, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
+	if err != nil {
+		return Hashed{}, err
+	}
+	defer leave()
+	err = s.hashes.run(ctx, func() error {
+		out.hash = s.hashes.create(peppered)
+		return nil
 	})
 	return out, err
 }
@@ -236,21 +144,17 @@ func (s *Service) verify(ctx context.Context, u User, password string) (ok, stal
 		return false, false, nil
 	}
 	if hash == "" {
-		key, hash = s.keys.Current(), s.hashes.dummy()
+		key, hash = s.keys.Current(), s.hashes.nobody()
 	}
 	peppered, err := s.pepper(key, password)
 	if err != nil {
 		return false, false, err
 	}
 	err = s.hashes.run(ctx, func() error {
-		var params *argon2id.Params
-		ok, params, err = argon2id.CheckHash(peppered, hash)
-		if err == nil {
-			stale = *params != *s.hashes.params || key != s.keys.Current()
-		}
+		ok, stale, err = s.hashes.matches(peppered, hash)
 		return err
 	})
-	return ok && u.passwordHash != "", stale, err
+	return ok && u.passwordHash != "", stale || key != s.keys.Current(), err
 }
 
 func (s *Service) pepper(key, password string) (string, error) {

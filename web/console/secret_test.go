@@ -44,7 +44,8 @@ func hashOf(s *webtest.Site, email string) (hash, key string) {
 // parameters that are written down, a salt of its own, and a pepper that is not there.
 func TestASVS_11_4_2(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	data := t.TempDir()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox, Data: data})
 	code, err := tenancy.SetupCode(t.Context(), s.App.DB)
 	if err != nil {
 		t.Fatal(err)
@@ -75,12 +76,42 @@ func TestASVS_11_4_2(t *testing.T) {
 		if ok, err := argon2id.ComparePasswordAndHash(password, hash); ok || err != nil {
 			t.Errorf("by %s: without the pepper (%t, %v)", way, ok, err)
 		}
+		// The reference is x/crypto's implementation.
+		if ok, err := argon2id.ComparePasswordAndHash(peppered(t, data, password), hash); !ok || err != nil {
+			t.Errorf("by %s: by the reference, with the pepper (%t, %v)", way, ok, err)
+		}
 		salt := strings.Split(hash, "$")[4]
 		if salts[salt] {
 			t.Errorf("by %s: a salt that was used", way)
 		}
 		salts[salt] = true
 	}
+
+	made, err := argon2id.CreateHash(peppered(t, data, "made by the reference"), &argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE users SET password_hash = $2 WHERE id = $1", added.ID, made)
+	})
+	s.Anonymous().Post("/login", url.Values{"email": {added.Email}, "password": {"made by the reference"}}).Want(http.StatusSeeOther)
+	if hash, _ := hashOf(s, added.Email); hash != made {
+		t.Errorf("the reference's hash was replaced by %s", hash)
+	}
+}
+
+// peppered is what of a password is hashed, by the key of a data folder.
+func peppered(t *testing.T, data, password string) string {
+	t.Helper()
+	ring, err := keys.Open(filepath.Join(data, "keys", "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac, err := ring.MAC(ring.Current(), keys.Pepper, []byte(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawStdEncoding.EncodeToString(mac)
 }
 
 // mailed is the path of a link in the newest mail of the mailbox.
@@ -117,15 +148,7 @@ func TestASVS_11_2_2(t *testing.T) {
 	path := filepath.Join(data, "keys", "keys.json")
 
 	// Weak parameters, as an older program may have had.
-	ring, err := keys.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mac, err := ring.MAC(ring.Current(), keys.Pepper, []byte(webtest.Password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	weak, err := argon2id.CreateHash(base64.RawStdEncoding.EncodeToString(mac), &argon2id.Params{Memory: 8192, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	weak, err := argon2id.CreateHash(peppered(t, data, webtest.Password), &argon2id.Params{Memory: 8192, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
