@@ -1,13 +1,19 @@
 package accounts_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"math/bits"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -80,26 +86,58 @@ func TestASVS_7_2_2(t *testing.T) {
 	}
 }
 
-// TestASVS_7_2_3: a token is 256 random bits.
+// TestASVS_7_2_3: a token is 256 random bits, of which the database has no more than a digest.
 func TestASVS_7_2_3(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	u := s.User("")
+	shape := regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+	var tokens []string
+	var drawn [][]byte
 	var ones [256]int
-	const many = 24
+	const many = 32
 	for range many {
 		s.Clock.Forward(10 * time.Second)
-		raw, err := base64.RawURLEncoding.DecodeString(session(s.SignIn(u)).Value)
-		if err != nil || len(raw) != 32 {
-			t.Fatalf("a token of %d bytes, %v", len(raw), err)
+		token := session(s.SignIn(u)).Value
+		raw, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || len(raw) != 32 || !shape.MatchString(token) {
+			t.Fatalf("the token %q has %d bytes, %v", token, len(raw), err)
 		}
+		tokens, drawn = append(tokens, token), append(drawn, raw)
 		for i := range ones {
 			ones[i] += int(raw[i/8]>>(i%8)) & 1
 		}
 	}
 	for i, n := range ones {
-		if n == 0 || n == many { // one bit in 65,000 tests by chance
+		if n == 0 || n == many { // one bit in two billion tests by chance
 			t.Errorf("bit %d is the same in %d tokens", i, many)
+		}
+	}
+	// Two tokens differ in about 128 bits, each 8 more or less: none is another one plus
+	// something, and none begins or ends as another does.
+	for i := range drawn {
+		for j := range i {
+			differ := 0
+			for k := range drawn[i] {
+				differ += bits.OnesCount8(drawn[i][k] ^ drawn[j][k])
+			}
+			if differ < 64 || differ > 192 || tokens[i][:8] == tokens[j][:8] || tokens[i][35:] == tokens[j][35:] {
+				t.Errorf("the tokens %q and %q differ in %d bits", tokens[i], tokens[j], differ)
+			}
+		}
+	}
+	var kept []string
+	s.View(func(tx *db.Tx) (err error) {
+		kept, err = db.All(tx, db.Scalar[string], "SELECT token_hash FROM sessions WHERE user_id = $1 ORDER BY id LIMIT 100", u.ID)
+		return err
+	})
+	if len(kept) != many {
+		t.Fatalf("%d sessions are kept, want %d", len(kept), many)
+	}
+	for i, token := range tokens {
+		sum := sha256.Sum256([]byte(token))
+		if kept[i] == token || kept[i] != base64.RawURLEncoding.EncodeToString(sum[:]) {
+			t.Errorf("of the token %q the database has %q", token, kept[i])
 		}
 	}
 }
@@ -414,11 +452,17 @@ func TestStrangersCannotKeepOneFromAReset(t *testing.T) {
 // TestSwept: what signing in leaves behind goes when its time is over, and not before.
 func TestSwept(t *testing.T) {
 	t.Parallel()
-	s := posted(t)
-	u, _, _, _ := enrolled(t, s)
+	f := federate(t)
+	s := f.Site
+	u, c, _, _ := enrolled(t, s) // whom the provider knows, too, and who has not linked the two
 	half(s, u)
 	forgot(s.Anonymous(), u.Email)
 	letters(s, u.Email)
+	c.Post("/account/two-step/start", url.Values{}).Want(http.StatusSeeOther)
+	back := s.Anonymous()
+	f.arrive(back)
+	back.Post("/auth/google/link/mail", nil).Want(http.StatusSeeOther)
+	depart(s.Anonymous(), "/") // who never comes back
 	count := func(of string) (n int64) {
 		t.Helper()
 		s.View(func(tx *db.Tx) (err error) { n, err = db.Value[int64](tx, "SELECT count(*) FROM "+of); return err })
@@ -427,14 +471,19 @@ func TestSwept(t *testing.T) {
 	house := func(ahead time.Duration) {
 		t.Helper()
 		s.Clock.Forward(ahead)
-		if _, err := s.App.Jobs.Fire(t.Context()); err != nil {
-			t.Fatal(err)
+		// It comes every ten minutes of the wall clock; here it comes now.
+		s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE schedules SET next_at = $1 WHERE name = 'housekeeping'", tx.Now) })
+		if n, err := s.App.Jobs.Fire(t.Context()); err != nil || n == 0 {
+			t.Fatalf("%d schedules fired, %v", n, err)
 		}
 		if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
 			t.Fatal(err)
 		}
 	}
-	const requests, links, waiting, shown = "jobs WHERE operation = 'accounts.resetRequest'", "account_links WHERE purpose = 'reset'", "pending_sign_ins", "factors WHERE codes_sealed <> ''"
+	const (
+		requests, links, waiting, shown = "jobs WHERE operation = 'accounts.resetRequest'", "account_links WHERE purpose = 'reset'", "pending_sign_ins", "factors WHERE codes_sealed <> ''"
+		flows, here, mailed, begun      = "oidc_flows", "identity_offers WHERE via = 'browser'", "identity_offers WHERE via = 'mail'", "factor_enrolments"
+	)
 	house(0)
 	want := func(when string, of map[string]int64) {
 		t.Helper()
@@ -444,11 +493,16 @@ func TestSwept(t *testing.T) {
 			}
 		}
 	}
-	want("at once", map[string]int64{requests: 1, links: 1, waiting: 1, shown: 1, "devices": 1})
-	house(12 * time.Minute)
-	want("after twelve minutes", map[string]int64{links: 1, waiting: 0, shown: 0})
-	house(20 * time.Minute)
-	want("after half an hour", map[string]int64{links: 0, requests: 1})
+	all := map[string]int64{requests: 1, links: 1, waiting: 1, shown: 1, flows: 2, here: 1, mailed: 1, begun: 1, "factors": 1, "devices": 1}
+	want("at once", all)
+	house(9 * time.Minute)
+	want("after nine minutes", all)
+	house(3 * time.Minute)
+	want("after twelve minutes", map[string]int64{links: 1, waiting: 0, shown: 0, flows: 0, here: 0, mailed: 1, begun: 1, "factors": 1})
+	house(17 * time.Minute)
+	want("after 29 minutes", map[string]int64{links: 1, mailed: 1, begun: 1})
+	house(3 * time.Minute)
+	want("after half an hour", map[string]int64{links: 0, mailed: 0, begun: 0, requests: 1, "factors": 1})
 	house(29 * 24 * time.Hour)
 	want("after 29 days", map[string]int64{requests: 1})
 	house(2 * 24 * time.Hour)
@@ -456,26 +510,66 @@ func TestSwept(t *testing.T) {
 	house(accounts.DeviceLife - 32*24*time.Hour)
 	want("after 399 days", map[string]int64{"devices": 1})
 	house(2 * 24 * time.Hour)
-	want("after 401 days", map[string]int64{"devices": 0})
+	want("after 401 days", map[string]int64{"devices": 0, "factors": 1})
 }
 
 // TestUnknownActor: who fails to sign in is not known: the account is what it was about, and
 // no name makes a sentence of its own.
 func TestUnknownActor(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true})
-	u, c, _, _ := enrolled(t, s)
-	s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}).Want(http.StatusUnprocessableEntity)
-	second(half(s, u), "123456").Want(http.StatusUnprocessableEntity)
-	s.View(func(tx *db.Tx) error {
-		for _, name := range []string{"user.loginFailed", "user.mfaFailed"} {
-			got, err := db.Value[string](tx, "SELECT actor_name || ' ' || COALESCE(user_id, 0) || ' ' || object_id FROM events WHERE name = $1", name)
-			if want := "Somebody 0 " + u.Email; err != nil || got != want {
-				t.Errorf("%s: %q, %v, want %q", name, got, err, want)
-			}
+	f := federate(t)
+	s := f.Site
+	u, c := f.linked(t)
+	secret, _ := f.TwoStep(c)
+	off, waiting := s.User(""), s.User("")
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, operator, off.ID) })
+	by := map[string]map[string]bool{} // of the events so far, whom they are about and who did it
+	told := func(name string, about ...string) {
+		t.Helper()
+		list := []string(nil)
+		s.View(func(tx *db.Tx) (err error) {
+			list, err = db.All(tx, db.Scalar[string], "SELECT DISTINCT object_id || ' by ' || actor_name || ' ' || COALESCE(user_id, 0) FROM events WHERE name = $1 LIMIT 100", name)
+			return err
+		})
+		if by[name] == nil {
+			by[name] = map[string]bool{}
 		}
-		return nil
-	})
+		for _, email := range about {
+			by[name][email+" by Somebody 0"] = true
+		}
+		if want := slices.Sorted(maps.Keys(by[name])); !slices.Equal(slices.Sorted(slices.Values(list)), want) {
+			t.Errorf("%s: %q, want %q", name, list, want)
+		}
+	}
+	s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}).Want(http.StatusUnprocessableEntity)
+	told("user.loginFailed", u.Email)
+	for range accounts.FactorLock / accounts.PendingTries {
+		s.Clock.Forward(accounts.PerFactor.Window + time.Minute)
+		c.Get("/account").Want(http.StatusOK) // so that the session goes on
+		d, right := half(s, u), s.Code(secret)
+		for range accounts.PendingTries {
+			second(d, string('0'+(right[0]-'0'+5)%10)+right[1:]).Want(http.StatusUnprocessableEntity)
+		}
+	}
+	told("user.mfaFailed", u.Email)
+	told("user.factorLocked", u.Email)
+	for email, what := range map[string]string{"nobody@example.com": "no account", off.Email: "a disabled one", u.Email: "another identity"} {
+		f.p.Set(func() { f.p.Person["sub"], f.p.Person["email"] = "6666", email })
+		if r := f.arrive(s.Anonymous()); r.Status != http.StatusForbidden {
+			t.Errorf("%s: the provider's word: %d", what, r.Status)
+		}
+		told("user.loginFailed", email)
+	}
+	f.p.Set(func() { f.p.Person["sub"], f.p.Person["email"] = "7777", waiting.Email })
+	back := s.Anonymous()
+	f.arrive(back)
+	back.Post("/auth/google/link/mail", nil).Want(http.StatusSeeOther)
+	told("user.identityOffered", waiting.Email)
+	for _, email := range []string{waiting.Email, off.Email, "nobody@example.com"} {
+		forgot(s.Anonymous(), email).Want(http.StatusSeeOther)
+		kinds(s, email) // a job looks the address up
+		told("user.resetRequested", email)
+	}
 	if got := main(c.Get("/account/activity")); !strings.Contains(got, "A sign-in as "+u.Email+" by password failed") || !strings.Contains(got, "second step") {
 		t.Errorf("the activity of the account does not tell: %.500s", got)
 	}
@@ -502,10 +596,26 @@ func TestHiddenCharacters(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	c := s.SignIn(s.User(""))
-	for name, ok := range map[string]bool{
-		"Zoë O’Brien": true, "حسین\u200cی": true, "क्\u200dष": true, "李小龍": true, "Анна": true, "Ann\u200ba": false, "Ann\u200ca": false, "Ann\u200da": false, "\u200dक": false, "Ann\u200e": false, "Ann\u200fa": false, "Ann\u061ca": false, "\ufeffAnn": false,
-		"Ann\u00ada": false, "Ann\u2060a": false, "Ann\u202ea": false, "Ann\u2066a": false, "Ann\u2028a": false, "\u3164": false, "Ann\u115fa": false, "Ann\U000e0041a": false, "Ann\x00": false, "Ann\u0085": false, "Ann\u180e": false, "a\u034fb": false,
+	names := map[string]bool{
+		"Zoë O’Brien": true, "حسین\u200cی": true, "क्\u200dष": true, "李小龍": true, "Анна": true, "Ann\u200ca": false, "Ann\u200da": false, "\u200dक": false, "क\u200d": false, "\u3164": false, "\ufeffAnn": false, "Ann\x00": false, "Ann\xffa": false,
+	}
+	for class, table := range map[string]*unicode.RangeTable{
+		"controls": unicode.Cc, "formats": unicode.Cf, "ends of lines": unicode.Zl, "ends of paragraphs": unicode.Zp, "what is drawn as nothing": unicode.Other_Default_Ignorable_Code_Point,
 	} {
+		seen := 0
+		for _, r := range table.R16 {
+			names["Ann"+string(rune(r.Lo))+"a"], names["Ann"+string(rune(r.Hi))+"a"] = false, false
+			seen++
+		}
+		for _, r := range table.R32 {
+			names["Ann"+string(rune(r.Lo))+"a"], names["Ann"+string(rune(r.Hi))+"a"] = false, false
+			seen++
+		}
+		if seen == 0 {
+			t.Errorf("there are no %s", class)
+		}
+	}
+	for name, ok := range names {
 		want := http.StatusUnprocessableEntity
 		if ok {
 			want = http.StatusSeeOther
@@ -519,7 +629,7 @@ func TestHiddenCharacters(t *testing.T) {
 var operator = access.Actor{Name: "The operator", SuperAdmin: true}
 
 // TestThrottleForgetsByAddress: a reset forgets the guesses before it, however the address
-// was spelled.
+// was spelled, and so does signing in; time ends the wait, and forgets the count after a day.
 func TestThrottleForgetsByAddress(t *testing.T) {
 	t.Parallel()
 	s := posted(t)
@@ -532,12 +642,48 @@ func TestThrottleForgetsByAddress(t *testing.T) {
 	c := s.Anonymous()
 	open(c, path).Want(http.StatusOK)
 	c.Post("/activate", url.Values{"email": {email}, "name": {"Ann"}, "password": {fresh}, "repeat": {fresh}}).Want(http.StatusSeeOther)
-	for range 8 {
-		s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {"wrong wrong wrong"}})
+	try := func(password string) int { // each by a browser that nobody knows
+		return s.Anonymous().Post("/login", url.Values{"email": {email}, "password": {password}}).Status
 	}
-	d := s.Anonymous()
-	d.Post("/login", url.Values{"email": {email}, "password": {fresh}}).Want(http.StatusTooManyRequests)
+	free := func(after string) { // five are free again, and the sixth sets a wait: the count began anew
+		t.Helper()
+		for i := range accounts.PerAccount.Free + 1 {
+			if got := try("wrong wrong wrong"); got != http.StatusUnprocessableEntity {
+				t.Errorf("%s: guess %d: %d", after, i+1, got)
+			}
+		}
+	}
+	longest := func() { // as many guesses as set the longest wait
+		t.Helper()
+		for range 12 {
+			s.Clock.Forward(accounts.PerAccount.Most + time.Second)
+			try("wrong wrong wrong")
+		}
+		if got := try(fresh); got != http.StatusTooManyRequests {
+			t.Fatalf("the right password after twelve guesses: %d", got)
+		}
+	}
+	longest()
+	s.Clock.Forward(accounts.PerAccount.Most / 2) // the wait is not over, so nothing but the reset ends it
+	if got := try(fresh); got != http.StatusTooManyRequests {
+		t.Fatalf("the wait ended after half its time: %d", got)
+	}
+	const other = "eight amber lanterns sway"
 	open(c, invite2(s, email)).Want(http.StatusOK)
-	reset(c, email, "eight amber lanterns sway").Want(http.StatusSeeOther)
-	d.Post("/login", url.Values{"email": {email}, "password": {"eight amber lanterns sway"}}).Want(http.StatusSeeOther)
+	reset(c, email, other).Want(http.StatusSeeOther)
+	free("after a reset")
+	s.Clock.Forward(accounts.PerAccount.First + time.Second)
+	if got := try(other); got != http.StatusSeeOther {
+		t.Errorf("the new password: %d", got)
+	}
+	free("after a sign-in")
+	longest()
+	for _, wait := range []time.Duration{accounts.PerAccount.Most + time.Second, accounts.PerAccount.Memory - time.Hour} {
+		s.Clock.Forward(wait)
+		if first, next := try("wrong wrong wrong"), try("wrong wrong wrong"); first != http.StatusUnprocessableEntity || next != http.StatusTooManyRequests {
+			t.Errorf("%s later one guess is answered by %d, and the next by %d: the count is forgotten", wait, first, next)
+		}
+	}
+	s.Clock.Forward(accounts.PerAccount.Memory + time.Minute)
+	free("after a day")
 }
