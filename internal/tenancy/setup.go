@@ -56,8 +56,10 @@ func Setup(ctx context.Context, d *db.DB, people *accounts.Service, f FirstRun) 
 	}
 	var c fault.Check
 	_, err := accounts.NormalizeEmail(f.User.Email)
+	local, _, _ := strings.Cut(f.User.Email, "@")
+	words := []string{f.User.Name, local, f.Maintainer, f.Organization, f.Project}
 	for _, err := range []error{
-		accounts.CheckName("name", "your name", f.User.Name), err, people.CheckPassword(ctx, f.User.Password, f.User.Name, f.Maintainer, f.Organization, f.Project),
+		accounts.CheckName("name", "your name", f.User.Name), err, people.CheckPassword(ctx, f.User.Password, words...),
 		accounts.CheckName("maintainer", "a name for the maintainer", f.Maintainer),
 		accounts.CheckName("organization", "a name for the organization", f.Organization),
 		accounts.CheckName("project", "a name for the project", f.Project),
@@ -69,7 +71,7 @@ func Setup(ctx context.Context, d *db.DB, people *accounts.Service, f FirstRun) 
 	if err := c.Err(); err != nil {
 		return Project{}, err
 	}
-	hash, err := people.Hash(ctx, f.User.Password, f.User.Name, f.Maintainer, f.Organization, f.Project)
+	hash, err := people.Hash(ctx, f.User.Password, words...)
 	if err != nil {
 		return Project{}, err
 	}
