@@ -16,6 +16,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/fault"
+	"steward/internal/id"
 	viewerrors "steward/views/errors"
 	"steward/views/paths"
 	"steward/views/ui"
@@ -129,7 +130,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		page.Back = wayOn(r, f)
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {
-		page.Theme = v.User.Theme
+		page.Theme, page.SignOutKey = v.User.Theme, id.Short()
 	}
 	c.Response().Header().Set(echo.HeaderContentType, "text/html; charset=utf-8")
 	c.Response().WriteHeader(status)
