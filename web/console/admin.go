@@ -193,6 +193,9 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 // adminUserLink makes a link for somebody, and shows it once.
 func (c *Console) adminUserLink(send func(tx *db.Tx, a access.Actor, user int64) (path string, err error)) func(echo.Context, access.Actor) error {
 	return func(ec echo.Context, a access.Actor) error {
+		if _, err := form(ec); err != nil {
+			return err
+		}
 		id, err := number(ec, "user")
 		if err != nil {
 			return err
@@ -212,6 +215,9 @@ func (c *Console) adminUserLink(send func(tx *db.Tx, a access.Actor, user int64)
 // adminUserDo does one thing to an account.
 func (c *Console) adminUserDo(says string, do func(tx *db.Tx, a access.Actor, user int64) error) func(echo.Context, access.Actor) error {
 	return func(ec echo.Context, a access.Actor) error {
+		if _, err := form(ec); err != nil {
+			return err
+		}
 		id, err := number(ec, "user")
 		if err != nil {
 			return err

@@ -80,6 +80,9 @@ func (c *Console) passwordUpdate(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) twoStepStart(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.StartFactor(tx, a) }); err != nil {
 		return err
 	}
@@ -130,6 +133,9 @@ func (c *Console) twoStepConfirm(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) twoStepDelete(ec echo.Context, _ access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	v := accounts.VisitOf(ec.Request().Context())
 	err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.RemoveFactor(tx, v) })
 	if fault.Is(err, fault.NotFound) {
@@ -178,6 +184,9 @@ func (c *Console) recoveryCodesFile(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) recoveryCodesMake(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.NewCodes(tx, a) }); err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ func (c *Console) sessionList(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) sessionEnd(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	id, err := number(ec, "session")
 	if err != nil {
 		return err
@@ -57,6 +60,9 @@ func (c *Console) sessionEnd(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) sessionEndOthers(ec echo.Context, _ access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	v := accounts.VisitOf(ec.Request().Context())
 	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.EndOtherSessions(tx, v) }); err != nil {
 		return err

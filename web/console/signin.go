@@ -171,6 +171,9 @@ func (c *Console) secondStepSubmit(ec echo.Context) error {
 }
 
 func (c *Console) logout(ec echo.Context, _ access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	ctx := ec.Request().Context()
 	if err := c.update(ec, func(tx *db.Tx) error { return c.app.Accounts.SignOut(tx, accounts.VisitOf(ctx)) }); err != nil {
 		return err

@@ -96,6 +96,9 @@ func mailState(s mail.State) ui.State {
 }
 
 func (c *Console) adminMailRetry(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
 	id, err := number(ec, "mail")
 	if err != nil {
 		return err
