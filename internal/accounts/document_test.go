@@ -126,7 +126,11 @@ func known(t *testing.T, s *webtest.Site) (accounts.User, map[string]string) {
 		if _, err := tenancy.CreateOrganization(tx, u.Actor(), m.ID, "Sternwarte", u.ID); err != nil {
 			return err
 		}
-		_, err = tenancy.CreateProject(tx, owner.Actor(), tenancy.NewProject{Organization: o.ID, Name: "Wolkenkratzer", Member: u})
+		if _, err = tenancy.CreateProject(tx, owner.Actor(), tenancy.NewProject{Organization: o.ID, Name: "Wolkenkratzer", Member: u}); err != nil {
+			return err
+		}
+		// They are in a project of the one organization, and a member of the other.
+		_, err = tx.Exec("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", o.ID, u.ID)
 		return err
 	})
 	local, _, _ := strings.Cut(u.Email, "@")
