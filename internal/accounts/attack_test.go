@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -202,74 +204,160 @@ func TestHostileForms(t *testing.T) {
 	}
 }
 
-// TestHostileHosts: case 14, the link of a mail leads where the configuration says, byte for
-// byte, whatever the request claims its host is.
+// linking are the kinds of letters that have a link, as package mail tells.
+func linking(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile("../mail/letter.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range regexp.MustCompile(`Kind = "(\w+)" +//.*has a link`).FindAllStringSubmatch(string(b), -1) {
+		out = append(out, m[1])
+	}
+	if len(out) < 5 {
+		t.Fatalf("only %q", out)
+	}
+	return out
+}
+
+// TestHostileHosts: case 14, the links of every mail, and those that are shown to be passed
+// on, lead where the configuration says, byte for byte, whatever the requests claim their
+// host is.
 func TestHostileHosts(t *testing.T) {
 	t.Parallel()
 	const public = "https://127.0.0.1:9443"
 	for name, behind := range map[string]bool{"direct": false, "behind a proxy": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := webtest.Open(t, webtest.Options{Idle: true, Config: func(c *config.Config) {
+			p := webtest.NewProvider(t)
+			s := webtest.Open(t, webtest.Options{Idle: true, Secure: behind, Config: func(c *config.Config) {
 				c.SMTP = config.MailboxURL
+				p.Configure(c)
 				if behind {
-					c.BehindProxy, c.PublicURL = true, public
+					c.PublicURL = public
 				}
 			}})
+			p.Now = s.Clock.Now
 			want := s.URL
 			if behind {
 				want = public
 			}
-			u := s.User("")
-			for i, headers := range []map[string]string{
+			spoofs := []map[string]string{
 				{"X-Forwarded-Host": "evil.example.net"}, {"Forwarded": "for=1.2.3.4;host=evil.example.net;proto=http"}, {"X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443", "X-Forwarded-Prefix": "/evil"},
 				{"X-Original-URL": "http://evil.example.net/", "X-Rewrite-URL": "http://evil.example.net/"}, {"X-Host": "evil.example.net", "X-HTTP-Host-Override": "evil.example.net", "X-Forwarded-Server": "evil.example.net"},
-			} {
-				s.Clock.Forward(time.Hour)
-				c := s.Anonymous()
-				r := c.Request(http.MethodPost, "/password/forgot", strings.NewReader(url.Values{"email": {u.Email}}.Encode()))
+			}
+			lie := func(c *webtest.Client, host, path string, f url.Values, spoofs ...map[string]string) webtest.Response {
+				r := c.Request(http.MethodPost, path, strings.NewReader(f.Encode()))
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				r.Header.Set("Sec-Fetch-Site", "same-origin")
-				for k, v := range headers {
-					r.Header.Set(k, v)
-				}
-				r.Host = []string{"evil.example.net", "evil.example.net:80", strings.TrimPrefix(want, "https://") + ".evil.example.net", "evil.example.net#", "[::1]"}[i]
-				if res := c.Do(r); res.Status == http.StatusBadRequest { // the server itself takes no such host
-					continue
-				} else if res.Status != http.StatusSeeOther || strings.Contains(res.Location, "evil") {
-					t.Errorf("%v: %d %s", headers, res.Status, res.Location)
-				}
-			}
-			if links := mailed(s, u.Email); len(links) < 4 {
-				t.Errorf("only %d links", len(links))
-			} else {
-				for _, l := range links {
-					if !strings.HasPrefix(l, want+accounts.ResetPath+"stw_") {
-						t.Errorf("a link leads to %s, want %s", l, want)
+				r.Host = host
+				for _, headers := range spoofs {
+					for k, v := range headers {
+						r.Header.Set(k, v)
 					}
 				}
+				// The jar goes by the host that is claimed; the browser stays at this site.
+				for _, k := range c.HTTP.Jar.Cookies(r.URL) {
+					r.AddCookie(k)
+				}
+				res := c.Do(r)
+				answer := http.Response{Header: res.Header}
+				c.HTTP.Jar.SetCookies(r.URL, answer.Cookies())
+				return res
+			}
+			u, v, root := s.User(""), s.User(""), s.SuperAdmin("Root")
+			s.TwoStep(s.SignIn(u))
+			taken := 0
+			for i, host := range []string{"evil.example.net", "evil.example.net:80", strings.TrimPrefix(want, "https://") + ".evil.example.net", "evil.example.net#", "[::1]"} {
+				s.Clock.Forward(time.Hour)
+				res := lie(s.Anonymous(), host, "/password/forgot", url.Values{"email": {u.Email}}, spoofs[i])
+				if res.Status == http.StatusBadRequest { // the server itself takes no such host
+					continue
+				}
+				if taken++; res.Status != http.StatusSeeOther || strings.Contains(res.Location, "evil") {
+					t.Errorf("%v: %d %s", spoofs[i], res.Status, res.Location)
+				}
+			}
+			const evil = "evil.example.net"
+			super := s.SignIn(root)
+			for path, f := range map[string]url.Values{
+				"/admin/users": {"email": {"new@example.com"}, "name": {"New"}}, fmt.Sprintf("/admin/users/%d/link", u.ID): {}, fmt.Sprintf("/admin/users/%d/reset-mfa", u.ID): {},
+			} {
+				shown := lie(super, evil, path, f, spoofs...).Want(http.StatusOK)
+				if link := shown.Page().Find("[data-copy]").AttrOr("data-copy", ""); !strings.HasPrefix(link, want+"/") || strings.Contains(shown.Body, "evil") {
+					t.Errorf("%s shows the link %s, want %s", path, link, want)
+				}
+			}
+			p.Set(func() { p.Person["sub"], p.Person["email"] = "3003", v.Email })
+			back := s.Anonymous()
+			departed := lie(back, evil, "/auth/google", url.Values{"next": {"/"}}, spoofs...).Want(http.StatusSeeOther)
+			if at, err := url.Parse(departed.Location); err != nil || at.Query().Get("redirect_uri") != want+accounts.ReturnPath {
+				t.Errorf("the provider is told to lead back to %s", departed.Location)
+			}
+			back.Get(p.Approve(departed.Location)).Want(http.StatusSeeOther)
+			lie(back, evil, "/auth/google/link/mail", url.Values{}, spoofs...).Want(http.StatusSeeOther)
+			s.SignIn(v)
+			lie(s.SignIn(v), evil, "/account/password", url.Values{"current": {webtest.Password}, "password": {fresh}, "repeat": {fresh}}, spoofs...).Want(http.StatusSeeOther)
+
+			links := map[string][]string{}
+			for _, to := range []string{u.Email, v.Email, "new@example.com"} {
+				mailed(s, to, links)
+			}
+			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath}
+			for _, kind := range append(linking(t), "passwordChanged", "newDevice") { // which tell where to get a new password
+				if len(links[kind]) == 0 {
+					t.Errorf("no mail of the kind %s has a link", kind)
+				}
+				for _, l := range links[kind] {
+					path, own := strings.CutPrefix(l, want)
+					if start := begins[kind]; !own || start != "" && !strings.HasPrefix(path, start+"stw_") || start == "" && path != "/password/forgot" {
+						t.Errorf("a link of %s leads to %s, want %s%s", kind, l, want, start)
+					}
+				}
+			}
+			if taken < 4 || len(links["resetPassword"]) != taken {
+				t.Errorf("%d of the lies were taken, and %d links mailed after them", taken, len(links["resetPassword"]))
 			}
 		})
 	}
 }
 
-// mailed are the links in the mails to an address, as they stand there.
-func mailed(s *webtest.Site, to string) (links []string) {
+// mailed adds the addresses in the mails to somebody, as they stand there, by the kind of the
+// mail: those that one can press and those that one reads.
+func mailed(s *webtest.Site, to string, links map[string][]string) {
 	s.T.Helper()
 	kinds(s, to)
 	kinds(s, to)
+	type kept struct {
+		id   int64
+		kind string
+	}
+	var list []kept
+	s.View(func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, func(r db.Row) (kept, error) {
+			var k kept
+			return k, r.Scan(&k.id, &k.kind)
+		}, "SELECT id, kind FROM mails WHERE recipient = $1 ORDER BY id LIMIT 100", to)
+		return err
+	})
 	c := s.Anonymous()
-	list := c.Get("/mailbox?q=" + url.QueryEscape(to)).Want(http.StatusOK).Page().Find("tbody tr a")
-	for i := range list.Nodes {
-		page := c.Get(list.Eq(i).AttrOr("href", "")).Want(http.StatusOK).Page()
-		anchors := page.Find(`a[href*="/password/reset/"]`)
-		for j := range anchors.Nodes {
-			if l := anchors.Eq(j).AttrOr("href", ""); !slices.Contains(links, l) {
-				links = append(links, l)
+	for _, m := range list {
+		page := c.Get(fmt.Sprintf("/mailbox/%d", m.id)).Want(http.StatusOK).Page()
+		var found []string
+		anchors := page.Find(`a[href^="http"], a[href^="//"]`)
+		for i := range anchors.Nodes {
+			found = append(found, anchors.Eq(i).AttrOr("href", ""))
+			if text := anchors.Eq(i).Text(); strings.Contains(text, "://") {
+				found = append(found, strings.TrimSpace(text))
+			}
+		}
+		for _, l := range found {
+			if !slices.Contains(links[m.kind], l) {
+				links[m.kind] = append(links[m.kind], l)
 			}
 		}
 	}
-	return links
 }
 
 // TestOpenRedirects: case 20, however the way after signing in is spelled, it ends on this site.
@@ -277,7 +365,7 @@ func TestOpenRedirects(t *testing.T) {
 	t.Parallel()
 	f := federate(t)
 	u, _ := f.linked(t)
-	v, _, _, codes := enrolled(t, f.Site)
+	v, _, secret, _ := enrolled(t, f.Site)
 	corpus := []string{
 		"//evil.example", "///evil.example", "////evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`, `/\/evil.example`, "/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "https://evil.example", "https:evil.example",
 		"https:/evil.example", "HTTPS://evil.example", "http:evil.example", "//evil.example%2f@console", "//evil.example\\@console", "https://console@evil.example", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "\x01javascript:alert(1)", "data:text/html,x",
@@ -294,28 +382,35 @@ func TestOpenRedirects(t *testing.T) {
 	safe := func(where, next string, r webtest.Response) {
 		t.Helper()
 		to, err := at.Parse(r.Location)
-		if r.Status == http.StatusUnprocessableEntity && r.Location == "" {
-			return
-		}
 		if r.Status != http.StatusSeeOther || err != nil || to.Host != at.Host || to.Scheme != at.Scheme || strings.HasPrefix(r.Location, "//") || strings.ContainsAny(r.Location, "\\\t\r\n\x00") {
 			t.Errorf("%s, %q: %d %q", where, next, r.Status, r.Location)
 		}
 	}
+	// Somebody without a password proves by the provider who they are.
+	other := func(sub, email string) { f.p.Set(func() { f.p.Person["sub"], f.p.Person["email"] = sub, email }) }
+	const bare = "bare@example.com"
+	invite(f.Site, bare)
+	other("2002", bare)
+	w := f.Anonymous()
+	f.arrive(w)
 	c := f.SignIn(u)
 	for _, next := range corpus {
+		f.Clock.Forward(time.Minute) // a code counts once
 		safe("GET /login", next, c.Get("/login?next="+url.QueryEscape(next)))
 		safe("POST /account/theme", next, c.Post("/account/theme", url.Values{"theme": {"dark"}, "next": {next}}))
-	}
-	for i, next := range corpus {
-		if i%8 != 0 { // each takes a password's hash
-			continue
-		}
-		f.Clock.Forward(time.Minute)
-		safe("POST /login", next, f.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}, "next": {next}}))
-		safe("POST /account/confirm", next, f.SignIn(u).Post("/account/confirm", url.Values{"current": {webtest.Password}, "next": {next}}))
+		safe("POST /account/confirm", next, c.Post("/account/confirm", url.Values{"current": {webtest.Password}, "next": {next}}))
+		l := f.Anonymous()
+		safe("POST /login", next, l.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}, "next": {next}}))
 		d := f.Anonymous()
-		safe("the provider", next, d.Get(f.p.Approve(depart(d, next))))
-		e := half(f.Site, v)
-		safe("POST /mfa", next, e.Post("/mfa", url.Values{"code": {codes[i/8]}, "next": {next}}))
+		safe("POST /login, with a second step", next, d.Post("/login", url.Values{"email": {v.Email}, "password": {webtest.Password}, "next": {next}}))
+		safe("POST /mfa", next, d.Post("/mfa", url.Values{"code": {f.Code(secret)}, "next": {next}}))
+		other("1001", u.Email)
+		e := f.Anonymous()
+		safe("POST /auth/google", next, e.Get(f.p.Approve(depart(e, next))))
+		for _, over := range []*webtest.Client{l, e} { // there are ten sessions at most
+			over.Post("/logout", nil).Want(http.StatusSeeOther)
+		}
+		other("2002", bare)
+		safe("POST /account/confirm/provider", next, w.Get(f.p.Approve(w.Post("/account/confirm/provider", url.Values{"next": {next}}).Want(http.StatusSeeOther).Location)))
 	}
 }
