@@ -6,10 +6,12 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func TestASVS_6_1_1(t *testing.T) {
 		fmt.Sprintf("| reset links | %d an hour for an address of mail, %d an hour from a sender | a browser", accounts.ResetsPerAccount.Count, accounts.ResetsPerAddress.Count),
 		fmt.Sprintf("| ways to the provider | %d a minute from an address |", accounts.PerFlows.Count),
 		fmt.Sprintf("| links that link a provider | %d an hour for an account |", accounts.Confirms.Count),
-		fmt.Sprintf("| hashes at once | one less than there are cores, at least one; %d waiting for %d seconds, %d of them of one person or sender, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds()), accounts.HashShare),
+		fmt.Sprintf("| hashes at once | one less than there are cores, at least one, with a rest of half a hash's time after each; %d waiting for %d seconds, %d of them of one person or sender, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds()), accounts.HashShare),
 		"There is no cap after which a password stops working")
 	for name, l := range map[string][2]time.Duration{
 		"a minute": {accounts.PerAddressMinute.Window, time.Minute}, "an hour": {accounts.PerAddressHour.Window, time.Hour}, "resets": {accounts.ResetsPerAccount.Window, time.Hour},
@@ -84,6 +86,125 @@ func TestASVS_6_1_1(t *testing.T) {
 	if accounts.AlarmAt != 10 || accounts.PendingTries != 5 {
 		t.Errorf("people are told after %d passwords and %d codes", accounts.AlarmAt, accounts.PendingTries)
 	}
+}
+
+// TestASVS_6_1_1_kept: what the table of limits says is what happens, by the numbers that
+// stand there.
+func TestASVS_6_1_1_kept(t *testing.T) {
+	t.Parallel()
+	limits := section(t, "Limits")
+	told := func(row, pattern string) (n []int) {
+		t.Helper()
+		m := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(row) + `[^|]* \| ` + pattern).FindStringSubmatch(limits)
+		if m == nil {
+			t.Fatalf("the row %q does not read as %s", row, pattern)
+		}
+		for _, text := range m[1:] {
+			x, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = append(n, x)
+		}
+		return n
+	}
+	f := federate(t)
+	post := func(path string, form url.Values) func(int) webtest.Response {
+		return func(int) webtest.Response { return f.Anonymous().Post(path, form) }
+	}
+
+	// Delays that grow: so many are free, and after each more one has to wait as long as it says.
+	u := f.User("")
+	c := f.SignIn(u)
+	for row, guess := range map[string]func(int) webtest.Response{
+		"passwords for an account": post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}}),
+		"passwords inside a session": func(int) webtest.Response {
+			return c.Post("/account/confirm", url.Values{"current": {"wrong wrong wrong"}})
+		},
+	} {
+		n := told(row, `(\d+) free, then (\d+), (\d+), (\d+) … (\d+) seconds between`)
+		for range n[0] {
+			guess(0).Want(http.StatusUnprocessableEntity)
+		}
+		delays := append(slices.Clone(n[1:4]), 8, 16, 32, n[4], n[4])
+		for i, delay := range delays {
+			if got := guess(0).Status; got != http.StatusUnprocessableEntity {
+				t.Errorf("%s: %d seconds after the one before, guess %d is answered by %d", row, append([]int{0}, delays...)[i], n[0]+i+1, got)
+			}
+			if delay >= 8 { // those that are shorter may be over by now
+				if r := guess(0); r.Status != http.StatusTooManyRequests || !within(r.Header.Get("Retry-After"), delay) {
+					t.Errorf("%s: after guess %d: %d, Retry-After %q, want %d", row, n[0]+i+1, r.Status, r.Header.Get("Retry-After"), delay)
+				}
+			}
+			f.Clock.Forward(time.Duration(delay) * time.Second)
+		}
+	}
+
+	// Windows: so many, then none until the window is over.
+	f.Clock.Forward(25 * time.Hour)
+	v, w := f.User(""), f.User("")
+	numbered := func(path string, form func(email string) url.Values) func(int) webtest.Response {
+		return func(i int) webtest.Response {
+			return f.Anonymous().Post(path, form(fmt.Sprintf("nobody%d@example.com", i)))
+		}
+	}
+	offered := f.Anonymous()
+	f.p.Set(func() { f.p.Person["sub"], f.p.Person["email"] = "4004", w.Email })
+	f.arrive(offered)
+	f.Clock.Forward(2 * time.Minute)
+	for _, x := range []struct {
+		name   string
+		n      int
+		window time.Duration
+		do     func(i int) webtest.Response
+		taken  int
+	}{
+		{"failed sign-ins from an address", told("failed sign-ins from an address", `(\d+) a minute`)[0], time.Minute, numbered("/login", func(email string) url.Values { return url.Values{"email": {email}, "password": {"wrong wrong wrong"}} }), http.StatusUnprocessableEntity},
+		{"links that link a provider", told("links that link a provider", `(\d+) an hour for an account`)[0], 0, func(int) webtest.Response { return offered.Post("/auth/google/link/mail", nil) }, http.StatusSeeOther},
+		{"reset links for an address", told("reset links", `(\d+) an hour for an address of mail`)[0], time.Hour, post("/password/forgot", url.Values{"email": {v.Email}}), http.StatusSeeOther},
+		{"reset links from a sender", told("reset links", `\d+ an hour for an address of mail, (\d+) an hour from a sender`)[0], time.Hour, numbered("/password/forgot", func(email string) url.Values { return url.Values{"email": {email}} }), http.StatusSeeOther},
+		{"ways to the provider", told("ways to the provider", `(\d+) a minute from an address`)[0], time.Minute, post("/auth/google", url.Values{"next": {"/"}}), http.StatusSeeOther},
+	} {
+		for round := range 2 {
+			for i := range x.n {
+				if got := x.do(100*round + i).Status; got != x.taken {
+					t.Errorf("%s, round %d: number %d of %d: %d", x.name, round+1, i+1, x.n, got)
+				}
+			}
+			if got := x.do(99).Status; got != http.StatusTooManyRequests {
+				t.Errorf("%s, round %d: one more than %d: %d", x.name, round+1, x.n, got)
+			}
+			if x.window == 0 { // what it is asked by ends before
+				break
+			}
+			f.Clock.Forward(x.window / 2)
+			if got := x.do(99).Status; got != http.StatusTooManyRequests {
+				t.Errorf("%s: after half the time: %d", x.name, got)
+			}
+			f.Clock.Forward(x.window/2 + time.Second)
+		}
+		f.Clock.Forward(x.window)
+	}
+
+	// And those that failed at signing in are counted over an hour, too.
+	n := told("failed sign-ins from an address", `\d+ a minute, (\d+) an hour`)[0]
+	f.Clock.Forward(2 * time.Hour)
+	once := numbered("/login", func(email string) url.Values { return url.Values{"email": {email}, "password": {"wrong wrong wrong"}} })
+	once(1).Want(http.StatusUnprocessableEntity)
+	f.Update(func(tx *db.Tx) error { // the others took hashes, and an hour
+		return tx.Must("UPDATE throttles SET count = $1 WHERE key LIKE 'signin/hour:%'", int64(n-1))
+	})
+	once(2).Want(http.StatusUnprocessableEntity)
+	f.Clock.Forward(2 * time.Minute)
+	once(3).Want(http.StatusTooManyRequests)
+	f.Clock.Forward(time.Hour)
+	once(4).Want(http.StatusUnprocessableEntity)
+}
+
+// within reports whether a header tells a wait, less what a slow machine has used of it.
+func within(header string, seconds int) bool {
+	n, err := strconv.Atoi(header)
+	return err == nil && n <= seconds && n > seconds*3/4
 }
 
 // TestASVS_6_1_2: the document tells which words a password must not be made of, and those
@@ -229,6 +350,98 @@ func TestASVS_7_1_1(t *testing.T) {
 	}
 }
 
+// TestASVS_7_1_1_kept: sessions last as long as the document says, by the numbers that stand
+// there.
+func TestASVS_7_1_1_kept(t *testing.T) {
+	t.Parallel()
+	text := section(t, "Sessions")
+	numbers := map[string]int{"ten": 10}
+	told := func(pattern string) (n []time.Duration) {
+		t.Helper()
+		m := regexp.MustCompile(pattern).FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("it does not say %s", pattern)
+		}
+		for _, word := range m[1:] {
+			x, known := numbers[word]
+			if !known {
+				var err error
+				if x, err = strconv.Atoi(word); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n = append(n, time.Duration(x))
+		}
+		return n
+	}
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	plain := told(`ends after (\d+) minutes without use and after (\d+) hours in any case`)
+	kept := told(`kept signed in: then after a day without use, and after (\d+) days`)
+	u := s.User("")
+	c := s.SignIn(u)
+	secret, _ := s.TwoStep(c)
+	enter := func(keep string) *webtest.Client {
+		t.Helper()
+		s.Clock.Forward(step)
+		c := half(s, u)
+		c.Post("/mfa", url.Values{"code": {s.Code(secret)}, "keep": {keep}}).Want(http.StatusSeeOther)
+		return c
+	}
+	for _, x := range []struct {
+		name, keep string
+		idle, life time.Duration
+	}{{"a session", "", plain[0] * time.Minute, plain[1] * time.Hour}, {"one that is kept", "1", 24 * time.Hour, kept[0] * 24 * time.Hour}} {
+		c := enter(x.keep)
+		s.Clock.Forward(x.idle - time.Minute)
+		if !in(c) {
+			t.Errorf("%s ends before it was %s without use", x.name, x.idle)
+		}
+		s.Clock.Forward(x.idle + time.Minute)
+		if in(c) {
+			t.Errorf("%s does not end after %s without use", x.name, x.idle)
+		}
+		c = enter(x.keep)
+		used := time.Duration(0)
+		for used+x.idle-2*time.Minute < x.life {
+			s.Clock.Forward(x.idle - 2*time.Minute)
+			if used += x.idle - 2*time.Minute; !in(c) {
+				t.Fatalf("%s ends after %s", x.name, used)
+			}
+		}
+		if x.keep == "" { // a proof does not lengthen it
+			c.Post("/account/confirm", url.Values{"current": {webtest.Password}, "code": {s.Code(secret)}}).Want(http.StatusSeeOther)
+		}
+		s.Clock.Forward(x.life - used - time.Minute)
+		if !in(c) {
+			t.Errorf("%s ends before %s", x.name, x.life)
+		}
+		s.Clock.Forward(2 * time.Minute)
+		if in(c) {
+			t.Errorf("%s does not end after %s", x.name, x.life)
+		}
+	}
+	v := s.User("")
+	c = s.SignIn(v)
+	proof := told(`asks for a proof of the last (\w+) minutes`)[0] * time.Minute
+	s.Clock.Forward(proof - time.Minute)
+	c.Get("/account/password").Want(http.StatusOK)
+	s.Clock.Forward(2 * time.Minute)
+	if r := c.Get("/account/password"); !strings.HasPrefix(r.Location, "/account/confirm") {
+		t.Errorf("a proof counts longer than %s: %d %s", proof, r.Status, r.Location)
+	}
+	most := int(told(`There are (\w+) at most; the oldest ends first`)[0])
+	all := []*webtest.Client{c}
+	for range most {
+		s.Clock.Forward(time.Second)
+		all = append(all, s.SignIn(v))
+	}
+	for i, c := range all {
+		if in(c) != (i > 0) {
+			t.Errorf("of %d sessions, number %d goes on: %t", len(all), i+1, in(c))
+		}
+	}
+}
+
 // TestASVS_7_1_3: the document tells how a session here and one at the provider hang together,
 // as TestASVS_7_6_1 shows it.
 func TestASVS_7_1_3(t *testing.T) {
@@ -237,4 +450,54 @@ func TestASVS_7_1_3(t *testing.T) {
 		fmt.Sprintf("After %d hours at the latest (%d days for one who is kept signed in) the provider is asked again", int(accounts.SessionAbsolute/time.Hour), int(accounts.KeptAbsolute/(24*time.Hour))),
 		"does not vouch for any more, stays out", "Disabling the account here ends it at once")
 	tells(t, "Sign-in by a provider", fmt.Sprintf("for one browser and %s minutes", map[time.Duration]string{10 * time.Minute: "ten"}[accounts.FlowLife]), "by signing in at the provider anew")
+
+	// What the provider says later changes nothing in a session, which then ends by itself.
+	f := federate(t)
+	u, _ := f.linked(t)
+	c := f.Anonymous()
+	f.arrive(c)
+	asked := f.p.Asked("/token")
+	f.p.Set(func() { f.p.Tokens = func(answer map[string]any) { delete(answer, "id_token") } }) // they are signed out there
+	for used := time.Duration(0); used+20*time.Minute < accounts.SessionAbsolute; used += 20 * time.Minute {
+		f.Clock.Forward(20 * time.Minute)
+		if !in(c) {
+			t.Fatalf("the session ended after %s", used)
+		}
+	}
+	if f.p.Asked("/token") != asked {
+		t.Error("the provider was asked while the session went on")
+	}
+	f.Clock.Forward(20 * time.Minute)
+	if in(c) {
+		t.Errorf("the session did not end after %s", accounts.SessionAbsolute)
+	}
+	if f.arrive(c); in(c) {
+		t.Error("whom the provider does not vouch for any more comes in")
+	}
+	f.p.Set(func() { f.p.Tokens = nil })
+	if f.arrive(c); !in(c) {
+		t.Fatal("whom it vouches for again does not come in")
+	}
+	other, late, soon := f.Anonymous(), f.Anonymous(), f.Anonymous()
+	f.arrive(other)
+	wait, quick := depart(late, "/"), depart(soon, "/")
+	f.Clock.Forward(accounts.FlowLife - time.Minute)
+	if soon.Get(f.p.Approve(quick)); !in(soon) {
+		t.Error("a way through the provider of nine minutes does not count")
+	}
+	f.Clock.Forward(2 * time.Minute)
+	if late.Get(f.p.Approve(wait)); in(late) {
+		t.Error("a way through the provider of eleven minutes counts")
+	}
+	c.Post("/logout", nil).Want(http.StatusSeeOther)
+	if in(c) || !in(other) {
+		t.Errorf("after signing out in one browser: here %t, in the other %t", in(c), in(other))
+	}
+	f.Update(func(tx *db.Tx) error { return f.App.Accounts.Disable(tx, operator, u.ID) })
+	if in(other) {
+		t.Error("disabling the account does not end the session")
+	}
+	if f.arrive(c); in(c) {
+		t.Error("the provider lets a disabled person in")
+	}
 }
