@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -13,12 +14,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/tenancy"
 	"steward/web/console"
 	"steward/web/gate"
 	"steward/web/webtest"
@@ -274,14 +280,231 @@ func TestASVS_8_1_3(t *testing.T) {
 		}
 		x.back()
 	}
-	for _, row := range []string{"age of the last proof", "kind of the project", "branch", "who owns an object", "membership of the organization", "where a request comes from", "address of the sender", "browser"} {
-		if !strings.Contains(text, "\n| "+row+" |") { // each has a test of its own: 7.5.1, 8.2.1, 3.5.1, 4.1.3, 6.3.5
+	around := map[string]func(*testing.T){
+		"age of the last proof": ageOfProof, "kind of the project": kindOfProject, "branch": branchOfProject, "who owns an object": ownerOfObject,
+		"membership of the organization": organizationOfProject, "where a request comes from": originOfRequest, "address of the sender": addressOfSender, "browser": browserOfPerson,
+	}
+	for row, prove := range around {
+		if !strings.Contains(text, "\n| "+row+" |") {
 			t.Errorf("the table has no row %q", row)
 		}
+		t.Run(row, prove)
 	}
 	if n := strings.Count(text, "\n| "); n != 14 {
 		t.Errorf("the table has %d rows, of which this test knows 14", n)
 	}
+}
+
+func ageOfProof(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	c := s.SignIn(s.User(""))
+	c.Get("/account/password").Want(http.StatusOK)
+	s.Clock.Forward(accounts.ProofLife + time.Minute)
+	if r := c.Get("/account/password"); !strings.HasPrefix(r.Location, "/account/confirm") {
+		t.Errorf("an old proof: %d %s", r.Status, r.Location)
+	}
+	c.Get("/account").Want(http.StatusOK) // what is not sensitive goes on
+	c.Post("/account/confirm", url.Values{"current": {webtest.Password}}).Want(http.StatusSeeOther)
+	c.Get("/account/password").Want(http.StatusOK)
+}
+
+func kindOfProject(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for _, governed := range []bool{false, true} {
+		p, _ := s.Project(fmt.Sprintf("Governed %t", governed), governed)
+		for _, kind := range []bool{false, true} {
+			for _, role := range access.Roles(kind) {
+				u := s.User("")
+				err := s.App.DB.Update(t.Context(), func(tx *db.Tx) error { return tenancy.Join(tx, u.Actor(), p, u, role) })
+				if has := slices.Contains(access.Roles(governed), role); (err == nil) != has {
+					t.Errorf("governed %t: the role %s: %v", governed, role, err)
+				}
+				want := http.StatusNotFound
+				if err == nil {
+					want = http.StatusOK
+				}
+				s.SignIn(u).Get("/projects/" + num(p.ID)).Want(want)
+			}
+		}
+	}
+}
+
+// developed is a developer of a governed project, and a branch of it.
+func developed(t *testing.T, s *webtest.Site) (tenancy.Project, accounts.User, int64) {
+	t.Helper()
+	p, _ := s.Project("Developed", true)
+	var branch int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if branch, err = tx.NewID("branches"); err != nil {
+			return err
+		}
+		_, err = tx.Exec("INSERT INTO branches (id, project_id, name, is_default, created_at) VALUES ($1, $2, 'Side', $3, $4)", branch, p.ID, false, tx.Now)
+		return err
+	})
+	return p, s.Member(p, "developer"), branch
+}
+
+func branchOfProject(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, u, branch := developed(t, s)
+	s.SignIn(u).Post("/projects/"+num(p.ID)+"/storage/buckets", url.Values{"stage": {"in"}, "name": {"x"}}).Want(http.StatusForbidden)
+	// No address leads into a branch yet; what decides does.
+	s.View(func(tx *db.Tx) error {
+		if _, err := tenancy.Enter(tx, u.Actor(), p.ID, access.BucketsWrite); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("in production: %v", err)
+		}
+		if _, err := tenancy.EnterBranch(tx, u.Actor(), p.ID, branch, access.BucketsWrite); err != nil {
+			t.Errorf("in a branch: %v", err)
+		}
+		return nil
+	})
+}
+
+func ownerOfObject(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, u, branch := developed(t, s)
+	s.View(func(tx *db.Tx) error {
+		scope, err := tenancy.EnterBranch(tx, u.Actor(), p.ID, branch, access.ProjectRead)
+		if err != nil {
+			return err
+		}
+		if own, other := scope.Require(access.StorageJobsCancel, true), scope.Require(access.StorageJobsCancel, false); own != nil || !fault.Is(other, fault.Forbidden) {
+			t.Errorf("one's own job: %v, another's: %v", own, other)
+		}
+		return nil
+	})
+	// One's own sessions are nobody else's to end, whoever knows their numbers.
+	c, stranger := s.SignIn(u), s.SignIn(s.User(""))
+	s.SignIn(u)
+	end := c.Get("/account/sessions").Want(http.StatusOK).Page().Find(`form[action$="/end"]`).AttrOr("action", "")
+	stranger.Post(end, url.Values{}).Want(http.StatusNotFound)
+	c.Post(end, url.Values{}).Want(http.StatusSeeOther)
+}
+
+func organizationOfProject(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Of an organization", false)
+	path, u, admin := "/projects/"+num(p.ID), s.User(""), s.Member(p, access.Admin)
+	c := s.SignIn(u)
+	c.Get(path).Want(http.StatusNotFound)
+	of := func(u accounts.User) { // what the members of a project are, too, who need not be
+		s.Update(func(tx *db.Tx) error {
+			_, err := tx.Exec("DELETE FROM organization_members WHERE user_id = $1", u.ID)
+			return err
+		})
+	}
+	may := func() bool { return s.Scope(admin, p).May(access.MembersGrantShare) }
+	of(admin)
+	if may() {
+		t.Error("who is not of the organization holds what is for its members")
+	}
+	for _, x := range []accounts.User{u, admin} {
+		s.Update(func(tx *db.Tx) error { return tenancy.JoinOrganization(tx, x.Actor(), p.Organization, x.ID) })
+	}
+	if !may() {
+		t.Error("a member of the organization does not hold what is for its members")
+	}
+	c.Get(path).Want(http.StatusForbidden) // they may know of it
+	of(u)
+	c.Get(path).Want(http.StatusNotFound)
+}
+
+func originOfRequest(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	c := s.SignIn(u)
+	for headers, want := range map[[2]string]int{
+		{"Origin", s.URL}: http.StatusSeeOther, {"Sec-Fetch-Site", "same-origin"}: http.StatusSeeOther,
+		{"Origin", "https://evil.example.com"}: http.StatusForbidden, {"Origin", "null"}: http.StatusForbidden, {"Sec-Fetch-Site", "cross-site"}: http.StatusForbidden, {"Sec-Fetch-Site", "same-site"}: http.StatusForbidden,
+	} {
+		r := c.Request(http.MethodPost, "/account", strings.NewReader(url.Values{"name": {"By " + headers[0] + " " + headers[1]}, "timeZone": {"UTC"}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set(headers[0], headers[1])
+		if res := c.Do(r); res.Status != want {
+			t.Errorf("%v: %d, want %d", headers, res.Status, want)
+		}
+		if done := strings.Contains(c.Get("/account").Body, "By "+headers[0]+" "+headers[1]); done != (want == http.StatusSeeOther) {
+			t.Errorf("%v: it is done: %t", headers, done)
+		}
+	}
+}
+
+func addressOfSender(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Secure: true}) // behind a proxy, which tells the address
+	u := s.User("")
+	c := s.SignIn(u)
+	from := func(c *webtest.Client, address, method, path string, f url.Values) webtest.Response {
+		r := c.Request(method, path, strings.NewReader(f.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", s.URL)
+		r.Header.Set("X-Forwarded-For", address)
+		return c.Do(r)
+	}
+	guess := func(address string, i int) int {
+		return from(s.Anonymous(), address, http.MethodPost, "/login", url.Values{"email": {"nobody" + num(int64(i)) + "@example.com"}, "password": {"wrong wrong wrong"}}).Status
+	}
+	last := 0
+	for i := 0; i < 30 && last != http.StatusTooManyRequests; i++ {
+		last = guess("203.0.113.1", i)
+	}
+	if last != http.StatusTooManyRequests {
+		t.Fatalf("one sender guesses on: %d", last)
+	}
+	if got := guess("203.0.113.2", 40); got != http.StatusUnprocessableEntity {
+		t.Errorf("another sender has to wait, too: %d", got)
+	}
+	// What one may do is the same from everywhere.
+	for _, address := range []string{"203.0.113.1", "203.0.113.2"} {
+		from(c, address, http.MethodGet, "/account", nil).Want(http.StatusOK)
+		from(c, address, http.MethodPost, "/account", url.Values{"name": {"From " + address}, "timeZone": {"UTC"}}).Want(http.StatusSeeOther)
+		from(c, address, http.MethodGet, "/admin", nil).Want(http.StatusForbidden)
+	}
+}
+
+func browserOfPerson(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	u := s.User("")
+	c, right := s.SignIn(u), url.Values{"email": {u.Email}, "password": {webtest.Password}}
+	for range 12 { // by browsers that the person has never used, to the longest wait
+		s.Clock.Forward(61 * time.Second)
+		s.Anonymous().Post("/login", url.Values{"email": {u.Email}, "password": {"wrong wrong wrong"}})
+	}
+	s.Anonymous().Post("/login", right).Want(http.StatusTooManyRequests)
+	mails := func() (n int64) {
+		s.View(func(tx *db.Tx) (err error) {
+			n, err = db.Value[int64](tx, "SELECT count(*) FROM mails WHERE kind = 'newDevice'")
+			return err
+		})
+		return n
+	}
+	c.Post("/logout", nil).Want(http.StatusSeeOther)
+	c.Post("/login", right).Want(http.StatusSeeOther)
+	if n := mails(); n != 0 {
+		t.Errorf("%d mails tell of a browser that is known", n)
+	}
+	s.Clock.Forward(2 * time.Minute)
+	s.SignIn(u)
+	if n := mails(); n != 1 {
+		t.Errorf("%d mails tell of a browser that is not", n)
+	}
+	// The session alone is what one acts by.
+	bare := s.Anonymous()
+	at := c.Request(http.MethodGet, "/", nil).URL
+	for _, k := range c.HTTP.Jar.Cookies(at) {
+		if k.Name == "session" {
+			bare.HTTP.Jar.SetCookies(at, []*http.Cookie{k})
+		}
+	}
+	bare.Get("/account").Want(http.StatusOK)
+	bare.Post("/account", url.Values{"name": {"Without a name"}, "timeZone": {"UTC"}}).Want(http.StatusSeeOther)
 }
 
 // TestASVS_8_1_4: the document tells in which order these decide, and where a recent proof is
@@ -289,7 +512,15 @@ func TestASVS_8_1_3(t *testing.T) {
 func TestASVS_8_1_4(t *testing.T) {
 	t.Parallel()
 	text := document(t, "How it is used")
-	s := webtest.Open(t, webtest.Options{Idle: true})
+	var held atomic.Pointer[pausing]
+	s := webtest.Open(t, webtest.Options{Idle: true, Handler: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if p := held.Load(); p != nil && r.Header.Get("X-Test") == "slow" {
+				p.ReadCloser, r.Body = r.Body, p
+			}
+			next.ServeHTTP(w, r)
+		})
+	}})
 	var proved strings.Builder
 	proved.WriteString("| address | permission |\n|---|---|\n")
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
@@ -309,21 +540,33 @@ func TestASVS_8_1_4(t *testing.T) {
 		at = j
 	}
 	// One request that every step would refuse; each change lets it one step further.
-	p, admin := s.Project("Ordered", false)
+	p, _ := s.Project("Ordered", false)
 	u := s.Member(p, access.ReadOnly)
-	c, super := s.SignIn(u), s.SignIn(s.SuperAdmin("Root"))
+	c := s.SignIn(u)
 	base := "/projects/" + num(p.ID) + "/storage"
-	s.Update(func(tx *db.Tx) error {
-		_, err := tx.Exec("INSERT INTO installation (name, value) VALUES ('require second factor', 'yes')")
-		return err
-	})
-	_, _ = admin, super
+	required := func(on bool) {
+		s.Update(func(tx *db.Tx) error {
+			if on {
+				return tx.Must("INSERT INTO installation (name, value) VALUES ('require second factor', 'yes')")
+			}
+			return tx.Must("DELETE FROM installation WHERE name = 'require second factor'")
+		})
+	}
+	role := func(r access.Role) {
+		s.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE memberships SET role = $2 WHERE user_id = $1", u.ID, string(r))
+		})
+	}
 	send := func(c *webtest.Client, origin string) webtest.Response {
 		r := c.Request(http.MethodPost, base+"/buckets/in.c-x/delete", strings.NewReader(url.Values{"confirm": {"in.c-x"}, "tables": {"0"}, gate.KeyField: {"once"}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Origin", origin)
 		return c.Do(r)
 	}
+	prove := func() {
+		c.Post("/account/confirm", url.Values{"current": {webtest.Password}}).Want(http.StatusSeeOther)
+	}
+	required(true)
 	s.Clock.Forward(11 * time.Minute) // the proof is old
 	if r := send(s.Anonymous(), "https://evil.example.com"); r.Status != http.StatusForbidden {
 		t.Errorf("1, origin: %d", r.Status)
@@ -334,21 +577,118 @@ func TestASVS_8_1_4(t *testing.T) {
 	if r := send(c, s.URL); r.Location != "/account/security" {
 		t.Errorf("3, second factor: %d %s", r.Status, r.Location)
 	}
-	s.Update(func(tx *db.Tx) error { return tx.Must("DELETE FROM installation WHERE name = 'require second factor'") })
+	required(false)
 	if r := send(c, s.URL); r.Status != http.StatusForbidden {
 		t.Errorf("4, permission: %d %s", r.Status, r.Location)
 	}
-	s.Update(func(tx *db.Tx) error {
-		return tx.Must("UPDATE memberships SET role = 'admin' WHERE user_id = $1", u.ID)
-	})
+	role(access.Admin)
 	if r := send(c, s.URL); !strings.HasPrefix(r.Location, "/account/confirm") {
 		t.Errorf("5, proof: %d %s", r.Status, r.Location)
 	}
-	c.Post("/account/confirm", url.Values{"current": {webtest.Password}}).Want(http.StatusSeeOther)
+	prove()
 	c.Post(base+"/buckets", url.Values{"stage": {"in"}, "name": {"x"}}).Want(http.StatusSeeOther)
 	first := send(c, s.URL)
 	again := send(c, s.URL)
 	if first.Status != http.StatusSeeOther || again.Location != first.Location || again.Header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("6, once: %d %s, then %d %s", first.Status, first.Location, again.Status, again.Location)
 	}
+	// What was done once is told again to nobody whom an earlier step stops by now, and the
+	// earliest of them answers.
+	stopped := func(step string, r webtest.Response, status int, to string) {
+		t.Helper()
+		if r.Status != status || !strings.HasPrefix(r.Location, to) || r.Header.Get("Idempotency-Replayed") != "" {
+			t.Errorf("%s before once: %d %s", step, r.Status, r.Location)
+		}
+	}
+	s.Clock.Forward(11 * time.Minute)
+	stopped("5, proof", send(c, s.URL), http.StatusSeeOther, "/account/confirm")
+	role(access.ReadOnly)
+	stopped("4, permission", send(c, s.URL), http.StatusForbidden, "")
+	required(true)
+	stopped("3, second factor", send(c, s.URL), http.StatusSeeOther, "/account/security")
+	stopped("2, session", send(s.Anonymous(), s.URL), http.StatusSeeOther, "/login")
+	stopped("1, origin", send(c, "https://evil.example.com"), http.StatusForbidden, "")
+	required(false)
+	role(access.Admin)
+	prove()
+	if r := send(c, s.URL); r.Header.Get("Idempotency-Replayed") != "true" || r.Location != first.Location {
+		t.Errorf("6, once more: %d %s", r.Status, r.Location)
+	}
+
+	// 7: the request is through the gate, and waits for the rest of its form, while the right
+	// or the session by which it came ends.
+	root := s.SuperAdmin("Root")
+	for name, x := range map[string]struct {
+		end    func(tx *db.Tx, by accounts.User) error
+		status int
+		to     string
+	}{
+		"the rights of a super admin": {func(tx *db.Tx, by accounts.User) error {
+			return s.App.Accounts.RevokeSuperAdmin(tx, root.Actor(), by.ID)
+		}, http.StatusForbidden, ""},
+		"the session": {func(tx *db.Tx, by accounts.User) error { return s.App.Accounts.End(tx, by.ID) }, http.StatusSeeOther, "/login"},
+		"nothing":     {func(*db.Tx, accounts.User) error { return nil }, http.StatusSeeOther, "/admin/users/"},
+	} {
+		by, victim := s.SuperAdmin(""), s.User("")
+		super := s.SignIn(by)
+		hold := &pausing{inside: make(chan struct{}), release: make(chan struct{})}
+		held.Store(hold)
+		answer := make(chan webtest.Response, 1)
+		go func() {
+			r := super.Request(http.MethodPost, "/admin/users/"+num(victim.ID)+"/disable", strings.NewReader(url.Values{gate.KeyField: {name}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", s.URL)
+			r.Header.Set("X-Test", "slow")
+			answer <- super.Do(r)
+		}()
+		select {
+		case <-hold.inside:
+		case r := <-answer:
+			t.Fatalf("7: the form was not read before the answer: %d %s", r.Status, r.Location)
+		}
+		s.Update(func(tx *db.Tx) error { return x.end(tx, by) })
+		close(hold.release)
+		r := <-answer
+		s.View(func(tx *db.Tx) error {
+			now, err := accounts.Find(tx, victim.ID)
+			if done := now.State == accounts.Disabled; r.Status != x.status || !strings.HasPrefix(r.Location, x.to) || done != (name == "nothing") {
+				t.Errorf("7, in the transaction, %s ended meanwhile: %d %s, done %t", name, r.Status, r.Location, done)
+			}
+			return err
+		})
+	}
+
+	// 8: a job asks when it begins.
+	for _, r := range []access.Role{access.ReadOnly, access.Admin} {
+		role(access.Admin)
+		table := "late-" + strings.ToLower(string(r))
+		c.Post(base+"/buckets", url.Values{"stage": {"in"}, "name": {table}}).Want(http.StatusSeeOther)
+		c.Post(base+"/tables", url.Values{"bucket": {"in.c-" + table}, "table": {table}, "columns": {"a"}}).Want(http.StatusSeeOther)
+		role(r)
+		if err := s.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+			t.Fatal(err)
+		}
+		want := http.StatusNotFound
+		if r == access.Admin {
+			want = http.StatusOK
+		}
+		if got := c.Get(base + "/tables/in.c-" + table + "." + table); got.Status != want {
+			t.Errorf("8, later: the table that was asked for before one became %s: %d, want %d", r, got.Status, want)
+		}
+	}
+}
+
+// pausing is a form of which the rest comes late.
+type pausing struct {
+	io.ReadCloser
+	once            sync.Once
+	inside, release chan struct{}
+}
+
+func (p *pausing) Read(b []byte) (int, error) {
+	p.once.Do(func() {
+		close(p.inside)
+		<-p.release
+	})
+	return p.ReadCloser.Read(b)
 }
