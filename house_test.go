@@ -2,6 +2,7 @@
 package steward_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/scanner"
 	"go/token"
@@ -210,11 +211,140 @@ func literals(t *testing.T, path string) (out []string) {
 	}
 }
 
-// TestASVS_6_5_3: what is secret comes from the system's random source: nothing in the program
-// imports another, and whoever makes secrets imports that one.
+// takings gives what each function calls out of a package, as "file function", each call with
+// the name of what it fills, if any. A package under another name is an error: nobody would
+// find it by what it is called.
+func takings(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	short := path[strings.LastIndexByte(path, '/')+1:]
+	out := map[string][]string{}
+	for _, f := range files(t) {
+		if f.test || !slices.Contains(f.imports, path) || f.pkg == "web/webtest" || f.pkg == "cmd/bench" { // which make data, and no secrets
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			if i.Path.Value == strconv.Quote(path) && i.Name != nil {
+				t.Errorf("%s calls %s %s", f.path, path, i.Name)
+			}
+		}
+		for _, d := range parsed.Decls {
+			where := f.path
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				where += " " + fn.Name.Name
+			}
+			ast.Inspect(d, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				sel, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				if x, ok := sel.X.(*ast.Ident); !ok || x.Name != short {
+					return true
+				}
+				name := sel.Sel.Name
+				if len(call.Args) == 1 {
+					arg := call.Args[0]
+					if whole, ok := arg.(*ast.SliceExpr); ok && whole.Low == nil && whole.High == nil {
+						arg = whole.X
+					}
+					if x, ok := arg.(*ast.Ident); ok {
+						name += " " + x.Name
+						if fn, ok := d.(*ast.FuncDecl); ok && overwritten(fn, x.Name, call.End()) {
+							t.Errorf("%s: what was drawn into %s is written over", where, x.Name)
+						}
+					}
+				}
+				out[where] = append(out[where], name)
+				return true
+			})
+		}
+	}
+	return out
+}
+
+// overwritten reports whether a function changes a variable, or a part of it, after a place.
+func overwritten(fn *ast.FuncDecl, name string, after token.Pos) (over bool) {
+	is := func(e ast.Expr) bool {
+		for {
+			switch x := e.(type) {
+			case *ast.IndexExpr:
+				e = x.X
+			case *ast.SliceExpr:
+				e = x.X
+			case *ast.Ident:
+				return x.Name == name
+			default:
+				return false
+			}
+		}
+	}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		if n == nil || n.Pos() < after {
+			return true
+		}
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			over = over || slices.ContainsFunc(n.Lhs, is)
+		case *ast.IncDecStmt:
+			over = over || is(n.X)
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "copy" || f.Name == "clear") {
+				over = over || is(n.Args[0])
+			}
+		}
+		return true
+	})
+	return over
+}
+
+// TestASVS_6_5_3: what is secret comes from the system's random source: whoever makes secrets
+// fills them from it, whoever gives them out takes them from there, and nothing in the program
+// imports another source.
 func TestASVS_6_5_3(t *testing.T) {
 	t.Parallel()
-	makers := map[string]bool{"internal/id/id.go": false, "internal/accounts/factor.go": false, "internal/keys/keys.go": false}
+	for path, want := range map[string]map[string][]string{
+		"crypto/rand": {
+			"internal/id/id.go Secret": {"Read b"}, "internal/id/id.go Short": {"Read b"}, "internal/id/id.go Code": {"Read b"},
+			"internal/keys/keys.go create": {"Read secret"}, "internal/keys/keys.go newID": {"Read b"},
+			"internal/accounts/factor.go StartFactor": {"Read secret"}, "internal/accounts/factor.go makeCodes": {"Read raw"}, "internal/accounts/hasher.go create": {"Read salt"},
+			"web/web.go headers": {"Read nonce"},
+			// Names that must not collide, and are no secrets.
+			"internal/storage/blob/key.go temporaryName": {"Text"}, "internal/storage/engine/keys.go newHasher": {"Read seed"}, "internal/storage/engine/files.go freshName": {"Text"},
+		},
+		"steward/internal/id": {
+			"internal/accounts/link.go link": {"Code"}, "internal/accounts/identity.go makeOffer": {"Code"},
+			"internal/accounts/signin.go arrive": {"Secret", "Code"}, "internal/accounts/signin.go Finish": {"Secret"},
+			"internal/accounts/flow.go Depart":    {"Secret", "Secret", "Secret", "Secret"},
+			"internal/tenancy/setup.go SetupCode": {"Secret"}, "web/console/signin.go device": {"Secret"},
+		},
+	} {
+		got := takings(t, path)
+		if path == "steward/internal/id" {
+			for where, calls := range got { // the rest are names, and digests of what came in
+				got[where] = slices.DeleteFunc(calls, func(name string) bool { return name != "Secret" && name != "Code" })
+				if len(got[where]) == 0 {
+					delete(got, where)
+				}
+			}
+		}
+		for where, calls := range want {
+			if !slices.Equal(got[where], calls) {
+				t.Errorf("%s takes %q out of %s, want %q", where, got[where], path, calls)
+			}
+		}
+		for where, calls := range got {
+			if want[where] == nil {
+				t.Errorf("%s takes %q out of %s, of which this test knows nothing", where, calls, path)
+			}
+		}
+	}
 	for _, f := range files(t) {
 		if f.test || f.pkg == "cmd/bench" { // which makes data, and no secrets
 			continue
@@ -223,14 +353,6 @@ func TestASVS_6_5_3(t *testing.T) {
 			if strings.HasPrefix(i, "math/rand") || strings.HasPrefix(i, "golang.org/x/exp/rand") {
 				t.Errorf("%s imports %s", f.path, i)
 			}
-			if _, makes := makers[f.path]; makes && i == "crypto/rand" {
-				makers[f.path] = true
-			}
-		}
-	}
-	for path, good := range makers {
-		if !good {
-			t.Errorf("%s does not import crypto/rand", path)
 		}
 	}
 }
