@@ -356,7 +356,7 @@ func TestASVS_7_1_1_kept(t *testing.T) {
 	t.Parallel()
 	text := section(t, "Sessions")
 	numbers := map[string]int{"ten": 10}
-	told := func(pattern string) (n []time.Duration) {
+	told := func(pattern string) (n []int) {
 		t.Helper()
 		m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 		if m == nil {
@@ -370,7 +370,7 @@ func TestASVS_7_1_1_kept(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			n = append(n, time.Duration(x))
+			n = append(n, x)
 		}
 		return n
 	}
@@ -390,7 +390,9 @@ func TestASVS_7_1_1_kept(t *testing.T) {
 	for _, x := range []struct {
 		name, keep string
 		idle, life time.Duration
-	}{{"a session", "", plain[0] * time.Minute, plain[1] * time.Hour}, {"one that is kept", "1", 24 * time.Hour, kept[0] * 24 * time.Hour}} {
+	}{
+		{"a session", "", time.Duration(plain[0]) * time.Minute, time.Duration(plain[1]) * time.Hour}, {"one that is kept", "1", 24 * time.Hour, time.Duration(kept[0]) * 24 * time.Hour},
+	} {
 		c := enter(x.keep)
 		s.Clock.Forward(x.idle - time.Minute)
 		if !in(c) {
@@ -422,14 +424,14 @@ func TestASVS_7_1_1_kept(t *testing.T) {
 	}
 	v := s.User("")
 	c = s.SignIn(v)
-	proof := told(`asks for a proof of the last (\w+) minutes`)[0] * time.Minute
+	proof := time.Duration(told(`asks for a proof of the last (\w+) minutes`)[0]) * time.Minute
 	s.Clock.Forward(proof - time.Minute)
 	c.Get("/account/password").Want(http.StatusOK)
 	s.Clock.Forward(2 * time.Minute)
 	if r := c.Get("/account/password"); !strings.HasPrefix(r.Location, "/account/confirm") {
 		t.Errorf("a proof counts longer than %s: %d %s", proof, r.Status, r.Location)
 	}
-	most := int(told(`There are (\w+) at most; the oldest ends first`)[0])
+	most := told(`There are (\w+) at most; the oldest ends first`)[0]
 	all := []*webtest.Client{c}
 	for range most {
 		s.Clock.Forward(time.Second)
