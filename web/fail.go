@@ -17,6 +17,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/fault"
 	"steward/internal/id"
+	"steward/internal/tenancy"
 	viewerrors "steward/views/errors"
 	"steward/views/paths"
 	"steward/views/ui"
@@ -145,6 +146,9 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 func wayOn(r *http.Request, f *fault.Error) ui.Link {
 	if f.Kind == fault.Invalid && r.Method == http.MethodGet && r.URL.RawQuery != "" {
 		return ui.Link{Label: "Open the page afresh", URL: r.URL.EscapedPath()}
+	}
+	if f.Code == tenancy.Invited {
+		return ui.Link{Label: "See the invitation", URL: paths.Invitations()}
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, paths.Projects()+"projects/")
 	number, _, _ := strings.Cut(rest, "/")

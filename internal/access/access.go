@@ -54,6 +54,27 @@ func (r Role) Label() string {
 	return string(r)
 }
 
+// Describe tells in one sentence what the role lets people do.
+func (r Role) Describe() string {
+	switch r {
+	case Share:
+		return "Everything in this project, and sharing its data with other projects of the organization."
+	case Admin:
+		return "Everything in this project: data, people, tokens and settings."
+	case Guest:
+		return "All work with data. No change of settings, people or tokens."
+	case ReadOnly:
+		return "Looks at everything, and changes and runs nothing."
+	case Developer:
+		return "Works in development branches and opens merge requests."
+	case Reviewer:
+		return "What a developer does, and approves the merge requests of others."
+	case ProductionManager:
+		return "Merges, runs production, and manages people, tokens and settings. Edits nothing in branches."
+	}
+	return ""
+}
+
 func (r Role) column() int {
 	switch r {
 	case Share:

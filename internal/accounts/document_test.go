@@ -69,7 +69,7 @@ func TestASVS_6_1_1(t *testing.T) {
 		fmt.Sprintf("| reset links | %d an hour for an address of mail, %d an hour from a sender | a browser", accounts.ResetsPerAccount.Count, accounts.ResetsPerAddress.Count),
 		fmt.Sprintf("| ways to the provider | %d a minute from an address |", accounts.PerFlows.Count),
 		fmt.Sprintf("| links that link a provider | %d an hour for an account |", accounts.Confirms.Count),
-		fmt.Sprintf("| hashes at once | one less than there are cores, at least one, with a rest of half a hash's time after each; %d waiting for %d seconds, %d of them of one person or sender, then 503 with `Retry-After` |", accounts.HashQueue, int(accounts.HashWait.Seconds()), accounts.HashShare),
+		fmt.Sprintf("| hashes at once | one less than there are cores, at least one, each followed by a rest of %d ms; %d waiting for %d seconds, %d of them of one person or sender, then 503 with `Retry-After` |", accounts.HashRest.Milliseconds(), accounts.HashQueue, int(accounts.HashWait.Seconds()), accounts.HashShare),
 		"There is no cap after which a password stops working")
 	for name, l := range map[string][2]time.Duration{
 		"a minute": {accounts.PerAddressMinute.Window, time.Minute}, "an hour": {accounts.PerAddressHour.Window, time.Hour}, "resets": {accounts.ResetsPerAccount.Window, time.Hour},

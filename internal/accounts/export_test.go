@@ -22,6 +22,7 @@ const (
 	HashQueue     = hashQueue
 	HashShare     = hashShare
 	HashWait      = hashWait
+	HashRest      = hashRest
 	OwnLetters    = ownLetters
 	RemindBefore  = remindBefore
 	AlarmAt       = alarmAt

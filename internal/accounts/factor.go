@@ -217,7 +217,7 @@ type Enrolment struct {
 // StartFactor makes the secret of a new second factor, which ConfirmFactor puts in the
 // place of the one before.
 func (s *Service) StartFactor(tx *db.Tx, a access.Actor) error {
-	if err := present(tx, a); err != nil {
+	if err := Present(tx, a); err != nil {
 		return err
 	}
 	secret := make([]byte, secretBytes)
@@ -366,7 +366,7 @@ func (s *Service) makeCodes(tx *db.Tx, user int64) error {
 // NewCodes gives a person new recovery codes in the place of all old ones. NotFound
 // without a second factor.
 func (s *Service) NewCodes(tx *db.Tx, a access.Actor) error {
-	if err := present(tx, a); err != nil {
+	if err := Present(tx, a); err != nil {
 		return err
 	}
 	if _, err := factorOf(tx, a.UserID); err != nil {

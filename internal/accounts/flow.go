@@ -171,7 +171,7 @@ func (s *Service) Land(ctx context.Context, v *Visit, r Return) (Landing, error)
 	switch f.aim {
 	case ToLink:
 		return out, s.db.Update(ctx, func(tx *db.Tx) error {
-			if err := present(tx, v.Actor()); err != nil { // the provider took its time
+			if err := Present(tx, v.Actor()); err != nil { // the provider took its time
 				return err
 			}
 			return s.link(tx, v.User.ID, c)
@@ -303,7 +303,7 @@ func (s *Service) proveBy(ctx context.Context, v *Visit, c claims) error {
 		return fault.New(fault.Forbidden, "accounts.stale", s.provider.Name+" does not say that you signed in there just now, so it proves nothing. Set a password by the link that is mailed to you, and confirm with that.")
 	}
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
-		if err := present(tx, v.Actor()); err != nil {
+		if err := Present(tx, v.Actor()); err != nil {
 			return err
 		}
 		if _, err := get(tx, "id = $1 AND id = (SELECT user_id FROM identities WHERE issuer = $2 AND subject = $3)", v.User.ID, s.provider.Issuer, c.subject); err != nil {

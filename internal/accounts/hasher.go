@@ -39,6 +39,7 @@ const (
 	hashQueue = 50
 	hashShare = 5 // places of one person, or of one sender
 	hashWait  = 2 * time.Second
+	hashRest  = 20 * time.Millisecond // at most, and half as long as the hash
 )
 
 func newHasher() *hasher {
@@ -79,8 +80,8 @@ func (h *hasher) leave(who string) {
 }
 
 // run runs a hash for somebody with a place in the queue. Unavailable, with the time to
-// wait, when the turn does not come in two seconds. The next turn begins only after half
-// as long again, so that a flood never has a core for itself.
+// wait, when the turn does not come in two seconds. The next turn begins only after a rest,
+// so that a flood never has a core for itself.
 func (h *hasher) run(ctx context.Context, hash func() error) error {
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
@@ -92,7 +93,7 @@ func (h *hasher) run(ctx context.Context, hash func() error) error {
 		return ctx.Err()
 	}
 	start := time.Now()
-	defer func() { time.AfterFunc(time.Since(start)/2, func() { <-h.turns }) }()
+	defer func() { time.AfterFunc(min(time.Since(start)/2, hashRest), func() { <-h.turns }) }()
 	return hash()
 }
 

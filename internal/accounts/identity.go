@@ -223,7 +223,7 @@ func (s *Service) MailOffer(tx *db.Tx, code string) error {
 // person. NotFound as Offered says, and when it is for somebody else; Conflict as for every
 // link.
 func (s *Service) TakeOffer(tx *db.Tx, v *Visit, code string) error {
-	if err := present(tx, v.Actor()); err != nil {
+	if err := Present(tx, v.Actor()); err != nil {
 		return err
 	}
 	o, err := s.Offered(tx, code)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"steward/internal/access"
@@ -58,17 +59,54 @@ func link(tx *db.Tx, user int64, p Purpose) (code string, expires time.Time, err
 	if p == ToActivate {
 		life = ActivationLife
 	}
-	if _, err := tx.Exec("UPDATE account_links SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL", user, string(p), tx.Now); err != nil {
-		return "", expires, err
+	expires = tx.Now.Add(life)
+	code, err = linkUntil(tx, user, p, 0, expires)
+	return code, expires, err
+}
+
+// linkUntil is link with an end. Each invitation (0 for none) has a link of its own.
+func linkUntil(tx *db.Tx, user int64, p Purpose, invitation int64, expires time.Time) (code string, err error) {
+	if _, err := tx.Exec("UPDATE account_links SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND COALESCE(invitation_id, 0) = $4 AND ended_at IS NULL", user, string(p), tx.Now, invitation); err != nil {
+		return "", err
 	}
 	n, err := tx.NewID("account_links")
 	if err != nil {
-		return "", expires, err
+		return "", err
 	}
-	code, expires = id.Code(), tx.Now.Add(life)
-	_, err = tx.Exec("INSERT INTO account_links (id, code_hash, user_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-		n, id.Digest(code), user, string(p), tx.Now, expires)
-	return code, expires, err
+	code = id.Code()
+	_, err = tx.Exec("INSERT INTO account_links (id, code_hash, user_id, purpose, created_at, expires_at, invitation_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		n, id.Digest(code), user, string(p), tx.Now, expires, db.ZeroNull(invitation))
+	return code, err
+}
+
+// Welcome gives the account of an address, and makes one when there is none, which a link
+// activates. Invalid for the address; Conflict for a disabled account. The caller has
+// decided that the actor may invite.
+func (s *Service) Welcome(tx *db.Tx, by access.Actor, email string) (User, error) {
+	u, err := s.ByEmail(tx, email)
+	if fault.Is(err, fault.NotFound) {
+		if u, err = insert(tx, NewUser{Email: email, Name: strings.TrimSpace(email)}, Invited, Hashed{}); err != nil {
+			return User{}, err
+		}
+		return u, audit.Record(tx, audit.By(by, "user.invited", "user", u.Email, u.Name).Says("%s made an account for %s, who has to activate it.", by.Name, u.Email))
+	}
+	if err == nil && u.State == Disabled {
+		err = fault.New(fault.Conflict, "accounts.disabled", "The account of "+u.Email+" is disabled.")
+	}
+	return u, err
+}
+
+// InvitedPath makes the link of an invitation to somebody who has not activated the account
+// yet: it activates the account. It replaces the one before of the same invitation.
+func InvitedPath(tx *db.Tx, user, invitation int64, until time.Time) (path string, err error) {
+	code, err := linkUntil(tx, user, ToActivate, invitation, until)
+	return ActivatePath + code, err
+}
+
+// EndInvited kills the link of an invitation.
+func EndInvited(tx *db.Tx, invitation int64) error {
+	_, err := tx.Exec("UPDATE account_links SET ended_at = $2 WHERE invitation_id = $1 AND ended_at IS NULL", invitation, tx.Now)
+	return err
 }
 
 // endLinks kills every link of a person.

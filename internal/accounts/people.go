@@ -39,7 +39,7 @@ func administers(tx *db.Tx, by access.Actor) error {
 	if !super {
 		return sees(access.Actor{})
 	}
-	return present(tx, by)
+	return Present(tx, by)
 }
 
 // Person is somebody as super admins see them. NotFound if there is nobody.

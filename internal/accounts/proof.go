@@ -126,10 +126,10 @@ func proofFailed(tx *db.Tx, v *Visit, says string) error {
 	return audit.Record(tx, e.Says(says, v.User.Name))
 }
 
-// present is Unauthenticated when the session that an actor came by has ended meanwhile:
+// Present is Unauthenticated when the session that an actor came by has ended meanwhile:
 // for the transaction that does what is sensitive. A request may have begun long before. The
 // command line and the system have no session.
-func present(tx *db.Tx, a access.Actor) error {
+func Present(tx *db.Tx, a access.Actor) error {
 	if a.SessionID == 0 {
 		return nil
 	}

@@ -196,7 +196,7 @@ func Sessions(tx *db.Tx, user int64) ([]Session, error) {
 // EndSession ends one session of the actor's own. NotFound for a session that has ended
 // or is another's.
 func (s *Service) EndSession(tx *db.Tx, a access.Actor, session int64) error {
-	if err := present(tx, a); err != nil {
+	if err := Present(tx, a); err != nil {
 		return err
 	}
 	x, err := db.One(tx, func(r db.Row) (Session, error) {

@@ -211,7 +211,7 @@ type Profile struct {
 // SetProfile keeps a person's name and time zone. Invalid for a name that cannot be shown
 // and for a zone that is not known.
 func (s *Service) SetProfile(tx *db.Tx, a access.Actor, p Profile) error {
-	if err := present(tx, a); err != nil {
+	if err := Present(tx, a); err != nil {
 		return err
 	}
 	var c fault.Check

@@ -25,6 +25,7 @@ import (
 	"steward/internal/storage"
 	"steward/internal/storage/blob"
 	"steward/internal/storage/engine"
+	"steward/internal/tenancy"
 )
 
 // App is an open installation. Close it.
@@ -35,6 +36,7 @@ type App struct {
 	Hub      *live.Hub
 	Reads    *audit.Buffer
 	Accounts *accounts.Service
+	Tenancy  *tenancy.Service
 	Jobs     *jobs.Service
 	Mail     *mail.Service
 	Blobs    *blob.Local
@@ -134,6 +136,7 @@ func (a *App) open(ctx context.Context, o Options) error {
 			return err
 		}
 		a.Accounts = accounts.New(a.DB, ring, a.Mail, known, provider)
+		a.Tenancy = tenancy.New(a.Accounts, a.Mail)
 	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)

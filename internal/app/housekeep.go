@@ -10,6 +10,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/jobs"
+	"steward/internal/tenancy"
 	"steward/internal/throttle"
 )
 
@@ -56,6 +57,12 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		if err := a.Accounts.Remind(tx); err != nil {
+			return err
+		}
+		if err := tenancy.CloseInvitations(tx); err != nil {
+			return err
+		}
+		if err := a.Tenancy.EndMemberships(tx); err != nil {
 			return err
 		}
 		var err error

@@ -34,6 +34,13 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.SessionsEnded:    view.SessionsEnded,
 		mail.AccountDisabled:  view.AccountDisabled,
 		mail.AccountEnabled:   view.AccountEnabled,
+
+		// What becomes of one's place in a project
+		mail.ProjectWelcome:    view.ProjectWelcome,
+		mail.ProjectInvitation: view.ProjectInvitation,
+		mail.RoleChanged:       view.RoleChanged,
+		mail.MemberRemoved:     view.MemberRemoved,
+		mail.MembershipEnded:   view.MembershipEnded,
 	}
 }
 

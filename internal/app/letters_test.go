@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,10 +130,15 @@ func TestLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		text = m.Text()
-		if kind != mail.Activate && kind != mail.ActivateSoon && (!strings.Contains(text, "When: 21 November 2026, 22:00 UTC\n") || !strings.Contains(text, "Address: 192.0.2.17\nDevice: Firefox on Linux\n")) {
+		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation} // of what is to come
+		if !slices.Contains(ahead, kind) && (!strings.Contains(text, "When: 21 November 2026, 22:00 UTC\n") || !strings.Contains(text, "Address: 192.0.2.17\nDevice: Firefox on Linux\n")) {
 			t.Errorf("%s does not say when and where:\n%s", kind, text)
 		}
-		if m.Button.URL != "" && m.Note != "The link can be used once, until 21 November 2026, 23:41 UTC." {
+		note := "The link can be used once, until 21 November 2026, 23:41 UTC."
+		if kind == mail.ProjectInvitation {
+			note = "You can accept or decline it until 21 November 2026, 23:41 UTC."
+		}
+		if m.Button.URL != "" && m.Note != note {
 			t.Errorf("%s says of its link: %q", kind, m.Note)
 		}
 	}

@@ -41,7 +41,10 @@ func (b *builder) world() error {
 	if err := b.history(flights); err != nil {
 		return err
 	}
-	return b.tidied()
+	if err := b.tidied(); err != nil {
+		return err
+	}
+	return b.newcomers(flights)
 }
 
 // places makes the people, two organizations and three projects.
@@ -56,7 +59,7 @@ func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
 		{"hana@northwind.example", "Hana Dvořáková"}, {"marcus@northwind.example", "Marcus Oyelaran"}, {"gita@northwind.example", "Gita Raman"},
 		{"robin@northwind.example", "Robin Achterberg"}, {"dario@northwind.example", "Dario Conti"}, {"rena@northwind.example", "Rena Okonkwo"},
 		{"petra@northwind.example", "Petra Nováková"}, {"oskar@northwind.example", "Oskar Nyman"}, {"mina@steward.example", "Mina Haddad"},
-		{"sven@steward.example", "Sven Aas"}, {"lena@contoso.example", "Lena Fischer"},
+		{"sven@steward.example", "Sven Aas"}, {"lena@contoso.example", "Lena Fischer"}, {"priya@northwind.example", "Priya Raman"},
 	}
 	for _, o := range others {
 		b.step(2*time.Minute, "account of "+o.name)
@@ -273,4 +276,26 @@ func (b *builder) mishaps(flights tenancy.Project) error {
 		_, err := b.app.Jobs.Cancel(tx, gita, j.ID)
 		return err
 	})
+}
+
+// newcomers are invited and have not answered yet.
+func (b *builder) newcomers(flights tenancy.Project) error {
+	b.clock.Set(time.Now().Add(-30 * time.Hour))
+	b.step(0, "people who are invited to "+flights.Name)
+	s, err := b.scope("hana@northwind.example", flights.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range []tenancy.NewInvitation{
+		{Emails: []string{"sofia.marchetti@northwind.example"}, Role: access.Admin},
+		{Emails: []string{"data-team@partner-labs.example"}, Role: access.ReadOnly, Reason: "Audit of the wildlife strikes", Until: b.app.DB.Now().AddDate(0, 3, 0)},
+		{Emails: []string{"priya@northwind.example"}, Role: access.Guest, Reason: "Cover for Gita"},
+	} {
+		n.Days = tenancy.InvitationDays
+		b.clock.Forward(20 * time.Minute)
+		if err := b.app.DB.Update(b.request(), func(tx *db.Tx) error { _, err := b.app.Tenancy.Invite(tx, s, n); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -45,6 +45,12 @@ const (
 	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
 	AccountDisabled  Kind = "accountDisabled"  // by, at
 	AccountEnabled   Kind = "accountEnabled"   // by, at
+
+	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, reason, expires; has a link
+	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account
+	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
+	MemberRemoved     Kind = "memberRemoved"     // by, project, at
+	MembershipEnded   Kind = "membershipEnded"   // project, at
 )
 
 // Kinds are all of them.
@@ -52,6 +58,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
+		ProjectWelcome, ProjectInvitation, RoleChanged, MemberRemoved, MembershipEnded,
 	}
 }
 

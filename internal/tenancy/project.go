@@ -82,34 +82,47 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 // token. Invalid for a role that this kind of project does not have; Conflict for who
 // is a member already. The caller has decided that the actor may.
 func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Role) error {
-	valid := false
-	for _, r := range access.Roles(p.Governed) {
-		valid = valid || r == role
+	return join(tx, a, p, Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role})
+}
+
+// join is Join with what else is known of the member. An invitation of theirs that waits is
+// closed by it.
+func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
+	if err := checkRole(p.Governed, m.Role); err != nil {
+		return err
 	}
-	if !valid {
-		return fault.Newf(fault.Invalid, "tenancy.role", "A project of this kind has no role %q.", role)
+	// One whose time is over counts no more, but may still be there.
+	if _, err := tx.Exec("DELETE FROM memberships WHERE project_id = $1 AND user_id = $2 AND expires_at <= $3", p.ID, m.Who.ID, tx.Now); err != nil {
+		return err
+	}
+	if err := tokens.EndMaster(tx, p.ID, m.Who.ID); err != nil {
+		return err
 	}
 	id, err := tx.NewID("memberships")
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, role, joined_at, reason) VALUES ($1, $2, $3, $4, $5, '')", id, p.ID, u.ID, string(role), tx.Now)
+	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, expires_at, reason, invitor_id, approver_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		id, p.ID, m.Who.ID, m.Who.Email, string(m.Role), tx.Now, m.Until, m.Reason, db.ZeroNull(m.Invitor.ID), db.ZeroNull(m.Approver.ID))
 	if fault.HasCode(err, "db.unique") {
-		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member of %s already.", u.Email, p.Name)
+		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member of %s already.", m.Who.Email, p.Name)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := tokens.Master(tx, p.ID, u.ID, u.Email); err != nil {
+	if _, err := tokens.Master(tx, p.ID, m.Who.ID, m.Who.Email); err != nil {
 		return err
 	}
-	branch, err := db.Value[int64](tx, "SELECT id FROM branches WHERE project_id = $1 AND is_default", p.ID)
+	if _, err := tx.Exec("UPDATE invitations SET state = 'accepted', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID, tx.Now); err != nil {
+		return err
+	}
+	branch, err := defaultBranch(tx, p.ID)
 	if err != nil {
 		return err
 	}
 	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
 	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
-	return audit.Record(tx, e.Says("%s made %q (%s) a member of %q as %s.", a.Name, u.Name, u.Email, p.Name, role.Label()))
+	return audit.Record(tx, e.Says("%s made %q (%s) a member of %q as %s.", a.Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
 }
 
 // Enter decides whether an actor may use a permission in a project's default branch,
@@ -152,7 +165,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		r.facts.Role, r.facts.TokenID = "", 0
 	}
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
-		return access.Project{}, fault.New(fault.NotFound, "notFound", "Not found.")
+		return access.Project{}, outside(tx, a, project)
 	}
 	switch {
 	case r.state == "disabled":
@@ -165,6 +178,22 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 	r.facts.Development = r.place.Governed && !r.isDefault
 	return access.InProject(a, r.place, r.facts, p, false)
 }
+
+// outside is what somebody without a tie to a project is told: NotFound, as of one that does
+// not exist, but Forbidden to who is invited, and knows of it by that.
+func outside(tx *db.Tx, a access.Actor, project int64) error {
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", project, a.UserID, tx.Now)
+	switch {
+	case err != nil:
+		return err
+	case n > 0:
+		return fault.New(fault.Forbidden, Invited, "You are invited to this project, but you are not in it yet. Accept the invitation first.")
+	}
+	return fault.New(fault.NotFound, "notFound", "Not found.")
+}
+
+// Invited is the code of the fault for somebody who has not accepted an invitation yet.
+const Invited = "tenancy.invited"
 
 // Find is a project by its number, for operators. NotFound if there is none.
 func Find(tx *db.Tx, project int64) (Project, error) {

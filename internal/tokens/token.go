@@ -18,3 +18,9 @@ func Master(tx *db.Tx, project, user int64, email string) (int64, error) {
 		id, project, user, email, true, tx.Now)
 	return id, err
 }
+
+// EndMaster deletes the master token of somebody who leaves a project.
+func EndMaster(tx *db.Tx, project, user int64) error {
+	_, err := tx.Exec("UPDATE tokens SET deleted_at = $3 WHERE project_id = $1 AND user_id = $2 AND is_master AND deleted_at IS NULL", project, user, tx.Now)
+	return err
+}

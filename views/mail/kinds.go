@@ -297,3 +297,63 @@ func AccountEnabled(t Told) Letter {
 	return t.happened(t.letter("Your account was enabled", t.named("by", "An administrator")+" enabled your account at "+t.host()+" again. Sign in with the password that you had."),
 		t.reset("If you do not remember it, choose a new one:"))
 }
+
+// project is the one that a letter is about.
+func (t Told) project() string {
+	if name := t.value("project"); name != "" {
+		return "the project " + name
+	}
+	return "a project"
+}
+
+// invited is what both letters about an invitation to a project say.
+func (t Told) invited() Letter {
+	m := t.letter("Invitation to "+t.named("project", "a project"), t.named("inviter", "Somebody")+" invites you to "+t.project()+" at "+t.host()+", a console for data projects.")
+	for _, f := range []ui.Pair{{Name: "Role", Value: t.value("role")}, {Name: "Reason", Value: t.value("reason")}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	return m
+}
+
+// ProjectWelcome invites somebody to a project who has no account yet.
+func ProjectWelcome(t Told) Letter {
+	m := t.offer("Activate the account", t.invited())
+	m.Said = append(m.Said, "Activate your account by choosing a password; then you find the invitation there.")
+	m.Advice = []ui.Link{do("If you do not know what this is about, do nothing: without a password the account lets nobody in, and the invitation ends by itself.")}
+	m.Why = "You get this mail because somebody entered this address at " + t.host() + ". It was sent by the program; nobody reads answers."
+	return m
+}
+
+// ProjectInvitation invites somebody to a project who has an account.
+func ProjectInvitation(t Told) Letter {
+	m := t.invited()
+	m.Button = ui.Link{Label: "View the invitation", URL: t.Link}
+	if end := t.moment("expires", t.Until); end != "" {
+		m.Note = "You can accept or decline it until " + end + "."
+	}
+	m.Advice = []ui.Link{do("If you do nothing, it ends by itself.")}
+	return m
+}
+
+// RoleChanged tells that a person has another role in a project.
+func RoleChanged(t Told) Letter {
+	said := t.named("by", "Somebody") + " changed your role in " + t.project() + " at " + t.host()
+	if from, to := t.value("from"), t.value("role"); from != "" && to != "" {
+		said += " from " + from + " to " + to
+	}
+	return t.happened(t.letter("Your role in "+t.named("project", "a project")+" was changed", said+"."), do("If you did not expect this, ask them."))
+}
+
+// MemberRemoved tells that a person is not in a project any more.
+func MemberRemoved(t Told) Letter {
+	return t.happened(t.letter("You were removed from "+t.named("project", "a project"), t.named("by", "Somebody")+" removed you from "+t.project()+" at "+t.host()+". What you did there stays."),
+		do("If you did not expect this, ask them. You can come back by an invitation."))
+}
+
+// MembershipEnded tells that the time in a project is over that a person was given.
+func MembershipEnded(t Told) Letter {
+	return t.happened(t.letter("Your time in "+t.named("project", "a project")+" is over", "You were in "+t.project()+" at "+t.host()+" for a limited time, which is over. What you did there stays."),
+		do("If you still need it, ask for a new invitation."))
+}

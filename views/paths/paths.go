@@ -310,6 +310,49 @@ func RowOrigin(project int64, table string, version int64, place string) string 
 // BucketDelete is the question whether a bucket may go, and where the answer is posted to.
 func BucketDelete(project int64, bucket string) string { return Bucket(project, bucket) + "/delete" }
 
+// Members lists the people of a project.
+func Members(project int64) string { return Project(project) + "/settings/users" }
+
+// MembersInvite is the form that invites people to a project.
+func MembersInvite(project int64) string { return Members(project) + "/invite" }
+
+// Member is one person of a project.
+func Member(project, membership int64) string { return Members(project) + "/" + number(membership) }
+
+// MemberRole gives a person of a project another role (POST).
+func MemberRole(project, membership int64) string { return Member(project, membership) + "/role" }
+
+// MemberRemove takes a person out of a project (POST).
+func MemberRemove(project, membership int64) string { return Member(project, membership) + "/remove" }
+
+// MemberLeave takes oneself out of a project (POST).
+func MemberLeave(project int64) string { return Members(project) + "/leave" }
+
+// MemberInvited is one invitation to a project.
+func MemberInvited(project, invitation int64) string {
+	return Project(project) + "/settings/invitations/" + number(invitation)
+}
+
+// MemberInvitedAgain sends an invitation once more (POST).
+func MemberInvitedAgain(project, invitation int64) string {
+	return MemberInvited(project, invitation) + "/send"
+}
+
+// MemberInvitedCancel closes an invitation (POST).
+func MemberInvitedCancel(project, invitation int64) string {
+	return MemberInvited(project, invitation) + "/cancel"
+}
+
+// InvitationAccept makes one a member by an invitation (POST).
+func InvitationAccept(invitation int64) string {
+	return Invitations() + "/" + number(invitation) + "/accept"
+}
+
+// InvitationDecline closes an invitation to oneself (POST).
+func InvitationDecline(invitation int64) string {
+	return Invitations() + "/" + number(invitation) + "/decline"
+}
+
 // Trash lists what was dropped and can be restored.
 func Trash(project int64) string { return Project(project) + "/trash" }
 

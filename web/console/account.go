@@ -70,10 +70,6 @@ func (c *Console) themeUpdate(ec echo.Context, a access.Actor) error {
 	return ec.Redirect(http.StatusSeeOther, safeNext(f["next"]))
 }
 
-func (c *Console) invitations(ec echo.Context, a access.Actor) error {
-	return page(ec, http.StatusOK, view.InvitationsPage(view.Invitations{Shell: c.accountShell(ec, a)}))
-}
-
 func (c *Console) activity(ec echo.Context, a access.Actor) error {
 	events, pager, done, err := c.eventPage(ec, "activity", func(limit int, before audit.Cursor) (out []audit.Event, err error) {
 		err = c.view(ec, func(tx *db.Tx) error {

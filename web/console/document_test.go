@@ -52,7 +52,7 @@ func handlers(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prefixes := map[string]string{"project": "/projects/:project", "storage": "/projects/:project/storage"}
+	prefixes := map[string]string{"project": "/projects/:project", "storage": "/projects/:project/storage", "settings": "/projects/:project/settings"}
 	var text func(ast.Expr) string
 	text = func(e ast.Expr) string {
 		switch e := e.(type) {

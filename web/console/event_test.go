@@ -114,6 +114,13 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	s.TwoStep(c)
 	recorded("/account/two-step/delete", "user.factorDisabled", c.Post("/account/two-step/delete", nil))
 
+	// What they are invited to.
+	for _, answer := range [][2]string{{"decline", "project.invitationDeclined"}, {"accept", "project.memberAdded"}} {
+		root.Post("/projects/1/settings/users", url.Values{"emails": mine["email"], "role": {"guest"}, "reason": {""}, "until": {""}, "days": {"7"}}).Want(http.StatusOK)
+		at := c.Get("/account/invitations").Want(http.StatusOK).Page().Find(`form[action$="/`+answer[0]+`"]`).AttrOr("action", "")
+		recorded("/account/invitations/:invitation/"+answer[0], answer[1], c.Post(at, nil))
+	}
+
 	// A new password, and the way out.
 	second.Post("/password/forgot", url.Values{"email": mine["email"]}).Want(http.StatusSeeOther)
 	second.Get(mailed(t, s, "/password/reset/"))

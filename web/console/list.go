@@ -232,6 +232,15 @@ func parseCursor(text string) (at time.Time, id int64, err error) {
 	return time.UnixMicro(micros).UTC(), id, nil
 }
 
+// parseNamed reads a place in a list that is ordered by a name.
+func parseNamed(text string) (name string, id int64, err error) {
+	name, number, ok := strings.Cut(text, "\n")
+	if id, err = strconv.ParseInt(number, 10, 64); !ok || err != nil {
+		return "", 0, fault.New(fault.Invalid, "list.cursor", "This page of the list cannot be found. Start at its first page.")
+	}
+	return name, id, nil
+}
+
 // query reads a filter of the address, cut to a sane length.
 func query(ec echo.Context, name string) string {
 	q := strings.TrimSpace(ec.QueryParam(name))

@@ -56,6 +56,13 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		if err != nil {
 			return err
 		}
+		invited, err := tenancy.CountInvitations(tx, a)
+		if err != nil {
+			return err
+		}
+		if invited > 0 {
+			m.Invited = ui.Count(invited, "invitation waits", "invitations wait") + " for your answer."
+		}
 		cursor := ""
 		if len(mine) > pageSize {
 			mine = mine[:pageSize]

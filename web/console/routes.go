@@ -9,7 +9,7 @@ import (
 // routes is the site map: every address of the console with what it demands.
 func (c *Console) routes() []gate.Route {
 	people := c.app.Accounts
-	const project, storage = "/projects/:project", "/projects/:project/storage"
+	const project, storage, settings = "/projects/:project", "/projects/:project/storage", "/projects/:project/settings"
 	return []gate.Route{
 		// Signing in
 		{Method: "GET", Path: "/login", Rule: gate.Public(c.login)},
@@ -61,6 +61,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: "/account/sessions", Rule: gate.SignedIn(access.AccountOwn, c.sessionEndOthers).Proved().WhileEnrolling()},
 		{Method: "POST", Path: "/account/sessions/:session/end", Rule: gate.SignedIn(access.AccountOwn, c.sessionEnd).Proved().WhileEnrolling()},
 		{Method: "GET", Path: "/account/invitations", Rule: gate.SignedIn(access.InvitationsOwn, c.invitations)},
+		{Method: "POST", Path: "/account/invitations/:invitation/accept", Rule: gate.SignedIn(access.InvitationsOwn, c.invitationAccept)},
+		{Method: "POST", Path: "/account/invitations/:invitation/decline", Rule: gate.SignedIn(access.InvitationsOwn, c.invitationDecline)},
 		{Method: "GET", Path: "/account/activity", Rule: gate.SignedIn(access.AccountOwn, c.activity)},
 		{Method: "GET", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirm).WhileEnrolling()},
 		{Method: "POST", Path: "/account/confirm", Rule: gate.SignedIn(access.AccountOwn, c.confirmSubmit).WhileEnrolling()},
@@ -89,6 +91,18 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: "/", Rule: gate.SignedIn(access.AccountOwn, c.projects)},
 		{Method: "GET", Path: project, Rule: gate.InProject(access.ProjectRead, c.overview)},
 		{Method: "GET", Path: project + "/live", Rule: gate.InProject(access.ProjectRead, c.live)},
+
+		// Users & settings: who is in a project
+		{Method: "GET", Path: settings + "/users", Rule: gate.InProject(access.ProjectRead, c.members)},
+		{Method: "GET", Path: settings + "/users/invite", Rule: gate.InProject(access.MembersInvite, c.invite)},
+		{Method: "POST", Path: settings + "/users", Rule: gate.InProject(access.MembersInvite, c.inviteSend)},
+		{Method: "GET", Path: settings + "/users/:member", Rule: gate.InProject(access.ProjectRead, c.member)},
+		{Method: "POST", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRole)},
+		{Method: "POST", Path: settings + "/users/:member/remove", Rule: gate.InProject(access.MembersRemove, c.memberRemove)},
+		{Method: "POST", Path: settings + "/users/leave", Rule: gate.InProject(access.MembersLeave, c.memberLeave)},
+		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited)},
+		{Method: "POST", Path: settings + "/invitations/:invitation/send", Rule: gate.InProject(access.MembersInvite, c.memberInvitedAgain)},
+		{Method: "POST", Path: settings + "/invitations/:invitation/cancel", Rule: gate.InProject(access.MembersInvite, c.memberInvitedCancel)},
 
 		// Mails that are kept in place of being sent
 		{Method: "GET", Path: "/mailbox", Rule: gate.Public(c.mailbox)},

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -88,7 +89,18 @@ func (w *tour) path(route string) string {
 	return strings.NewReplacer(":user", num(w.victim.ID), ":mail", "1", ":session", "1", ":code", "stw_none").Replace(w.in.path(route))
 }
 
-func (w *tour) routes() []gate.Route { return console.New(w.t.Context(), w.App, nil, nil).Routes() }
+func (w *tour) routes() []gate.Route {
+	return leavingLast(console.New(w.t.Context(), w.App, nil, nil).Routes())
+}
+
+// leavingLast puts leaving a project behind all other routes: whoever left is not there any
+// more for the rest of a walk.
+func leavingLast(routes []gate.Route) []gate.Route {
+	slices.SortStableFunc(routes, func(a, b gate.Route) int {
+		return cmp.Compare(strings.Count(a.Path, "/users/leave"), strings.Count(b.Path, "/users/leave"))
+	})
+	return routes
+}
 
 // ask sends a request and keeps what came.
 func (w *tour) ask(who, method, path, route string, body io.Reader, headers ...string) answer {

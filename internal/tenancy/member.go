@@ -1,0 +1,422 @@
+package tenancy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+	"steward/internal/tokens"
+)
+
+// Who is a person as others see them.
+type Who struct {
+	ID          int64
+	Email, Name string
+	State       accounts.State
+}
+
+// Member is a person with a role in a project, or one who is invited to it.
+type Member struct {
+	ID       int64 // of the membership, or of the invitation
+	Invited  bool  // by an invitation that waits
+	Who      Who
+	Factor   bool // the person has a second factor
+	Role     access.Role
+	Since    time.Time // when they joined, or were invited
+	Until    time.Time // when the membership ends; zero = never
+	Open     time.Time // until when the invitation counts
+	Reason   string
+	Invitor  Who // who invited them; empty for who made the project and who was put in by the operator
+	Approver Who // who let them in that asked to join
+}
+
+// Sort is an order of people.
+type Sort string
+
+// The orders.
+const (
+	ByAddress Sort = ""
+	ByNewest  Sort = "newest"
+)
+
+// Standing is what somebody is to a project.
+type Standing string
+
+// The standings to filter by.
+const (
+	StandsIn      Standing = "active"   // has a role and can sign in
+	StandsInvited Standing = "invited"  // by an invitation that waits
+	StandsUnknown Standing = "inactive" // has not activated the account yet
+)
+
+// MemberFilter selects among the people of a project. Zero fields select all.
+type MemberFilter struct {
+	Search   string // a part of the address or the name
+	Role     access.Role
+	Standing Standing
+	NoFactor bool // only members who sign in without a second factor
+	Sort     Sort
+	After    *Member // the last one that is known
+	Limit    int
+}
+
+// Members lists the people of the scope's project. Forbidden without ProjectRead.
+func Members(tx *db.Tx, s access.Project, f MemberFilter) ([]Member, error) {
+	if err := s.Require(access.ProjectRead, false); err != nil {
+		return nil, err
+	}
+	var out []Member
+	if f.Standing != StandsInvited {
+		list, err := listMembers(tx, s, f, inProject)
+		if err != nil {
+			return nil, err
+		}
+		out = list
+	}
+	if f.Standing != StandsIn && !f.NoFactor {
+		list, err := listMembers(tx, s, f, invited)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	// Each of the two is in order, and begins with as many as are asked for.
+	slices.SortFunc(out, func(a, b Member) int {
+		if f.Sort == ByNewest {
+			return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(b.ID, a.ID), cmp.Compare(a.order(), b.order()))
+		}
+		return cmp.Or(cmp.Compare(a.Who.Email, b.Who.Email), cmp.Compare(a.ID, b.ID), cmp.Compare(a.order(), b.order()))
+	})
+	return out[:min(len(out), f.Limit)], nil
+}
+
+// order puts members before invitations of the same number.
+func (m Member) order() int {
+	if m.Invited {
+		return 1
+	}
+	return 0
+}
+
+// listMembers lists the members or the invitations, along an index.
+func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from string) ([]Member, error) {
+	var w db.Where
+	w.And("x.project_id = ?", s.ID())
+	if from == invited {
+		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
+	} else {
+		w.And("(x.expires_at IS NULL OR x.expires_at > ?)", tx.Now)
+	}
+	if f.Search != "" {
+		w.And(`u.search LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
+	}
+	if f.Role != "" {
+		w.And("x.role = ?", string(f.Role))
+	}
+	switch f.Standing {
+	case StandsIn:
+		w.And("u.state = 'active'")
+	case StandsUnknown:
+		w.And("u.state = 'invited'")
+	}
+	if f.NoFactor {
+		w.And("u.state = 'active' AND t.user_id IS NULL")
+	}
+	at := "joined_at"
+	if from == invited {
+		at = "created_at"
+	}
+	order := "x.email, x.id"
+	if f.Sort == ByNewest {
+		order = "x." + at + " DESC, x.id DESC"
+	}
+	switch last := f.After; {
+	case last == nil:
+	case f.Sort == ByNewest:
+		w.And("(x."+at+", x.id) < (?, ?)", last.Since, last.ID)
+	default:
+		w.And("(x.email, x.id) > (?, ?)", last.Who.Email, last.ID)
+	}
+	return db.All(tx, scanMember, from+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+}
+
+// MemberCounts are how many people belong to a project.
+type MemberCounts struct {
+	Members, Invited int64
+	NoFactor         int64 // members who sign in without a second factor
+}
+
+// CountMembers counts the people of the scope's project.
+func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
+	return db.One(tx, func(r db.Row) (MemberCounts, error) {
+		var c MemberCounts
+		return c, r.Scan(&c.Members, &c.Invited, &c.NoFactor)
+	}, `SELECT (SELECT count(*) FROM memberships m WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)),
+		(SELECT count(*) FROM invitations i WHERE i.project_id = $1 AND i.state = 'pending' AND i.expires_at > $2),
+		(SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id LEFT JOIN factors t ON t.user_id = m.user_id
+			WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND u.state = 'active' AND t.user_id IS NULL)`, s.ID(), tx.Now)
+}
+
+// What Member is read from: the members of projects, and the invitations to them.
+const (
+	inProject = "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, " + memberColumns + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "
+	invited   = "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, " + invitedColumns + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "
+
+	memberColumns  = personColumns + " FROM memberships x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
+	invitedColumns = personColumns + " FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
+	personColumns  = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
+)
+
+func scanMember(r db.Row) (Member, error) {
+	var m Member
+	var asked, factor int64
+	err := r.Scan(&asked, &m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(&factor),
+		db.Null(&m.Invitor.ID), db.Null(&m.Invitor.Email), db.Null(&m.Invitor.Name), db.Null(&m.Approver.ID), db.Null(&m.Approver.Email), db.Null(&m.Approver.Name))
+	m.Invited, m.Factor = asked == 1, factor != 0
+	return m, err
+}
+
+// FindMember is somebody with a role in the scope's project. NotFound if there is none.
+func FindMember(tx *db.Tx, s access.Project, membership int64) (Member, error) {
+	return db.One(tx, scanMember, inProject+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.id = $3", s.ID(), tx.Now, membership)
+}
+
+// FindInvited is an invitation to the scope's project that waits. NotFound if there is none.
+func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
+	return db.One(tx, scanMember, invited+"x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", s.ID(), tx.Now, invitation)
+}
+
+// again decides in the transaction of a deed once more, one after the other with all who
+// change who belongs to the project: the actor's own role may be gone since the request
+// began.
+func again(tx *db.Tx, s access.Project, p access.Permission) (access.Project, error) {
+	if err := lockMembers(tx, s.ID()); err != nil {
+		return s, err
+	}
+	return EnterBranch(tx, s.Actor(), s.ID(), s.Branch(), p)
+}
+
+func lockMembers(tx *db.Tx, project int64) error {
+	return tx.Lock(fmt.Sprintf("members of %d", project))
+}
+
+// Administers reports whether a role lets people manage the members of a project.
+func Administers(r access.Role) bool {
+	return r == access.Share || r == access.Admin || r == access.ProductionManager
+}
+
+// grantable is Forbidden unless the actor may give a role: the highest ones only a member
+// of the organization may. Invalid for a role that the kind of project does not have.
+func grantable(s access.Project, r access.Role) error {
+	if err := checkRole(s.Governed(), r); err != nil {
+		return err
+	}
+	if (r == access.Share || r == access.ProductionManager) && !s.May(access.MembersGrantShare) {
+		return fault.Newf(fault.Forbidden, "tenancy.grant", "Only a member of the project's organization can make somebody %s.", r.Label())
+	}
+	return nil
+}
+
+func checkRole(governed bool, r access.Role) error {
+	for _, x := range access.Roles(governed) {
+		if x == r {
+			return nil
+		}
+	}
+	message := "Choose a role."
+	if r != "" {
+		message = fmt.Sprintf("A project of this kind has no role %q.", r)
+	}
+	return &fault.Error{Kind: fault.Invalid, Code: "tenancy.role", Message: message, Fields: []fault.Field{{Name: "role", Message: message}}}
+}
+
+// Grantable lists the roles that the scope's actor may give.
+func Grantable(s access.Project) (out []access.Role) {
+	for _, r := range access.Roles(s.Governed()) {
+		if grantable(s, r) == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// keepAdministrator is Conflict when without this member nobody in the project could manage
+// its members. The caller holds the lock.
+func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
+	if !Administers(m.Role) || m.Who.State != accounts.Active {
+		return nil
+	}
+	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active'`, s.ID(), m.ID, tx.Now)
+	if err == nil && n == 0 {
+		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
+	}
+	return err
+}
+
+// SetRole gives a member of the scope's project another role, at once. Forbidden without
+// MembersRole, and for the roles that only members of the organization give; Invalid for a
+// role that there is not; NotFound for who is no member; Conflict for the last one who
+// manages people.
+func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role access.Role) (Member, error) {
+	s, err := again(tx, s, access.MembersRole)
+	if err != nil {
+		return Member{}, err
+	}
+	if err := grantable(s, role); err != nil {
+		return Member{}, err
+	}
+	m, err := FindMember(tx, s, membership)
+	if err != nil || m.Role == role {
+		return m, err
+	}
+	if !Administers(role) {
+		if err := keepAdministrator(tx, s, m); err != nil {
+			return m, err
+		}
+	}
+	if err := tx.Must("UPDATE memberships SET role = $3 WHERE id = $1 AND project_id = $2", m.ID, s.ID(), string(role)); err != nil {
+		return m, err
+	}
+	p, err := Find(tx, s.ID())
+	if err != nil {
+		return m, err
+	}
+	if err := v.tell(tx, s.Actor(), m.Who, mail.RoleChanged, p, map[string]string{"from": m.Role.Label(), "role": role.Label()}); err != nil {
+		return m, err
+	}
+	e := about(s, p, "project.roleChanged", m.Who)
+	e.Params = map[string]any{"from": m.Role, "to": role}
+	return m, audit.Record(tx, e.Says("%s changed the role of %s (%s) in %q from %s to %s.", s.Actor().Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label(), role.Label()))
+}
+
+// Remove ends somebody's membership in the scope's project: from the next request on they
+// are not in it, and what they have running stops. Forbidden without MembersRemove; NotFound
+// for who is no member; Conflict for the last one who manages people, and for oneself, who
+// leaves.
+func (v *Service) Remove(tx *db.Tx, s access.Project, membership int64) (Member, error) {
+	s, err := again(tx, s, access.MembersRemove)
+	if err != nil {
+		return Member{}, err
+	}
+	m, err := FindMember(tx, s, membership)
+	if err != nil {
+		return m, err
+	}
+	if m.Who.ID == s.Actor().UserID {
+		return m, fault.New(fault.Conflict, "tenancy.self", "This is you. Leave the project instead.")
+	}
+	if err := keepAdministrator(tx, s, m); err != nil {
+		return m, err
+	}
+	p, err := endMembership(tx, m, s.ID())
+	if err != nil {
+		return m, err
+	}
+	if err := v.tell(tx, s.Actor(), m.Who, mail.MemberRemoved, p, nil); err != nil {
+		return m, err
+	}
+	return m, audit.Record(tx, about(s, p, "project.memberRemoved", m.Who).Says("%s removed %s (%s), who was %s, from %q.", s.Actor().Name, m.Who.Name, m.Who.Email, m.Role.Label(), p.Name))
+}
+
+// Leave ends the actor's own membership in the scope's project. Conflict for the last one
+// who manages people.
+func (v *Service) Leave(tx *db.Tx, s access.Project) error {
+	s, err := again(tx, s, access.MembersLeave)
+	if err != nil {
+		return err
+	}
+	m, err := db.One(tx, scanMember, inProject+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.user_id = $3", s.ID(), tx.Now, s.Actor().UserID)
+	if err != nil {
+		return err
+	}
+	if err := keepAdministrator(tx, s, m); err != nil {
+		return err
+	}
+	p, err := endMembership(tx, m, s.ID())
+	if err != nil {
+		return err
+	}
+	return audit.Record(tx, about(s, p, "project.memberLeft", m.Who).Says("%s left %q. Their role was %s.", s.Actor().Name, p.Name, m.Role.Label()))
+}
+
+// endMembership takes a membership away, with the master token that hangs on it.
+func endMembership(tx *db.Tx, m Member, project int64) (Project, error) {
+	if err := tx.Must("DELETE FROM memberships WHERE id = $1 AND project_id = $2", m.ID, project); err != nil {
+		return Project{}, err
+	}
+	if err := tokens.EndMaster(tx, project, m.Who.ID); err != nil {
+		return Project{}, err
+	}
+	return Find(tx, project)
+}
+
+// EndMemberships takes the memberships away whose time is over, a hundred at most, and
+// tells who had them. They count for nothing before that either.
+func (v *Service) EndMemberships(tx *db.Tx) error {
+	type over struct{ id, project int64 }
+	list, err := db.All(tx, func(r db.Row) (over, error) {
+		var x over
+		return x, r.Scan(&x.id, &x.project)
+	}, "SELECT id, project_id FROM memberships WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100", tx.Now)
+	if err != nil {
+		return err
+	}
+	for _, x := range list {
+		if err := v.endOver(tx, x.project, x.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
+	m, err := db.One(tx, scanMember, inProject+"x.project_id = $1 AND x.id = $2", project, membership)
+	if err != nil {
+		return err
+	}
+	p, err := endMembership(tx, m, project)
+	if err != nil {
+		return err
+	}
+	system := access.Actor{Name: "Steward"}
+	if err := v.tell(tx, system, m.Who, mail.MembershipEnded, p, nil); err != nil {
+		return err
+	}
+	e := audit.By(system, "project.memberEnded", "project", fmt.Sprint(p.ID), p.Name)
+	e.Organization, e.Project, e.Params = p.Organization, p.ID, map[string]any{"user": m.Who.ID}
+	if e.Branch, err = defaultBranch(tx, p.ID); err != nil {
+		return err
+	}
+	return audit.Record(tx, e.Says("The membership of %q (%s) in %q, as %s, was over.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
+}
+
+// tell mails a person what became of their place in a project.
+func (v *Service) tell(tx *db.Tx, by access.Actor, w Who, kind mail.Kind, p Project, values map[string]string) error {
+	all := map[string]string{"project": p.Name, "by": by.Name}
+	for k, x := range values {
+		all[k] = x
+	}
+	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: w.Email, Name: w.Name, UserID: w.ID, Values: all})
+	return err
+}
+
+// about is an event in a project about a person.
+func about(s access.Project, p Project, name string, w Who) audit.Event {
+	e := audit.By(s.Actor(), name, "user", w.Email, w.Name)
+	e.Organization, e.Project, e.Branch = p.Organization, p.ID, s.Branch()
+	return e
+}
+
+func defaultBranch(tx *db.Tx, project int64) (int64, error) {
+	return db.Value[int64](tx, "SELECT id FROM branches WHERE project_id = $1 AND is_default", project)
+}

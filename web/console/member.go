@@ -1,0 +1,274 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tenancy"
+	"steward/views/paths"
+	view "steward/views/people"
+	"steward/views/ui"
+)
+
+var memberFields = []field[tenancy.Member]{
+	{"id", func(m tenancy.Member) any { return m.ID }},
+	{"email", func(m tenancy.Member) any { return m.Who.Email }},
+	{"name", func(m tenancy.Member) any { return m.Who.Name }},
+	{"role", func(m tenancy.Member) any { return string(m.Role) }},
+	{"invited", func(m tenancy.Member) any { return m.Invited }},
+	{"activated", func(m tenancy.Member) any { return m.Who.State != accounts.Invited }},
+	{"twoStep", func(m tenancy.Member) any { return m.Factor }},
+	{"added", func(m tenancy.Member) any { return m.Since }},
+	{"expires", func(m tenancy.Member) any { return m.Until }},
+	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
+	{"reason", func(m tenancy.Member) any { return m.Reason }},
+	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
+	{"approver", func(m tenancy.Member) any { return m.Approver.Email }},
+}
+
+func (c *Console) members(ec echo.Context, s access.Project) error {
+	f := tenancy.MemberFilter{Search: query(ec, "q"), Role: access.Role(query(ec, "role")), Standing: tenancy.Standing(query(ec, "status")), NoFactor: query(ec, "twoStep") == "off", Sort: tenancy.Sort(query(ec, "sort"))}
+	list := func(limit int, after *tenancy.Member) (out []tenancy.Member, err error) {
+		f := f
+		f.Limit, f.After = limit, after
+		err = c.view(ec, func(tx *db.Tx) error { out, err = tenancy.Members(tx, s, f); return err })
+		return out, err
+	}
+	done, err := exported(ec, "users", memberFields, func(last *tenancy.Member) ([]tenancy.Member, error) { return list(1000, last) })
+	if done || err != nil {
+		return err
+	}
+	var after *tenancy.Member
+	if cursor := ec.QueryParam("after"); cursor != "" {
+		m, err := memberAfter(cursor, f.Sort)
+		if err != nil {
+			return err
+		}
+		after = &m
+	}
+	people, err := list(pageSize+1, after)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(people) > pageSize {
+		people = people[:pageSize]
+		next = memberCursor(f.Sort, people[pageSize-1])
+	}
+	m := view.Members{URL: paths.Members(s.ID()), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
+	for _, r := range access.Roles(s.Governed()) {
+		m.Roles = append(m.Roles, ui.Option{Value: string(r), Label: r.Label()})
+	}
+	m.Sort = memberColumns(ec, f.Sort)
+	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	err = c.view(ec, func(tx *db.Tx) error {
+		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+			return err
+		}
+		n, err := tenancy.CountMembers(tx, s)
+		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
+		if n.NoFactor > 0 && !f.NoFactor {
+			m.Warning, m.WarnURL = ui.Count(n.NoFactor, "person signs", "people sign")+" in without a second step.", paths.With(m.URL, "twoStep", "off")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.May(access.MembersInvite) {
+		m.InviteURL = paths.MembersInvite(s.ID())
+	}
+	for _, p := range people {
+		m.List = append(m.List, c.memberRow(s, p))
+	}
+	return page(ec, http.StatusOK, view.MembersPage(m))
+}
+
+func memberCursor(o tenancy.Sort, m tenancy.Member) string {
+	if o == tenancy.ByNewest {
+		return cursorOf(m.Since, m.ID)
+	}
+	return m.Who.Email + "\n" + itoa(m.ID)
+}
+
+// memberAfter reads what memberCursor wrote.
+func memberAfter(text string, o tenancy.Sort) (m tenancy.Member, err error) {
+	if o == tenancy.ByNewest {
+		m.Since, m.ID, err = parseCursor(text)
+	} else {
+		m.Who.Email, m.ID, err = parseNamed(text)
+	}
+	return m, err
+}
+
+// memberColumns are the columns that the list is ordered by, with links to order it by them.
+func memberColumns(ec echo.Context, o tenancy.Sort) (out [2]ui.Column) {
+	to := func(o tenancy.Sort) string {
+		q := cloneQuery(ec.Request().URL.Query())
+		q.Del("after")
+		if q.Del("sort"); o != "" {
+			q.Set("sort", string(o))
+		}
+		return ec.Request().URL.Path + "?" + q.Encode()
+	}
+	out[0], out[1] = ui.Column{Title: "User", SortURL: to(tenancy.ByAddress)}, ui.Column{Title: "Added", SortURL: to(tenancy.ByNewest)}
+	if o == tenancy.ByNewest {
+		out[1].Sort = "descending"
+	} else {
+		out[0].Sort = "ascending"
+	}
+	return out
+}
+
+func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
+	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == s.Actor().UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.when(m.Until),
+		URL: paths.Member(s.ID(), m.ID), By: view.By{Text: came(m), Reason: m.Reason}, Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+	switch {
+	case m.Who.State == accounts.Disabled:
+		row.Standing = view.Standing{Tone: "bad", Icon: "ban", Word: "Disabled"}
+	case m.Who.State == accounts.Invited:
+		row.Standing = view.Standing{Tone: "warn", Icon: "clock", Word: "Not activated yet"}
+	case m.Invited:
+		row.Standing = view.Standing{Tone: "info", Icon: "mail", Word: "Invited"}
+	}
+	if m.Invited {
+		row.URL = paths.MemberInvited(s.ID(), m.ID)
+	}
+	if m.Who.State == accounts.Active {
+		row.Factor = map[bool]string{true: "On", false: "Off"}[m.Factor]
+	}
+	return row
+}
+
+// came tells how somebody came in.
+func came(m tenancy.Member) string {
+	switch {
+	case m.Approver.ID != 0 && m.Approver.ID == m.Who.ID:
+		return "Joined by themselves"
+	case m.Approver.ID != 0:
+		return "Asked to join, approved by " + m.Approver.Name
+	case m.Invitor.ID != 0:
+		return "Invited by " + m.Invitor.Name
+	}
+	return "Came with the project"
+}
+
+func (c *Console) member(ec echo.Context, s access.Project) error {
+	return c.memberPage(ec, s, http.StatusOK, "", nil)
+}
+
+// memberPage shows a person of the project, with the role that was chosen, or "".
+func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chosen access.Role, errs ui.Errors) error {
+	id, err := number(ec, "member")
+	if err != nil {
+		return err
+	}
+	m := view.Member{Back: paths.Members(s.ID()), Errors: errs}
+	err = c.view(ec, func(tx *db.Tx) error {
+		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+			return err
+		}
+		p, err := tenancy.FindMember(tx, s, id)
+		if err != nil {
+			return err
+		}
+		m.Row = c.memberRow(s, p)
+		if chosen == "" {
+			chosen = p.Role
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.May(access.MembersRole) {
+		m.RoleURL, m.RoleKey, m.Role = paths.MemberRole(s.ID(), id), key(), roleChoices(s, chosen, errs["role"])
+	}
+	switch {
+	case m.Row.You:
+		m.Remove = ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(s.ID()),
+			Consequence: "You are out at once. What you did stays. You come back by an invitation only, unless you belong to its organization."}
+	case s.May(access.MembersRemove):
+		m.Remove = ui.Confirm{ID: "remove", Question: "Remove " + m.Row.Name + " from this project?", Verb: "Remove from project", Keep: "Keep", Key: key(), Action: paths.MemberRemove(s.ID(), id),
+			Consequence: "They are out with the next click, what they have running stops, and they get a mail. What they did stays. They can be invited again."}
+	}
+	return page(ec, status, view.MemberPage(m))
+}
+
+// roleChoices are the roles that the scope's actor may give, each with what it may do.
+func roleChoices(s access.Project, chosen access.Role, fault string) ui.Choices {
+	c := ui.Choices{ID: "role", Legend: "Role", Error: fault, Value: string(chosen)}
+	may := tenancy.Grantable(s)
+	for _, r := range access.Roles(s.Governed()) {
+		if slices.Contains(may, r) || r == chosen {
+			c.Items = append(c.Items, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
+		}
+	}
+	return c
+}
+
+func (c *Console) memberRole(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "member")
+	if err != nil {
+		return err
+	}
+	f, err := form(ec, "role")
+	if err != nil {
+		return err
+	}
+	role := access.Role(f["role"])
+	var was tenancy.Member
+	err = c.update(ec, func(tx *db.Tx) error { was, err = c.app.Tenancy.SetRole(tx, s, id, role); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.memberPage(ec, s, http.StatusUnprocessableEntity, role, errs)
+	}
+	if err != nil {
+		return err
+	}
+	if was.Role == role {
+		return c.done(ec, was.Who.Name+" has the role "+role.Label()+" already.", paths.Member(s.ID(), id))
+	}
+	if was.Who.ID == s.Actor().UserID { // they may not take it back
+		return c.done(ec, "Your role is "+role.Label()+" now.", paths.Members(s.ID()))
+	}
+	return c.doneWith(ec, was.Who.Name+" is "+role.Label()+" now, and was "+was.Role.Label()+".", undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, paths.Members(s.ID()))
+}
+
+func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "member")
+	if err != nil {
+		return err
+	}
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	var m tenancy.Member
+	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.Remove(tx, s, id); return err })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.Member(s.ID(), id))
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, m.Who.Name+" is not in this project any more.", paths.Members(s.ID()))
+}
+
+func (c *Console) memberLeave(ec echo.Context, s access.Project) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	err := c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.Leave(tx, s) })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.Members(s.ID()))
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "You have left the project.", paths.Projects())
+}
