@@ -319,7 +319,7 @@ func TestASVS_6_5_3(t *testing.T) {
 			"internal/storage/blob/key.go temporaryName": {"Text"}, "internal/storage/engine/keys.go newHasher": {"Read seed"}, "internal/storage/engine/files.go freshName": {"Text"},
 		},
 		"steward/internal/id": {
-			"internal/accounts/link.go link": {"Code"}, "internal/accounts/identity.go makeOffer": {"Code"},
+			"internal/accounts/link.go linkUntil": {"Code"}, "internal/accounts/identity.go makeOffer": {"Code"},
 			"internal/accounts/signin.go arrive": {"Secret", "Code"}, "internal/accounts/signin.go Finish": {"Secret"},
 			"internal/accounts/flow.go Depart":    {"Secret", "Secret", "Secret", "Secret"},
 			"internal/tenancy/setup.go SetupCode": {"Secret"}, "web/console/signin.go device": {"Secret"},

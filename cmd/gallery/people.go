@@ -1,0 +1,69 @@
+package main
+
+import (
+	"time"
+
+	"steward/internal/access"
+	"steward/views/account"
+	"steward/views/people"
+	"steward/views/ui"
+)
+
+func peopleScreens() []Screen {
+	in := people.Standing{Tone: "ok", Icon: "check", Word: "Active"}
+	invited := people.Standing{Tone: "info", Icon: "mail", Word: "Invited"}
+	newcomer := people.Standing{Tone: "warn", Icon: "clock", Word: "Not activated yet"}
+	rows := []people.MemberRow{
+		{Name: longEmail, Email: longEmail, URL: "/projects/1042/settings/invitations/8", Role: "Read only", Standing: newcomer, Since: ago(26 * time.Hour), Until: ago(-90 * day), By: people.By{Text: "Invited by Hana Dvořáková", Reason: "Audit of all deliveries"}},
+		{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example", You: true, URL: "/projects/1042/settings/users/1", Role: "Share", Standing: in, Factor: "On", Since: ago(600 * day), By: people.By{Text: "Came with the project"}},
+		{Name: longest, Email: "jonas@lindqvist-consulting.example", URL: "/projects/1042/settings/users/2", Role: "Production manager", Standing: people.Standing{Tone: "bad", Icon: "ban", Word: "Disabled"}, Since: ago(90 * day), By: people.By{Text: "Asked to join, approved by " + longest, Reason: longest}},
+		{Name: "Priya Raman", Email: "priya.raman@northwind.example", URL: "/projects/1042/settings/invitations/9", Role: "Guest", Standing: invited, Factor: "Off", Since: ago(time.Hour), By: people.By{Text: "Invited by Marcus Oyelaran"}},
+	}
+	var choices []ui.Choice
+	for _, r := range access.Roles(false) {
+		choices = append(choices, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
+	}
+	list := people.Members{Shell: inside(), URL: "/projects/1042/settings/users", InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
+		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
+		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
+		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
+	reader := list
+	reader.InviteURL, reader.Warning = "", ""
+	none := list
+	none.List, none.Query, none.Role, none.Standing = nil, "zzz", "guest", "invited"
+	member := people.Member{Shell: inside(), Back: list.URL, Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", RoleKey: "k40", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
+		Remove: ui.Confirm{ID: "remove", Question: "Remove " + longest + " from this project?", Verb: "Remove from project", Keep: "Keep", Key: "k41", Action: "/projects/1042/settings/users/2/remove", Consequence: "They are out with the next click, what they have running stops, and they get a mail. What they did stays. They can be invited again."}}
+	last := member
+	last.Errors = ui.Errors{"": "Hana Dvořáková is the last one who manages the people of this project. Give somebody else such a role first."}
+	self := people.Member{Shell: inside(), Back: list.URL, Row: rows[1],
+		Remove: ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: "k42", Action: "/projects/1042/settings/users/leave", Consequence: "You are out at once. What you did stays."}}
+	form := people.Invite{Shell: inside(), Back: list.URL, Action: list.URL, Days: "7", Role: ui.Choices{ID: "role", Legend: "Role", Items: choices}}
+	wrong := form
+	wrong.Emails, wrong.Days, wrong.Until, wrong.Reason = "priya.raman@northwind\n"+longEmail, "99", "2001-01-01", longest
+	wrong.Errors = ui.Errors{"emails": `"priya.raman@northwind" is no full email address, like name@example.com.`, "role": "Choose a role.", "days": "An invitation counts for 1 to 14 days.", "until": "Choose a day that is still to come.", "reason": "At most 200 characters."}
+	wrong.Role.Error = "Choose a role."
+	sent := people.Invited{Shell: inside(), Back: list.URL, Mailed: true, List: []people.InvitedRow{
+		{Email: longEmail, Role: "Read only", Link: "https://steward.northwind.example/activate/stw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG_000000", Fresh: true},
+		{Email: "priya.raman@northwind.example", Role: "Guest", Link: "https://steward.northwind.example/account/invitations"}}}
+	unmailed := sent
+	unmailed.Mailed, unmailed.List = false, sent.List[:1]
+	invitation := people.Invitation{Shell: inside(), Back: list.URL, Row: rows[0], Open: ago(-5 * day), AgainURL: "/projects/1042/settings/invitations/8/send",
+		Cancel: ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + longEmail + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: "k43", Action: "/projects/1042/settings/invitations/8/cancel", Consequence: "Nobody can accept it any more, and its link is dead."}}
+	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
+		{Project: "Retail analytics", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
+		{Project: longest, Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
+	return []Screen{
+		ok("users", "Users & settings", people.MembersPage(list)),
+		ok("users-reader", "Users & settings, who may not invite", people.MembersPage(reader)),
+		ok("users-none", "Users & settings, nobody fits", people.MembersPage(none)),
+		ok("user", "A member, long name", people.MemberPage(member)),
+		refused("user-last", "A member, the last administrator", people.MemberPage(last)),
+		ok("user-self", "A member, oneself", people.MemberPage(self)),
+		ok("invite", "Invite people", people.InvitePage(form)),
+		refused("invite-errors", "Invite people, with faults", people.InvitePage(wrong)),
+		ok("invited", "Invitations sent", people.InvitedPage(sent)),
+		ok("invited-unmailed", "Invitations, no mail server", people.InvitedPage(unmailed)),
+		ok("invited-one", "An invitation", people.InvitationPage(invitation)),
+		ok("invitations-two", "Invitations, two", account.InvitationsPage(own)),
+	}
+}

@@ -1,0 +1,7 @@
+package tenancy
+
+// What the document tells, and a test compares with it.
+var (
+	PerProject = perProject
+	PerInvitee = perInvitee
+)
