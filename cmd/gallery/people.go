@@ -5,7 +5,7 @@ import (
 
 	"steward/internal/access"
 	"steward/views/account"
-	"steward/views/people"
+	people "steward/views/settings"
 	"steward/views/ui"
 )
 
@@ -23,7 +23,7 @@ func peopleScreens() []Screen {
 	for _, r := range access.Roles(false) {
 		choices = append(choices, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
 	}
-	list := people.Members{Shell: inside(), URL: "/projects/1042/settings/users", InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
+	list := people.Members{Shell: inside(), URL: "/projects/1042/settings/users", Project: "/projects/1042/settings/project", InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
 		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
 		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
@@ -52,7 +52,16 @@ func peopleScreens() []Screen {
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
 		{Project: "Retail analytics", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
 		{Project: longest, Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
+	about := people.Project{Shell: inside(), Members: list.URL, URL: "/projects/1042/settings/project", Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Created: ago(600 * day), Expires: ago(-12 * day),
+		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
+	wrongAbout := about
+	wrongAbout.Name, wrongAbout.Retention, wrongAbout.Organization, wrongAbout.Errors = "", "99999", longest, ui.Errors{"name": "Enter a name for the project.", "retention": "Enter a number of days from 1 to 3650."}
+	readAbout := about
+	readAbout.Editable, readAbout.Name = false, longest
 	return []Screen{
+		ok("project-settings", "Project settings", people.ProjectPage(about)),
+		refused("project-settings-errors", "Project settings, with faults", people.ProjectPage(wrongAbout)),
+		ok("project-settings-reader", "Project settings, who may only read", people.ProjectPage(readAbout)),
 		ok("users", "Users & settings", people.MembersPage(list)),
 		ok("users-reader", "Users & settings, who may not invite", people.MembersPage(reader)),
 		ok("users-none", "Users & settings, nobody fits", people.MembersPage(none)),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -211,6 +212,75 @@ func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days
 		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1`, s.ID())
+}
+
+// Bounds of a project's settings.
+const (
+	RetentionMin   = 1 // days
+	RetentionMax   = 3650
+	descriptionMax = 10_000
+)
+
+// Settings are what the people of a project decide about it.
+type Settings struct {
+	Name        string
+	Description string
+	Retention   int64 // for how many days versions and dropped tables are kept
+}
+
+// Set changes the settings of the scope's project, and gives those before. Forbidden without
+// ProjectUpdate; Invalid by field.
+func Set(tx *db.Tx, s access.Project, to Settings) (was Settings, err error) {
+	if s, err = EnterBranch(tx, s.Actor(), s.ID(), s.Branch(), access.ProjectUpdate); err != nil {
+		return was, err
+	}
+	to.Name, to.Description = strings.TrimSpace(to.Name), strings.TrimSpace(to.Description)
+	var c fault.Check
+	if err := c.Join(accounts.CheckName("name", "a name for the project", to.Name)); err != nil {
+		return was, err
+	}
+	c.Field(utf8.ValidString(to.Description) && !strings.ContainsRune(to.Description, 0), "description", "Leave out control characters.")
+	c.Field(utf8.RuneCountInString(to.Description) <= descriptionMax, "description", "At most 10,000 characters.")
+	c.Field(to.Retention >= RetentionMin && to.Retention <= RetentionMax, "retention", fmt.Sprintf("Enter a number of days from %d to %d.", RetentionMin, RetentionMax))
+	if err := c.Err(); err != nil {
+		return was, err
+	}
+	p, err := Describe(tx, s)
+	if err != nil {
+		return was, err
+	}
+	was = Settings{p.Name, p.Description, p.Retention}
+	if was == to {
+		return was, nil
+	}
+	if err := tx.Must("UPDATE projects SET name = $2, name_search = $3, description = $4, retention_days = $5 WHERE id = $1", p.ID, to.Name, strings.ToLower(to.Name), to.Description, to.Retention); err != nil {
+		return was, err
+	}
+	e := audit.In(s, "project.updated", "project", fmt.Sprint(p.ID), to.Name)
+	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "description": []string{was.Description, to.Description}, "retentionDays": []int64{was.Retention, to.Retention}}
+	return was, audit.Record(tx, e.Says("%s changed the project: %s.", s.Actor().Name, was.differs(to)))
+}
+
+// differs tells what changes from one to the other.
+func (s Settings) differs(to Settings) string {
+	var out []string
+	if s.Name != to.Name {
+		out = append(out, fmt.Sprintf("name from %q to %q", s.Name, to.Name))
+	}
+	if s.Description != to.Description {
+		out = append(out, fmt.Sprintf("description from %q to %q", cut(s.Description), cut(to.Description)))
+	}
+	if s.Retention != to.Retention {
+		out = append(out, fmt.Sprintf("days for which versions are kept from %d to %d", s.Retention, to.Retention))
+	}
+	return strings.Join(out, ", ")
+}
+
+func cut(text string) string {
+	if r := []rune(text); len(r) > 100 {
+		return string(r[:99]) + "…"
+	}
+	return text
 }
 
 // Changed notes that the data of the scope's project changed.

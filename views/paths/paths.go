@@ -310,6 +310,9 @@ func RowOrigin(project int64, table string, version int64, place string) string 
 // BucketDelete is the question whether a bucket may go, and where the answer is posted to.
 func BucketDelete(project int64, bucket string) string { return Bucket(project, bucket) + "/delete" }
 
+// ProjectSettings is what a project is.
+func ProjectSettings(project int64) string { return Project(project) + "/settings/project" }
+
 // Members lists the people of a project.
 func Members(project int64) string { return Project(project) + "/settings/users" }
 

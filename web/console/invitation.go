@@ -15,7 +15,7 @@ import (
 	"steward/internal/tenancy"
 	"steward/views/account"
 	"steward/views/paths"
-	view "steward/views/people"
+	view "steward/views/settings"
 	"steward/views/ui"
 )
 

@@ -12,7 +12,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/tenancy"
 	"steward/views/paths"
-	view "steward/views/people"
+	view "steward/views/settings"
 	"steward/views/ui"
 )
 
@@ -61,7 +61,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		people = people[:pageSize]
 		next = memberCursor(f.Sort, people[pageSize-1])
 	}
-	m := view.Members{URL: paths.Members(s.ID()), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
+	m := view.Members{URL: paths.Members(s.ID()), Project: paths.ProjectSettings(s.ID()), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
 	for _, r := range access.Roles(s.Governed()) {
 		m.Roles = append(m.Roles, ui.Option{Value: string(r), Label: r.Label()})
 	}

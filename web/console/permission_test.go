@@ -195,6 +195,8 @@ func forms(path string) url.Values {
 	switch {
 	case strings.HasSuffix(path, "/settings/users"):
 		return url.Values{"emails": {"invited-by-walk-" + id.Short() + "@example.com"}, "role": {"readOnly"}, "reason": {""}, "until": {""}, "days": {"7"}}
+	case strings.HasSuffix(path, "/settings/project"):
+		return url.Values{"name": {"Walked"}, "description": {""}, "retention": {"30"}}
 	case strings.HasSuffix(path, "/role"):
 		return url.Values{"role": {"readOnly"}}
 	case strings.HasSuffix(path, "/storage/buckets"):

@@ -92,7 +92,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: project, Rule: gate.InProject(access.ProjectRead, c.overview)},
 		{Method: "GET", Path: project + "/live", Rule: gate.InProject(access.ProjectRead, c.live)},
 
-		// Users & settings: who is in a project
+		// Users & settings
 		{Method: "GET", Path: settings + "/users", Rule: gate.InProject(access.ProjectRead, c.members)},
 		{Method: "GET", Path: settings + "/users/invite", Rule: gate.InProject(access.MembersInvite, c.invite)},
 		{Method: "POST", Path: settings + "/users", Rule: gate.InProject(access.MembersInvite, c.inviteSend)},
@@ -103,6 +103,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/send", Rule: gate.InProject(access.MembersInvite, c.memberInvitedAgain)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/cancel", Rule: gate.InProject(access.MembersInvite, c.memberInvitedCancel)},
+		{Method: "GET", Path: settings + "/project", Rule: gate.InProject(access.ProjectRead, c.projectSettings)},
+		{Method: "POST", Path: settings + "/project", Rule: gate.InProject(access.ProjectUpdate, c.projectSettingsUpdate)},
 
 		// Mails that are kept in place of being sent
 		{Method: "GET", Path: "/mailbox", Rule: gate.Public(c.mailbox)},

@@ -1,2 +1,0 @@
-// Package people draws who belongs to a project, and who is asked to.
-package people

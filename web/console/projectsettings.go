@@ -1,0 +1,59 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/tenancy"
+	"steward/views/paths"
+	view "steward/views/settings"
+	"steward/views/ui"
+)
+
+func (c *Console) projectSettings(ec echo.Context, s access.Project) error {
+	return c.projectSettingsPage(ec, s, http.StatusOK, nil, nil)
+}
+
+// projectSettingsPage shows what a project is, with what was typed in place of what is set.
+func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
+	m := view.Project{Members: paths.Members(s.ID()), URL: paths.ProjectSettings(s.ID()), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
+	err := c.view(ec, func(tx *db.Tx) error {
+		shell, p, err := c.projectShell(ec, tx, s)
+		m.Shell, m.Organization, m.Number, m.Kind = shell, p.OrganizationName, itoa(p.ID), "Standard"
+		if p.Governed {
+			m.Kind = "Governed: changes go through review"
+		}
+		m.Created, m.Expires = c.when(p.CreatedAt), c.when(p.ExpiresAt)
+		m.Name, m.Description, m.Retention = p.Name, p.Description, itoa(p.Retention)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if typed != nil {
+		m.Name, m.Description, m.Retention = typed["name"], typed["description"], typed["retention"]
+	}
+	return page(ec, status, view.ProjectPage(m))
+}
+
+func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error {
+	f, err := form(ec, "name", "description", "retention")
+	if err != nil {
+		return err
+	}
+	to := tenancy.Settings{Name: f["name"], Description: plainLines(f["description"])}
+	to.Retention, _ = strconv.ParseInt(f["retention"], 10, 64) // what is no number is told like 0
+	var was tenancy.Settings
+	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.Set(tx, s, to); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.projectSettingsPage(ec, s, http.StatusUnprocessableEntity, f, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.doneWith(ec, "The project is saved.", undo{Action: paths.ProjectSettings(s.ID()), Fields: []ui.Pair{{Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}}, paths.ProjectSettings(s.ID()))
+}
