@@ -24,7 +24,7 @@ func peopleScreens() []Screen {
 		choices = append(choices, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
 	}
 	list := people.Members{Shell: inside(), URL: "/projects/1042/settings/users", Project: "/projects/1042/settings/project", InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
-		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
+		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", RemindURL: "/projects/1042/settings/users/remind", RemindKey: "k49", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
 		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
 	reader := list

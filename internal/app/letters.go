@@ -38,6 +38,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		// What becomes of one's place in a project
 		mail.ProjectWelcome:    view.ProjectWelcome,
 		mail.ProjectInvitation: view.ProjectInvitation,
+		mail.FactorWanted:      view.FactorWanted,
 		mail.RoleChanged:       view.RoleChanged,
 		mail.MemberRemoved:     view.MemberRemoved,
 		mail.MembershipEnded:   view.MembershipEnded,

@@ -48,6 +48,7 @@ const (
 
 	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, reason, expires; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account
+	FactorWanted      Kind = "factorWanted"      // by, project, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
 	MemberRemoved     Kind = "memberRemoved"     // by, project, at
 	MembershipEnded   Kind = "membershipEnded"   // project, at
@@ -58,7 +59,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
-		ProjectWelcome, ProjectInvitation, RoleChanged, MemberRemoved, MembershipEnded,
+		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, MemberRemoved, MembershipEnded,
 	}
 }
 

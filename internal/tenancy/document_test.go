@@ -22,12 +22,13 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| invitations of a project | %d a day, also those that are sent again |", tenancy.PerProject.Count),
 		fmt.Sprintf("| invitations to one address | %d a day |", tenancy.PerInvitee.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
+		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
 		if !strings.Contains(string(text), row+"\n") {
 			t.Errorf("docs/people.md does not say %q", row)
 		}
 	}
-	if tenancy.PerProject.Window != 24*time.Hour || tenancy.PerInvitee.Window != 24*time.Hour {
+	if tenancy.PerProject.Window != 24*time.Hour || tenancy.PerInvitee.Window != 24*time.Hour || tenancy.PerReminder.Window != 24*time.Hour {
 		t.Error("the limits are of a day")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
+	"steward/internal/throttle"
 	"steward/internal/tokens"
 )
 
@@ -152,8 +153,11 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from string) ([]Me
 // MemberCounts are how many people belong to a project.
 type MemberCounts struct {
 	Members, Invited int64
-	NoFactor         int64 // members who sign in without a second factor
+	NoFactor         int64 // members who sign in without a second factor; counted up to NoFactorMost
 }
+
+// NoFactorMost is how far members without a second factor are counted.
+const NoFactorMost = 100
 
 // CountMembers counts the people of the scope's project.
 func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
@@ -162,8 +166,8 @@ func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
 		return c, r.Scan(&c.Members, &c.Invited, &c.NoFactor)
 	}, `SELECT (SELECT count(*) FROM memberships m WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)),
 		(SELECT count(*) FROM invitations i WHERE i.project_id = $1 AND i.state = 'pending' AND i.expires_at > $2),
-		(SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id LEFT JOIN factors t ON t.user_id = m.user_id
-			WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND u.state = 'active' AND t.user_id IS NULL)`, s.ID(), tx.Now)
+		(SELECT count(*) FROM (SELECT m.id FROM memberships m JOIN users u ON u.id = m.user_id LEFT JOIN factors t ON t.user_id = m.user_id
+			WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND u.state = 'active' AND t.user_id IS NULL LIMIT $3) some_members)`, s.ID(), tx.Now, NoFactorMost)
 }
 
 // What Member is read from: the members of projects, and the invitations to them.
@@ -297,6 +301,39 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	e := about(s, p, "project.roleChanged", m.Who)
 	e.Params = map[string]any{"from": m.Role, "to": role}
 	return m, audit.Record(tx, e.Says("%s changed the role of %s (%s) in %q from %s to %s.", s.Actor().Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label(), role.Label()))
+}
+
+// RemindMost is how many people one reminder goes to.
+const RemindMost = 1000
+
+// perReminder keeps a project from sending more than one a day.
+var perReminder = throttle.Limit{Count: 1, Window: 24 * time.Hour}
+
+// Remind mails the members of the scope's project who sign in without a second factor, a
+// thousand at most, and tells how many. Forbidden without MembersRole; TooMany within a day.
+func (v *Service) Remind(tx *db.Tx, s access.Project) (int, error) {
+	s, err := again(tx, s, access.MembersRole)
+	if err != nil {
+		return 0, err
+	}
+	list, err := listMembers(tx, s, MemberFilter{NoFactor: true, Limit: RemindMost}, inProject)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("remind/project:%d", s.ID()), perReminder); err != nil {
+		return 0, err
+	}
+	p, err := Find(tx, s.ID())
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range list {
+		if err := v.tell(tx, s.Actor(), m.Who, mail.FactorWanted, p, nil); err != nil {
+			return 0, err
+		}
+	}
+	e := audit.In(s, "project.membersReminded", "project", fmt.Sprint(p.ID), p.Name)
+	return len(list), audit.Record(tx, e.Says("%s reminded %d members of %q to turn on two-step sign-in.", s.Actor().Name, len(list), p.Name))
 }
 
 // Remove ends somebody's membership in the scope's project: from the next request on they

@@ -337,6 +337,12 @@ func ProjectInvitation(t Told) Letter {
 	return m
 }
 
+// FactorWanted asks a person to turn on two-step sign-in.
+func FactorWanted(t Told) Letter {
+	return t.happened(t.letter("Turn on two-step sign-in", t.named("by", "Somebody")+" asks you to turn on two-step sign-in for your account at "+t.host()+", because you are in "+t.project()+". A password alone is enough now to get at its data."),
+		ui.Link{Label: "Turn it on, on the page Security of your account:", URL: t.Site + paths.Security()})
+}
+
 // RoleChanged tells that a person has another role in a project.
 func RoleChanged(t Told) Letter {
 	said := t.named("by", "Somebody") + " changed your role in " + t.project() + " at " + t.host()

@@ -319,6 +319,9 @@ func Members(project int64) string { return Project(project) + "/settings/users"
 // MembersInvite is the form that invites people to a project.
 func MembersInvite(project int64) string { return Members(project) + "/invite" }
 
+// MembersRemind asks the people of a project to turn on a second factor (POST).
+func MembersRemind(project int64) string { return Members(project) + "/remind" }
+
 // Member is one person of a project.
 func Member(project, membership int64) string { return Members(project) + "/" + number(membership) }
 

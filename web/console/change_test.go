@@ -234,6 +234,7 @@ var constructive = map[string]string{
 	"/account/invitations/:invitation/accept":                    "makes somebody a member, who can leave",
 	"/account/invitations/:invitation/decline":                   "is undone by inviting again",
 	"/projects/:project/settings/users":                          "invites; an invitation is cancelled on its page",
+	"/projects/:project/settings/users/remind":                   "sends a mail",
 	"/projects/:project/settings/project":                        "offers its undo, see TestProjectSettings",
 	"/projects/:project/settings/users/:member/role":             "offers its undo, see TestRoles",
 	"/projects/:project/settings/users/:member/remove":           "somebody who was removed must not come back but by inviting them again",

@@ -75,6 +75,9 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
 		if n.NoFactor > 0 && !f.NoFactor {
 			m.Warning, m.WarnURL = ui.Count(n.NoFactor, "person signs", "people sign")+" in without a second step.", paths.With(m.URL, "twoStep", "off")
+			if n.NoFactor == tenancy.NoFactorMost {
+				m.Warning = "At least " + m.Warning
+			}
 		}
 		return err
 	})
@@ -83,6 +86,9 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	}
 	if s.May(access.MembersInvite) {
 		m.InviteURL = paths.MembersInvite(s.ID())
+	}
+	if s.May(access.MembersRole) {
+		m.RemindURL, m.RemindKey = paths.MembersRemind(s.ID()), key()
 	}
 	for _, p := range people {
 		m.List = append(m.List, c.memberRow(s, p))
@@ -257,6 +263,22 @@ func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
 		return err
 	}
 	return c.done(ec, m.Who.Name+" is not in this project any more.", paths.Members(s.ID()))
+}
+
+func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	var n int
+	err := c.update(ec, func(tx *db.Tx) (err error) { n, err = c.app.Tenancy.Remind(tx, s); return err })
+	if fault.Is(err, fault.TooMany) {
+		c.sessions.Put(ec.Request().Context(), "problem", "They were reminded within the last day.")
+		return ec.Redirect(http.StatusSeeOther, c.membersOrProjects(s))
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, ui.Count(int64(n), "person was", "people were")+" asked by mail to turn on two-step sign-in.", c.membersOrProjects(s))
 }
 
 func (c *Console) memberLeave(ec echo.Context, s access.Project) error {

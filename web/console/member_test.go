@@ -572,6 +572,42 @@ func TestMemberList(t *testing.T) {
 	}
 }
 
+// TestRemind: who signs in without a second factor is asked to turn it on, once a day, and
+// nobody else.
+func TestRemind(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Reminded", false)
+	guest, safe := s.Member(p, access.Guest), s.Member(p, access.Guest)
+	s.TwoStep(s.SignIn(safe))
+	c, theirs := s.SignIn(admin), s.SignIn(guest)
+	c.Post(users(p), inviting(access.Guest, s.User("").Email)).Want(http.StatusOK)
+	if text := c.Get(users(p)).Page().Find(".banner").Text(); !strings.Contains(text, "2 people sign in without a second step.") {
+		t.Errorf("the list says %q", text)
+	}
+	theirs.Post(users(p)+"/remind", nil).Want(http.StatusForbidden)
+	for range 2 {
+		c.Post(users(p)+"/remind", nil).Want(http.StatusSeeOther)
+	}
+	s.View(func(tx *db.Tx) error {
+		to, err := db.All(tx, db.Scalar[string], "SELECT recipient FROM mails WHERE kind = 'factorWanted' ORDER BY recipient")
+		want := []string{admin.Email, guest.Email}
+		if slices.Sort(want); !slices.Equal(to, want) {
+			t.Errorf("reminded: %q", to)
+		}
+		return err
+	})
+	s.Clock.Forward(24*time.Hour + time.Minute)
+	s.SignIn(admin).Post(users(p)+"/remind", nil).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM mails WHERE kind = 'factorWanted'")
+		if n != 4 {
+			t.Errorf("%d mails after a day", n)
+		}
+		return err
+	})
+}
+
 // TestProjectSettings: name, description and days are changed, told with what they were, and
 // undone; who may not change them reads them.
 func TestProjectSettings(t *testing.T) {

@@ -99,6 +99,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/users/:member", Rule: gate.InProject(access.ProjectRead, c.member)},
 		{Method: "POST", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRole)},
 		{Method: "POST", Path: settings + "/users/:member/remove", Rule: gate.InProject(access.MembersRemove, c.memberRemove)},
+		{Method: "POST", Path: settings + "/users/remind", Rule: gate.InProject(access.MembersRole, c.membersRemind)},
 		{Method: "POST", Path: settings + "/users/leave", Rule: gate.InProject(access.MembersLeave, c.memberLeave)},
 		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/send", Rule: gate.InProject(access.MembersInvite, c.memberInvitedAgain)},
