@@ -44,6 +44,7 @@ func peopleScreens() []Screen {
 	wrong.Role.Error = "Choose a role."
 	sent := people.Invited{Shell: inside(), Back: list.URL, Mailed: true, List: []people.InvitedRow{
 		{Email: longEmail, Role: "Read only", Link: "https://steward.northwind.example/activate/stw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG_000000", Fresh: true},
+		{Email: "sofia@partner.example", Role: "Guest", Fresh: true},
 		{Email: "priya.raman@northwind.example", Role: "Guest", Link: "https://steward.northwind.example/account/invitations"}}}
 	unmailed := sent
 	unmailed.Mailed, unmailed.List = false, sent.List[:1]

@@ -60,12 +60,13 @@ func link(tx *db.Tx, user int64, p Purpose) (code string, expires time.Time, err
 		life = ActivationLife
 	}
 	expires = tx.Now.Add(life)
-	code, err = linkUntil(tx, user, p, 0, expires)
+	code, err = linkUntil(tx, user, p, 0, expires, false)
 	return code, expires, err
 }
 
-// linkUntil is link with an end. Each invitation (0 for none) has a link of its own.
-func linkUntil(tx *db.Tx, user int64, p Purpose, invitation int64, expires time.Time) (code string, err error) {
+// linkUntil is link with an end. Each invitation (0 for none) has a link of its own, which
+// may be shown to who invites.
+func linkUntil(tx *db.Tx, user int64, p Purpose, invitation int64, expires time.Time, shown bool) (code string, err error) {
 	if _, err := tx.Exec("UPDATE account_links SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND COALESCE(invitation_id, 0) = $4 AND ended_at IS NULL", user, string(p), tx.Now, invitation); err != nil {
 		return "", err
 	}
@@ -74,33 +75,39 @@ func linkUntil(tx *db.Tx, user int64, p Purpose, invitation int64, expires time.
 		return "", err
 	}
 	code = id.Code()
-	_, err = tx.Exec("INSERT INTO account_links (id, code_hash, user_id, purpose, created_at, expires_at, invitation_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		n, id.Digest(code), user, string(p), tx.Now, expires, db.ZeroNull(invitation))
+	_, err = tx.Exec("INSERT INTO account_links (id, code_hash, user_id, purpose, created_at, expires_at, invitation_id, shown) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		n, id.Digest(code), user, string(p), tx.Now, expires, db.ZeroNull(invitation), shown)
 	return code, err
 }
 
 // Welcome gives the account of an address, and makes one when there is none, which a link
-// activates. Invalid for the address; Conflict for a disabled account. The caller has
-// decided that the actor may invite.
-func (s *Service) Welcome(tx *db.Tx, by access.Actor, email string) (User, error) {
-	u, err := s.ByEmail(tx, email)
-	if fault.Is(err, fault.NotFound) {
-		if u, err = insert(tx, NewUser{Email: email, Name: strings.TrimSpace(email)}, Invited, Hashed{}); err != nil {
-			return User{}, err
-		}
-		return u, audit.Record(tx, audit.By(by, "user.invited", "user", u.Email, u.Name).Says("%s made an account for %s, who has to activate it.", by.Name, u.Email))
+// activates. Whether it was disabled is not told: nobody can sign in to it. Invalid for the
+// address. The caller has decided that the actor may invite.
+func (s *Service) Welcome(tx *db.Tx, by access.Actor, email string) (u User, made bool, err error) {
+	u, err = s.ByEmail(tx, email)
+	if !fault.Is(err, fault.NotFound) {
+		return u, false, err
 	}
-	if err == nil && u.State == Disabled {
-		err = fault.New(fault.Conflict, "accounts.disabled", "The account of "+u.Email+" is disabled.")
+	name := []rune(strings.TrimSpace(email))
+	if u, err = insert(tx, NewUser{Email: email, Name: string(name[:min(len(name), nameMax)])}, Invited, Hashed{}); err != nil {
+		return User{}, false, err
 	}
-	return u, err
+	return u, true, audit.Record(tx, audit.By(by, "user.invited", "user", u.Email, u.Name).Says("%s made an account for %s, who has to activate it.", by.Name, u.Email))
 }
 
 // InvitedPath makes the link of an invitation to somebody who has not activated the account
-// yet: it activates the account. It replaces the one before of the same invitation.
-func InvitedPath(tx *db.Tx, user, invitation int64, until time.Time) (path string, err error) {
-	code, err := linkUntil(tx, user, ToActivate, invitation, until)
+// yet: it activates the account. It replaces the one before of the same invitation. shown
+// tells that others than the mailbox of the address get to see it.
+func InvitedPath(tx *db.Tx, user, invitation int64, until time.Time, shown bool) (path string, err error) {
+	code, err := linkUntil(tx, user, ToActivate, invitation, until, shown)
 	return ActivatePath + code, err
+}
+
+// Vouched reports whether an account may answer an invitation of that number and time:
+// unless it was activated later, by a link of another invitation that was shown to others.
+func Vouched(tx *db.Tx, user, invitation int64, made time.Time) (bool, error) {
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE id = $1 AND activated_by IS NOT NULL AND activated_by <> $2 AND activated_at >= $3", user, invitation, made)
+	return n == 0, err
 }
 
 // EndInvited kills the link of an invitation.
@@ -194,8 +201,9 @@ func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
 		if u, err = s.use(tx, ToActivate, a.Code); err != nil {
 			return err
 		}
-		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_short = $7, password_changed_at = $6, session_epoch = session_epoch + 1
-			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now, hash.short); err != nil {
+		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_short = $7, password_changed_at = $6, session_epoch = session_epoch + 1,
+			activated_at = $6, activated_by = (SELECT l.invitation_id FROM account_links l WHERE l.code_hash = $8 AND l.shown)
+			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now, hash.short, id.Digest(a.Code)); err != nil {
 			return err
 		}
 		if _, err := remember(tx, u.ID, a.Device); err != nil {
@@ -319,8 +327,8 @@ func (s *Service) Remind(tx *db.Tx) error {
 		var d due
 		return d, r.Scan(&d.user, db.Time(&d.ends))
 	}, `UPDATE account_links SET reminded_at = $1 WHERE id IN (SELECT l.id FROM account_links l JOIN users u ON u.id = l.user_id WHERE l.purpose = 'activate'
-		AND l.ended_at IS NULL AND l.reminded_at IS NULL AND l.expires_at > $1 AND l.expires_at <= $2 AND u.state = 'invited' ORDER BY l.expires_at LIMIT 100) RETURNING user_id, expires_at`,
-		tx.Now, tx.Now.Add(remindBefore))
+		AND l.ended_at IS NULL AND l.reminded_at IS NULL AND l.expires_at > $1 AND l.expires_at <= $2 AND l.expires_at - l.created_at > $3 AND u.state = 'invited' ORDER BY l.expires_at LIMIT 100) RETURNING user_id, expires_at`,
+		tx.Now, tx.Now.Add(remindBefore), (2 * remindBefore).Microseconds())
 	if err != nil {
 		return err
 	}

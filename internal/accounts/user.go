@@ -69,19 +69,22 @@ func NormalizeEmail(email string) (string, error) {
 	e := strings.ToLower(norm.NFC.String(strings.TrimSpace(email)))
 	a, err := netmail.ParseAddress(e)
 	at := strings.LastIndexByte(e, '@')
-	if err != nil || a.Address != e || len(e) > 254 || at < 1 || at > 64 || !shown(e) || strings.ContainsFunc(e, unicode.IsSpace) {
+	if err != nil || a.Address != e || len(e) > 254 || at < 1 || at > 64 || !shown(e) || strings.ContainsAny(e, "\u200c\u200d") || strings.ContainsFunc(e, unicode.IsSpace) {
 		return "", &fault.Error{Kind: fault.Invalid, Code: "validation", Message: "Enter a full email address, like name@example.com.",
 			Fields: []fault.Field{{Name: "email", Message: "Enter a full email address, like name@example.com."}}}
 	}
 	return e, nil
 }
 
+// nameMax is how many characters a name has at most.
+const nameMax = 200
+
 // CheckName is nil for a name that can be shown: 1 to 200 characters without control
 // or direction characters. field names the input in the error.
 func CheckName(field, what, name string) error {
 	var c fault.Check
 	c.Field(strings.TrimSpace(name) != "", field, "Enter "+what+".")
-	c.Field(utf8.RuneCountInString(name) <= 200, field, "At most 200 characters.")
+	c.Field(utf8.RuneCountInString(name) <= nameMax, field, "At most 200 characters.")
 	c.Field(utf8.ValidString(name) && shown(name), field, "Leave out control characters.")
 	return c.Err()
 }

@@ -42,7 +42,7 @@ type cleaned struct {
 // being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
-	var errs [5]error
+	var errs [6]error
 	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
@@ -62,9 +62,6 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 		if err := tenancy.CloseInvitations(tx); err != nil {
 			return err
 		}
-		if err := a.Tenancy.EndMemberships(tx); err != nil {
-			return err
-		}
 		var err error
 		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife), accounts.ResetRequest)
 		return err
@@ -73,6 +70,7 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	done.Files, errs[2] = a.Storage.SweepFiles(ctx)
 	done.Events, errs[3] = audit.Prune(ctx, a.DB)
 	done.Mails, errs[4] = a.Mail.Sweep(ctx)
+	errs[5] = a.Tenancy.EndMemberships(ctx, a.DB)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"steward/internal/tenancy"
+	"steward/internal/throttle"
 )
 
 // TestDocumentedLimits: docs/people.md tells the limits of invitations as the program has them.
@@ -20,7 +21,8 @@ func TestDocumentedLimits(t *testing.T) {
 	for _, row := range []string{
 		fmt.Sprintf("| days that an invitation counts | %d, or 1 to %d |", tenancy.InvitationDays, tenancy.InvitationDaysMax),
 		fmt.Sprintf("| invitations of a project | %d a day, also those that are sent again |", tenancy.PerProject.Count),
-		fmt.Sprintf("| invitations to one address | %d a day |", tenancy.PerInvitee.Count),
+		fmt.Sprintf("| invitations by one person | %d a day |", tenancy.PerInviter.Count),
+		fmt.Sprintf("| invitations to one address | %d a day from a project, %d from all |", tenancy.PerInvitee.Count, tenancy.PerAddress.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
@@ -28,7 +30,15 @@ func TestDocumentedLimits(t *testing.T) {
 			t.Errorf("docs/people.md does not say %q", row)
 		}
 	}
-	if tenancy.PerProject.Window != 24*time.Hour || tenancy.PerInvitee.Window != 24*time.Hour || tenancy.PerReminder.Window != 24*time.Hour {
-		t.Error("the limits are of a day")
+	if !strings.Contains(string(text), fmt.Sprintf("changes at most %d times an hour.", tenancy.PerRole.Count)) {
+		t.Error("docs/people.md does not tell how often a role changes")
+	}
+	for _, l := range []throttle.Limit{tenancy.PerProject, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder} {
+		if l.Window != 24*time.Hour {
+			t.Errorf("a limit of a day is of %s", l.Window)
+		}
+	}
+	if tenancy.PerRole.Window != time.Hour {
+		t.Errorf("a limit of an hour is of %s", tenancy.PerRole.Window)
 	}
 }

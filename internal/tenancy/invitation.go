@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/id"
 	"steward/internal/mail"
 	"steward/internal/throttle"
 )
@@ -19,12 +21,15 @@ const (
 	InvitationDays    = 7 // for which one counts, unless told otherwise
 	InvitationDaysMax = 14
 	InviteesMax       = 50 // in one form
+	memberYearsMax    = 10
 )
 
 // Limits of inviting.
 var (
 	perProject = throttle.Limit{Count: 50, Window: 24 * time.Hour}
-	perInvitee = throttle.Limit{Count: 10, Window: 24 * time.Hour}
+	perInviter = throttle.Limit{Count: 100, Window: 24 * time.Hour}
+	perInvitee = throttle.Limit{Count: 5, Window: 24 * time.Hour}  // from one project
+	perAddress = throttle.Limit{Count: 50, Window: 24 * time.Hour} // from all
 )
 
 // InvitationsPath is where people find what they are invited to.
@@ -42,7 +47,7 @@ type NewInvitation struct {
 // Sent is an invitation that was just sent.
 type Sent struct {
 	Member
-	Path  string // of the link that was mailed, to be passed on
+	Path  string // of the link to pass on; "" when only the mailbox of the address gets it
 	Fresh bool   // the link activates an account
 }
 
@@ -50,7 +55,7 @@ type Sent struct {
 // gets one, which the link of the mail activates. Invalid for an address, the role, the
 // reason and the times, by field; Conflict, under "emails", for who is a member or invited
 // already; Forbidden without MembersInvite and for roles that only members of the
-// organization give; TooMany past 50 invitations a day in a project and 10 to one person.
+// organization give; TooMany past the limits of a day, of a project, an inviter and a person.
 func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, error) {
 	s, err := again(tx, s, access.MembersInvite)
 	if err != nil {
@@ -81,6 +86,10 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 // check gives the addresses, each once.
 func (n NewInvitation) check(now time.Time) (emails []string, err error) {
 	var c fault.Check
+	c.Field(len(n.Emails) <= InviteesMax, "emails", fmt.Sprintf("Invite at most %d people at once.", InviteesMax))
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
 	for _, typed := range n.Emails {
 		email, err := accounts.NormalizeEmail(typed)
@@ -91,23 +100,24 @@ func (n NewInvitation) check(now time.Time) (emails []string, err error) {
 		}
 	}
 	c.Field(len(n.Emails) > 0, "emails", "Enter at least one email address.")
-	c.Field(len(n.Emails) <= InviteesMax, "emails", fmt.Sprintf("Invite at most %d people at once.", InviteesMax))
 	c.Field(n.Role != "", "role", "Choose a role.")
 	c.Field(n.Until.IsZero() || n.Until.After(now), "until", "Choose a day that is still to come.")
+	c.Field(n.Until.Before(now.AddDate(memberYearsMax, 0, 0)), "until", fmt.Sprintf("Choose a day within %d years, or none.", memberYearsMax))
 	c.Field(n.Days >= 1 && n.Days <= InvitationDaysMax, "days", fmt.Sprintf("An invitation counts for 1 to %d days.", InvitationDaysMax))
 	if strings.TrimSpace(n.Reason) != "" {
 		if err := c.Join(accounts.CheckName("reason", "a reason", n.Reason)); err != nil {
 			return nil, err
 		}
 	}
+	slices.Sort(emails) // two who invite the same people wait for each other, and not in a circle
 	return emails, c.Err()
 }
 
 func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation, email string) (Sent, error) {
-	if err := v.take(tx, s, email); err != nil {
+	if err := take(tx, s, email); err != nil {
 		return Sent{}, err
 	}
-	u, err := v.people.Welcome(tx, s.Actor(), email)
+	u, made, err := v.people.Welcome(tx, s.Actor(), email)
 	if err != nil {
 		return Sent{}, underEmails(err)
 	}
@@ -121,25 +131,28 @@ func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation
 	if _, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", p.ID, u.ID, tx.Now); err != nil {
 		return Sent{}, err
 	}
-	id, err := tx.NewID("invitations")
+	number, err := tx.NewID("invitations")
 	if err != nil {
 		return Sent{}, err
 	}
 	open := tx.Now.AddDate(0, 0, n.Days)
-	_, err = tx.Exec(`INSERT INTO invitations (id, project_id, user_id, email, role, reason, member_until, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10)`,
-		id, p.ID, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, tx.Now, s.Actor().UserID, open)
+	_, err = tx.Exec(`INSERT INTO invitations (id, project_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12)`,
+		number, p.ID, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, s.Actor().UserID, open)
 	if fault.HasCode(err, "db.unique") {
 		return Sent{}, underEmails(fault.Newf(fault.Conflict, "tenancy.invitedAlready", "%s is invited already.", u.Email))
 	}
 	if err != nil {
 		return Sent{}, err
 	}
-	e := about(s, p, "project.memberInvited", Who{u.ID, u.Email, u.Name, u.State})
-	e.Params = map[string]any{"invitation": id, "role": n.Role, "until": n.Until, "expires": open}
+	e := about(s, p, "project.memberInvited", Who{u.ID, u.Email, u.Email, u.State})
+	e.Params = map[string]any{"invitation": number, "role": n.Role, "expires": open}
+	if !n.Until.IsZero() {
+		e.Params["until"] = n.Until
+	}
 	if err := audit.Record(tx, e.Says("%s invited %s to %q as %s.", s.Actor().Name, u.Email, p.Name, n.Role.Label())); err != nil {
 		return Sent{}, err
 	}
-	m, err := FindInvited(tx, s, id)
+	m, err := FindInvited(tx, s, number)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -147,11 +160,21 @@ func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation
 }
 
 // take counts an invitation, also one that is sent again.
-func (v *Service) take(tx *db.Tx, s access.Project, email string) error {
-	if err := throttle.Take(tx, fmt.Sprintf("invite/project:%d", s.ID()), perProject); err != nil {
-		return err
+func take(tx *db.Tx, s access.Project, email string) error {
+	who := id.Digest(email)
+	for key, limit := range map[string]throttle.Limit{
+		fmt.Sprintf("invite/project:%d", s.ID()): perProject, fmt.Sprintf("invite/inviter:%d", s.Actor().UserID): perInviter,
+		fmt.Sprintf("invite/one:%d:%s", s.ID(), who): perInvitee, "invite/address:" + who: perAddress,
+	} {
+		err := throttle.Take(tx, key, limit)
+		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
+			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: "Too many invitations were sent today, by you, in this project, or to " + email + ". Go on tomorrow."}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return throttle.Take(tx, "invite/address:"+email, perInvitee)
+	return nil
 }
 
 func underEmails(err error) error {
@@ -161,25 +184,35 @@ func underEmails(err error) error {
 	return err
 }
 
-// send mails an invitation, with a new link to who has not activated the account.
+// send mails an invitation, with a new link to who has not activated the account. Such a
+// link lets in whoever has it, as that person: it goes to the mailbox of the address alone.
+// Where no mail is sent it is shown to who invites, if it was this invitation that made the
+// account, and Accept goes by that.
 func (v *Service) send(tx *db.Tx, s access.Project, p Project, m Member) (Sent, error) {
 	out := Sent{Member: m, Path: InvitationsPath, Fresh: m.Who.State == accounts.Invited}
-	kind := mail.ProjectInvitation
+	kind, path := mail.ProjectInvitation, InvitationsPath
 	if out.Fresh {
-		var err error
-		if out.Path, err = accounts.InvitedPath(tx, m.Who.ID, m.ID, m.Open); err != nil {
+		newcomer, err := db.Value[bool](tx, "SELECT newcomer FROM invitations WHERE id = $1", m.ID)
+		if err != nil {
 			return out, err
+		}
+		shown := newcomer && !v.mail.Delivers()
+		if path, err = accounts.InvitedPath(tx, m.Who.ID, m.ID, m.Open, shown); err != nil {
+			return out, err
+		}
+		if out.Path = ""; shown {
+			out.Path = path
 		}
 		kind = mail.ProjectWelcome
 	}
-	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: m.Who.Email, Name: m.Who.Name, UserID: m.Who.ID, Path: out.Path, Until: m.Open,
+	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: m.Who.Email, Name: m.Who.Name, UserID: m.Who.ID, Path: path, Until: m.Open,
 		Values: map[string]string{"inviter": s.Actor().Name, "project": p.Name, "role": m.Role.Label(), "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}})
 	return out, err
 }
 
 // InviteAgain sends an invitation of the scope's project once more, with a new link, and
-// lets it count for as long as a new one. Errors as of Invite, NotFound for one that does
-// not wait any more.
+// lets it count for as long as it did at first. Forbidden and TooMany as of Invite; NotFound
+// for one that does not wait any more; Conflict when the membership would be over.
 func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Sent, error) {
 	s, err := again(tx, s, access.MembersInvite)
 	if err != nil {
@@ -192,10 +225,17 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	if err := grantable(s, m.Role); err != nil {
 		return Sent{}, err
 	}
-	if err := v.take(tx, s, m.Who.Email); err != nil {
+	if err := take(tx, s, m.Who.Email); err != nil {
 		return Sent{}, err
 	}
-	m.Open = tx.Now.AddDate(0, 0, InvitationDays)
+	if !m.Until.IsZero() && !tx.Now.Before(m.Until) {
+		return Sent{}, errOver()
+	}
+	days, err := db.Value[int](tx, "SELECT days FROM invitations WHERE id = $1", m.ID)
+	if err != nil {
+		return Sent{}, err
+	}
+	m.Open = tx.Now.AddDate(0, 0, days)
 	// Who sends it vouches for it from now on: see Accept.
 	if err := tx.Must("UPDATE invitations SET expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, s.Actor().UserID); err != nil {
 		return Sent{}, err
@@ -204,7 +244,9 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	if err != nil {
 		return Sent{}, err
 	}
-	if err := audit.Record(tx, about(s, p, "project.memberInvited", m.Who).Says("%s sent %s the invitation to %q as %s again.", s.Actor().Name, m.Who.Email, p.Name, m.Role.Label())); err != nil {
+	e := about(s, p, "project.memberInvited", m.Who)
+	e.Params = map[string]any{"invitation": m.ID, "role": m.Role, "expires": m.Open, "again": true}
+	if err := audit.Record(tx, e.Says("%s sent %s the invitation to %q as %s again.", s.Actor().Name, m.Who.Email, p.Name, m.Role.Label())); err != nil {
 		return Sent{}, err
 	}
 	return v.send(tx, s, p, m)
@@ -295,14 +337,18 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 	if err := vouched(tx, i); err != nil {
 		return i, err
 	}
+	certain, err := accounts.Vouched(tx, a.UserID, i.ID, i.CreatedAt)
+	if err != nil {
+		return i, err
+	}
+	if !certain {
+		return i, fault.Newf(fault.Conflict, "tenancy.uncertain", "Your account was activated by a link that somebody else had passed on, after %s invited you. Ask for a new invitation.", i.Inviter.Name)
+	}
 	u, err := accounts.Find(tx, a.UserID)
 	if err != nil {
 		return i, err
 	}
 	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: i.Role, Until: i.Until, Reason: i.Reason, Invitor: i.Inviter}
-	if err := endInvitation(tx, i.ID, "accepted"); err != nil {
-		return i, err
-	}
 	return i, join(tx, a, i.Project, m)
 }
 
@@ -316,11 +362,15 @@ func vouched(tx *db.Tx, i Invitation) error {
 	case i.Project.State != "active", !i.Project.ExpiresAt.IsZero() && !tx.Now.Before(i.Project.ExpiresAt):
 		return fault.Newf(fault.Conflict, "tenancy.inactive", "The project %q is not open at this time.", i.Project.Name)
 	case !i.Until.IsZero() && !tx.Now.Before(i.Until):
-		return fault.New(fault.Conflict, "tenancy.over", "The time for which you were invited is over. Ask for a new invitation.")
+		return errOver()
 	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.NotFound), err == nil && i.Inviter.State != accounts.Active:
 		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not give you this role any more. Ask for a new invitation.", i.Inviter.Name)
 	}
 	return err
+}
+
+func errOver() error {
+	return fault.New(fault.Conflict, "tenancy.over", "The time in the project is over that this invitation gives. A new one is needed.")
 }
 
 // Decline closes an invitation of the actor's. NotFound as of Accept.

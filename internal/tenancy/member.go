@@ -2,6 +2,8 @@ package tenancy
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -118,7 +120,11 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from string) ([]Me
 		w.And("(x.expires_at IS NULL OR x.expires_at > ?)", tx.Now)
 	}
 	if f.Search != "" {
-		w.And(`u.search LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
+		in := "u.search"
+		if from == invited {
+			in = "x.email"
+		}
+		w.And(in+` LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
 	}
 	if f.Role != "" {
 		w.And("x.role = ?", string(f.Role))
@@ -159,8 +165,11 @@ type MemberCounts struct {
 // NoFactorMost is how far members without a second factor are counted.
 const NoFactorMost = 100
 
-// CountMembers counts the people of the scope's project.
+// CountMembers counts the people of the scope's project. Forbidden without ProjectRead.
 func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
+	if err := s.Require(access.ProjectRead, false); err != nil {
+		return MemberCounts{}, err
+	}
 	return db.One(tx, func(r db.Row) (MemberCounts, error) {
 		var c MemberCounts
 		return c, r.Scan(&c.Members, &c.Invited, &c.NoFactor)
@@ -170,13 +179,15 @@ func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
 			WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND u.state = 'active' AND t.user_id IS NULL LIMIT $3) some_members)`, s.ID(), tx.Now, NoFactorMost)
 }
 
-// What Member is read from: the members of projects, and the invitations to them.
+// What Member is read from: the members of projects, and the invitations to them. Of who has
+// not accepted an invitation nothing is told but the address, which was known, and whether
+// the account is still to be activated.
 const (
 	inProject = "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, " + memberColumns + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "
 	invited   = "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, " + invitedColumns + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "
 
 	memberColumns  = personColumns + " FROM memberships x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
-	invitedColumns = personColumns + " FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
+	invitedColumns = "u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id "
 	personColumns  = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
 )
 
@@ -204,6 +215,9 @@ func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) 
 // began.
 func again(tx *db.Tx, s access.Project, p access.Permission) (access.Project, error) {
 	if err := lockMembers(tx, s.ID()); err != nil {
+		return s, err
+	}
+	if err := accounts.Present(tx, s.Actor()); err != nil {
 		return s, err
 	}
 	return EnterBranch(tx, s.Actor(), s.ID(), s.Branch(), p)
@@ -254,33 +268,47 @@ func Grantable(s access.Project) (out []access.Role) {
 }
 
 // keepAdministrator is Conflict when without this member nobody in the project could manage
-// its members. The caller holds the lock.
+// its members for as long as they could. The caller holds the lock. An account may be
+// disabled all the same: then those of the organization manage the people.
 func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 	if !Administers(m.Role) || m.Who.State != accounts.Active {
 		return nil
 	}
+	until := m.Until
+	if until.IsZero() {
+		until = forEver
+	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active'`, s.ID(), m.ID, tx.Now)
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active'`, s.ID(), m.ID, until)
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}
 	return err
 }
 
+// forEver is later than any membership ends.
+var forEver = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// perRole keeps changes of one member's role from filling a mailbox.
+var perRole = throttle.Limit{Count: 20, Window: time.Hour}
+
 // SetRole gives a member of the scope's project another role, at once. Forbidden without
 // MembersRole, and for the roles that only members of the organization give; Invalid for a
 // role that there is not; NotFound for who is no member; Conflict for the last one who
-// manages people.
+// manages people; TooMany past twenty changes an hour.
 func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role access.Role) (Member, error) {
 	s, err := again(tx, s, access.MembersRole)
 	if err != nil {
 		return Member{}, err
 	}
-	if err := grantable(s, role); err != nil {
-		return Member{}, err
-	}
 	m, err := FindMember(tx, s, membership)
 	if err != nil || m.Role == role {
+		return m, err
+	}
+	if err := grantable(s, role); err != nil {
+		return m, err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", m.ID), perRole); err != nil {
 		return m, err
 	}
 	if !Administers(role) {
@@ -399,25 +427,31 @@ func endMembership(tx *db.Tx, m Member, project int64) (Project, error) {
 
 // EndMemberships takes the memberships away whose time is over, a hundred at most, and
 // tells who had them. They count for nothing before that either.
-func (v *Service) EndMemberships(tx *db.Tx) error {
+func (v *Service) EndMemberships(ctx context.Context, d *db.DB) error {
 	type over struct{ id, project int64 }
-	list, err := db.All(tx, func(r db.Row) (over, error) {
-		var x over
-		return x, r.Scan(&x.id, &x.project)
-	}, "SELECT id, project_id FROM memberships WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100", tx.Now)
-	if err != nil {
+	var list []over
+	err := d.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, func(r db.Row) (over, error) {
+			var x over
+			return x, r.Scan(&x.id, &x.project)
+		}, "SELECT id, project_id FROM memberships WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100", tx.Now)
 		return err
-	}
+	})
 	for _, x := range list {
-		if err := v.endOver(tx, x.project, x.id); err != nil {
-			return err
-		}
+		err = errors.Join(err, d.Update(ctx, func(tx *db.Tx) error { return v.endOver(tx, x.project, x.id) }))
 	}
-	return nil
+	return err
 }
 
+// endOver ends one of them, unless its person has come back meanwhile.
 func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
+	if err := lockMembers(tx, project); err != nil {
+		return err
+	}
 	m, err := db.One(tx, scanMember, inProject+"x.project_id = $1 AND x.id = $2", project, membership)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -426,15 +460,17 @@ func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 		return err
 	}
 	system := access.Actor{Name: "Steward"}
-	if err := v.tell(tx, system, m.Who, mail.MembershipEnded, p, nil); err != nil {
-		return err
+	if m.Who.State == accounts.Active {
+		if err := v.tell(tx, system, m.Who, mail.MembershipEnded, p, nil); err != nil {
+			return err
+		}
 	}
-	e := audit.By(system, "project.memberEnded", "project", fmt.Sprint(p.ID), p.Name)
-	e.Organization, e.Project, e.Params = p.Organization, p.ID, map[string]any{"user": m.Who.ID}
+	e := audit.By(system, "project.memberEnded", "user", m.Who.Email, m.Who.Name)
+	e.Organization, e.Project = p.Organization, p.ID
 	if e.Branch, err = defaultBranch(tx, p.ID); err != nil {
 		return err
 	}
-	return audit.Record(tx, e.Says("The membership of %q (%s) in %q, as %s, was over.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
+	return audit.Record(tx, e.Says("The membership of %s (%s) in %q, as %s, was over.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
 }
 
 // tell mails a person what became of their place in a project.

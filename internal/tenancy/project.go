@@ -114,8 +114,14 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 	if _, err := tokens.Master(tx, p.ID, m.Who.ID, m.Who.Email); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("UPDATE invitations SET state = 'accepted', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID, tx.Now); err != nil {
+	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID)
+	if err != nil {
 		return err
+	}
+	for _, i := range waiting {
+		if err := endInvitation(tx, i, "accepted"); err != nil {
+			return err
+		}
 	}
 	branch, err := defaultBranch(tx, p.ID)
 	if err != nil {
@@ -123,6 +129,10 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 	}
 	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
 	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
+	if m.Invitor.ID != 0 {
+		e.Params = map[string]any{"invitor": m.Invitor.ID, "role": m.Role}
+		return audit.Record(tx, e.Says("%s (%s) accepted the invitation of %q to %q as %s.", a.Name, m.Who.Email, m.Invitor.Name, p.Name, m.Role.Label()))
+	}
 	return audit.Record(tx, e.Says("%s made %q (%s) a member of %q as %s.", a.Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
 }
 

@@ -27,7 +27,8 @@ const longest = 200
 // value is one of the values, made visible and short; "" when it is not given.
 func (t Told) value(name string) string { return visible(t.Values[name]) }
 
-// visible leaves out of a text what cannot be seen, or would turn the text around it.
+// visible leaves out of a text what cannot be seen, or would turn the text around it, and
+// keeps programs from making links of what people wrote.
 func visible(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -38,7 +39,7 @@ func visible(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.NewReplacer("://", ": //", "www.", "www .").Replace(strings.Join(strings.Fields(text), " "))
 	if r := []rune(text); len(r) > longest {
 		text = string(r[:longest-1]) + "…"
 	}

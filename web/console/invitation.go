@@ -65,8 +65,13 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 		err = c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.Invite(tx, s, n); return err })
 		errs, _ = fieldErrors(err)
 	}
+	status := http.StatusUnprocessableEntity
+	if fault.Is(err, fault.TooMany) {
+		status, errs = http.StatusTooManyRequests, ui.Errors{"emails": fault.Of(err).Message}
+		ec.Response().Header().Set("Retry-After", strconv.Itoa(int(fault.Of(err).RetryAfter.Seconds())+1))
+	}
 	if len(errs) > 0 {
-		return c.invitePage(ec, s, http.StatusUnprocessableEntity, view.Invite{Emails: f["emails"], Reason: f["reason"], Until: f["until"], Days: f["days"], Errors: errs}, n.Role)
+		return c.invitePage(ec, s, status, view.Invite{Emails: f["emails"], Reason: f["reason"], Until: f["until"], Days: f["days"], Errors: errs}, n.Role)
 	}
 	if err != nil {
 		return err
@@ -78,7 +83,11 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 func (c *Console) sentPage(ec echo.Context, s access.Project, sent []tenancy.Sent) error {
 	m := view.Invited{Back: c.membersOrProjects(s), Mailed: c.app.Mail.Delivers()}
 	for _, x := range sent {
-		m.List = append(m.List, view.InvitedRow{Email: x.Who.Email, Role: x.Role.Label(), Link: c.app.Config.PublicURL + x.Path, Fresh: x.Fresh})
+		row := view.InvitedRow{Email: x.Who.Email, Role: x.Role.Label(), Fresh: x.Fresh}
+		if x.Path != "" {
+			row.Link = c.app.Config.PublicURL + x.Path
+		}
+		m.List = append(m.List, row)
 	}
 	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
@@ -121,7 +130,11 @@ func (c *Console) memberInvitedAgain(ec echo.Context, s access.Project) error {
 		return err
 	}
 	var sent tenancy.Sent
-	if err := c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.InviteAgain(tx, s, id); return err }); err != nil {
+	err = c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.InviteAgain(tx, s, id); return err })
+	if fault.Is(err, fault.Conflict) && s.May(access.ProjectRead) {
+		return c.refused(ec, err, paths.MemberInvited(s.ID(), id))
+	}
+	if err != nil {
 		return err
 	}
 	return c.sentPage(ec, s, []tenancy.Sent{sent})

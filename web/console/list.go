@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -235,7 +236,7 @@ func parseCursor(text string) (at time.Time, id int64, err error) {
 // parseNamed reads a place in a list that is ordered by a name.
 func parseNamed(text string) (name string, id int64, err error) {
 	name, number, ok := strings.Cut(text, "\n")
-	if id, err = strconv.ParseInt(number, 10, 64); !ok || err != nil {
+	if id, err = strconv.ParseInt(number, 10, 64); !ok || err != nil || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 		return "", 0, fault.New(fault.Invalid, "list.cursor", "This page of the list cannot be found. Start at its first page.")
 	}
 	return name, id, nil

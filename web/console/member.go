@@ -238,12 +238,13 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if was.Role == role {
-		return c.done(ec, was.Who.Name+" has the role "+role.Label()+" already.", paths.Member(s.ID(), id))
+		return c.done(ec, was.Who.Name+" has the role "+role.Label()+" already.", c.membersOrProjects(s))
 	}
-	if was.Who.ID == s.Actor().UserID { // they may not take it back
-		return c.done(ec, "Your role is "+role.Label()+" now.", paths.Members(s.ID()))
+	says := was.Who.Name + " is " + role.Label() + " now, and was " + was.Role.Label() + "."
+	if was.Who.ID == s.Actor().UserID || !slices.Contains(tenancy.Grantable(s), was.Role) { // they may not take it back
+		return c.done(ec, says, c.membersOrProjects(s))
 	}
-	return c.doneWith(ec, was.Who.Name+" is "+role.Label()+" now, and was "+was.Role.Label()+".", undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, paths.Members(s.ID()))
+	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, c.membersOrProjects(s))
 }
 
 func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
@@ -256,13 +257,13 @@ func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
 	}
 	var m tenancy.Member
 	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.Remove(tx, s, id); return err })
-	if fault.Is(err, fault.Conflict) {
+	if fault.Is(err, fault.Conflict) && s.May(access.ProjectRead) {
 		return c.refused(ec, err, paths.Member(s.ID(), id))
 	}
 	if err != nil {
 		return err
 	}
-	return c.done(ec, m.Who.Name+" is not in this project any more.", paths.Members(s.ID()))
+	return c.done(ec, m.Who.Name+" is not in this project any more.", c.membersOrProjects(s))
 }
 
 func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
