@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/config"
 	"steward/internal/db"
+	"steward/internal/tenancy"
 	"steward/web/console"
 	"steward/web/gate"
 	"steward/web/webtest"
@@ -300,18 +302,26 @@ func TestHostileHosts(t *testing.T) {
 			s.SignIn(v)
 			lie(s.SignIn(v), evil, "/account/password", url.Values{"current": {webtest.Password}, "password": {fresh}, "repeat": {fresh}}, spoofs...).Want(http.StatusSeeOther)
 
+			project, admin := s.Project("Hosts", false)
+			invited := lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/users", project.ID), url.Values{"emails": {v.Email + ",newcomer@example.com"}, "role": {"guest"}, "reason": {""}, "until": {""}, "days": {"7"}}, spoofs...).Want(http.StatusOK)
+			if link := invited.Page().Find("[data-copy]").AttrOr("data-copy", ""); link != want+tenancy.InvitationsPath || strings.Contains(invited.Body, "evil") {
+				t.Errorf("who invites is shown the link %s", link)
+			}
+
 			links := map[string][]string{}
-			for _, to := range []string{u.Email, v.Email, "new@example.com"} {
+			for _, to := range []string{u.Email, v.Email, "new@example.com", "newcomer@example.com"} {
 				mailed(s, to, links)
 			}
-			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath}
+			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath,
+				"projectWelcome": accounts.ActivatePath}
+			pages := map[string]string{"projectInvitation": tenancy.InvitationsPath}  // others lead to where one gets a new password
 			for _, kind := range append(linking(t), "passwordChanged", "newDevice") { // which tell where to get a new password
 				if len(links[kind]) == 0 {
 					t.Errorf("no mail of the kind %s has a link", kind)
 				}
 				for _, l := range links[kind] {
 					path, own := strings.CutPrefix(l, want)
-					if start := begins[kind]; !own || start != "" && !strings.HasPrefix(path, start+"stw_") || start == "" && path != "/password/forgot" {
+					if start := begins[kind]; !own || start != "" && !strings.HasPrefix(path, start+"stw_") || start == "" && path != cmp.Or(pages[kind], "/password/forgot") {
 						t.Errorf("a link of %s leads to %s, want %s%s", kind, l, want, start)
 					}
 				}
