@@ -38,8 +38,8 @@ type cleaned struct {
 // attempts, what signing in leaves behind, sessions that are over, what broken uploads left, the bytes of files whose
 // time is over, events of reads past their retention, what mails said that are over, and
 // the records of the system's own regular jobs and of requests for a new password. Whom a
-// link waits for that ends soon is told. What fails does not keep the rest from
-// being done.
+// link waits for that ends soon is told. Invitations and memberships whose time is over are
+// closed. What fails does not keep the rest from being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
 	var errs [6]error

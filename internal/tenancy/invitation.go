@@ -162,11 +162,14 @@ func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation
 // take counts an invitation, also one that is sent again.
 func take(tx *db.Tx, s access.Project, email string) error {
 	who := id.Digest(email)
-	for key, limit := range map[string]throttle.Limit{
-		fmt.Sprintf("invite/project:%d", s.ID()): perProject, fmt.Sprintf("invite/inviter:%d", s.Actor().UserID): perInviter,
-		fmt.Sprintf("invite/one:%d:%s", s.ID(), who): perInvitee, "invite/address:" + who: perAddress,
+	for _, l := range []struct { // always in this order, so that nobody waits in a circle
+		key   string
+		limit throttle.Limit
+	}{
+		{fmt.Sprintf("invite/project:%d", s.ID()), perProject}, {fmt.Sprintf("invite/inviter:%d", s.Actor().UserID), perInviter},
+		{fmt.Sprintf("invite/one:%d:%s", s.ID(), who), perInvitee}, {"invite/address:" + who, perAddress},
 	} {
-		err := throttle.Take(tx, key, limit)
+		err := throttle.Take(tx, l.key, l.limit)
 		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
 			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: "Too many invitations were sent today, by you, in this project, or to " + email + ". Go on tomorrow."}
 		}

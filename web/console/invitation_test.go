@@ -1,0 +1,342 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/jobs"
+	"steward/web/webtest"
+)
+
+// inviting is the form that invites people.
+func inviting(role access.Role, emails ...string) url.Values {
+	return url.Values{"emails": {strings.Join(emails, "\r\n")}, "role": {string(role)}, "reason": {""}, "until": {""}, "days": {"7"}}
+}
+
+// asked is where somebody accepts the only invitation that waits for them.
+func asked(c *webtest.Client) string {
+	return c.Get("/account/invitations").Want(http.StatusOK).Page().Find(`form[action$="/accept"]`).AttrOr("action", "")
+}
+
+// TestInviteNewcomer: somebody without an account is invited, activates it by the mailed
+// link, finds the invitation and accepts it. Until then the project's address tells no more
+// than that an invitation waits. Case 25: opening links and pages accepts nothing.
+func TestInviteNewcomer(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Harvest", false)
+	c := s.SignIn(admin)
+	// The link lets in whoever has it, so it is in the mail alone.
+	if sent := c.Post(users(p), inviting(access.Guest, "Nina@Example.com")).Want(http.StatusOK); strings.Contains(sent.Body, "/activate/") || !strings.Contains(sent.Body, "nina@example.com") {
+		t.Error("the link that activates the account is shown, or nothing is said")
+	}
+	if got := listed(c, p, ""); !slices.Equal(got, []string{"(nina@example.com guest)", admin.Email + " admin"}) {
+		t.Errorf("the list has %q", got)
+	}
+	nina := s.Anonymous()
+	nina.Get(mailed(t, s, "/activate/"))
+	nina.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {another}, "repeat": {another}}).Want(http.StatusSeeOther)
+	nina.Post("/login", url.Values{"email": {"nina@example.com"}, "password": {another}}).Want(http.StatusSeeOther)
+	if text := nina.Get("/").Want(http.StatusOK).Page().Find(".banner").Text(); !strings.Contains(text, "1 invitation waits for your answer.") {
+		t.Errorf("the list of projects says %q", text)
+	}
+	for range 5 { // as scanners of mail do
+		accept := asked(nina)
+		nina.Get(accept).Want(http.StatusMethodNotAllowed)
+		nina.Do(nina.Request(http.MethodHead, accept, nil)).Want(http.StatusMethodNotAllowed)
+	}
+	waiting := nina.Get("/projects/" + num(p.ID)).Want(http.StatusForbidden)
+	if !strings.Contains(waiting.Body, "You are invited to this project") || strings.Contains(waiting.Body, "Harvest") || waiting.Page().Find(`a[href="/account/invitations"]`).Length() == 0 {
+		t.Error("the address of the project does not tell what waits, or tells more")
+	}
+	accept := asked(nina)
+	nina.Post(accept, url.Values{"role": {"admin"}}).Want(http.StatusUnprocessableEntity)
+	if r := nina.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/projects/"+num(p.ID) {
+		t.Errorf("after accepting: %s", r.Location)
+	}
+	nina.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
+	nina.Post(accept, nil).Want(http.StatusNotFound)
+	if got := listed(c, p, ""); !slices.Equal(got, []string{"nina@example.com guest", admin.Email + " admin"}) {
+		t.Errorf("the list has %q", got)
+	}
+	if r := c.Post(users(p), inviting(access.Admin, "nina@example.com")).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "nina@example.com is a member already.") {
+		t.Error("a member was invited")
+	}
+}
+
+// TestInvitationIsForOne: case 21, nobody but who is invited sees, accepts or declines an
+// invitation; who declined is not in, and may be asked again.
+func TestInvitationIsForOne(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Orchard", false)
+	c, u := s.SignIn(admin), s.User("")
+	c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+	mine, other := s.SignIn(u), s.SignIn(s.User(""))
+	accept := asked(mine)
+	decline := strings.TrimSuffix(accept, "accept") + "decline"
+	if strings.Contains(other.Get("/account/invitations").Body, "Orchard") {
+		t.Error("somebody else sees the invitation")
+	}
+	for _, path := range []string{accept, decline} {
+		other.Post(path, nil).Want(http.StatusNotFound)
+		c.Post(path, nil).Want(http.StatusNotFound)
+	}
+	other.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
+	mine.Post(decline, nil).Want(http.StatusSeeOther)
+	mine.Post(accept, nil).Want(http.StatusNotFound)
+	mine.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
+	c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+	if r := c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "is invited already.") {
+		t.Error("the same person was invited twice")
+	}
+}
+
+// TestInvitationEnds: case 22, an invitation whose time is over, or that was cancelled while
+// the page with it was open, lets nobody in, though nothing has come by to close it; nor does
+// the link that came with it.
+func TestInvitationEnds(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Ends", false)
+	c, u, v := s.SignIn(admin), s.User(""), s.User("")
+	sent := c.Post(users(p), inviting(access.Guest, u.Email, "new@example.com")).Want(http.StatusOK)
+	link := strings.TrimPrefix(sent.Page().Find(`[data-copy*="/activate/"]`).AttrOr("data-copy", ""), s.URL)
+	mine := s.SignIn(u)
+	accept := asked(mine)
+	for _, email := range []string{u.Email, "new@example.com"} {
+		at := rowOf(c, p, email)
+		c.Get(at).Want(http.StatusOK)
+		c.Post(at+"/cancel", nil).Want(http.StatusSeeOther)
+		c.Get(at).Want(http.StatusNotFound)
+		c.Post(at+"/cancel", nil).Want(http.StatusNotFound)
+		c.Post(at+"/send", nil).Want(http.StatusNotFound)
+	}
+	mine.Post(accept, nil).Want(http.StatusNotFound)
+	mine.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
+	newcomer := s.Anonymous()
+	newcomer.Get(link)
+	newcomer.Post("/activate", url.Values{"email": {"new@example.com"}, "name": {"New"}, "password": {another}, "repeat": {another}}).Want(http.StatusNotFound)
+
+	c.Post(users(p), inviting(access.Guest, v.Email)).Want(http.StatusOK)
+	at := rowOf(c, p, v.Email)
+	s.Clock.Forward(6 * 24 * time.Hour)
+	c = s.SignIn(admin)
+	c.Post(at+"/send", nil).Want(http.StatusOK) // counts from now on
+	s.Clock.Forward(6 * 24 * time.Hour)
+	late := s.SignIn(v)
+	accept = asked(late)
+	s.Clock.Forward(24 * time.Hour)
+	late = s.SignIn(v)
+	late.Post(accept, nil).Want(http.StatusNotFound)
+	if asked(late) != "" || len(listed(s.SignIn(admin), p, "")) != 1 {
+		t.Error("an invitation is shown whose time is over")
+	}
+	late.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
+}
+
+// TestInvitationIsVouchedFor: what would not be given any more is not given when it is
+// accepted either.
+func TestInvitationIsVouchedFor(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for name, change := range map[string]string{
+		"the inviter became a guest":     "UPDATE memberships SET role = 'guest' WHERE user_id = $1",
+		"the inviter was removed":        "DELETE FROM memberships WHERE user_id = $1",
+		"the inviter was disabled":       "UPDATE users SET state = 'disabled' WHERE id = $1",
+		"the project was disabled":       "UPDATE projects SET state = 'disabled' WHERE id IN (SELECT project_id FROM memberships WHERE user_id = $1)",
+		"the project is over":            "UPDATE projects SET expires_at = 1 WHERE id IN (SELECT project_id FROM memberships WHERE user_id = $1)",
+		"the membership would be over":   "UPDATE invitations SET member_until = 1 WHERE created_by = $1",
+		"the role is for others to give": "UPDATE invitations SET role = 'share' WHERE created_by = $1",
+		"":                               "UPDATE users SET theme = '' WHERE id = $1", // nothing
+	} {
+		p, _ := s.Project("Vouched", false)
+		by, u := s.Member(p, access.Admin), s.User("")
+		s.SignIn(by).Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+		mine := s.SignIn(u)
+		accept := asked(mine)
+		s.Update(func(tx *db.Tx) error { return tx.Must(change, by.ID) })
+		r := mine.Post(accept, nil).Want(http.StatusSeeOther)
+		if in := r.Location == "/projects/"+num(p.ID); in != (name == "") || mine.Get("/projects/"+num(p.ID)).Status == http.StatusOK != in {
+			t.Errorf("%s: after accepting: %s", name, r.Location)
+		}
+	}
+}
+
+// TestInviteForm: what is typed wrong is said by field, nobody is invited by half, and all
+// that was typed stays.
+func TestInviteForm(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Form", false)
+	c := s.SignIn(admin)
+	for name, x := range map[string]struct {
+		fields map[string]string
+		at     string
+	}{
+		"no address":        {map[string]string{"emails": " ,\r\n"}, "#emails"},
+		"a broken one":      {map[string]string{"emails": "a@example.com\r\nb@"}, "#emails"},
+		"two in one":        {map[string]string{"emails": "v@example.com%0d%0aBcc:a@example.com"}, "#emails"},
+		"too many":          {map[string]string{"emails": strings.Repeat("a@example.com\r\n", 51)}, "#emails"},
+		"no role":           {map[string]string{"role": ""}, "#role"},
+		"an unknown role":   {map[string]string{"role": "owner"}, "#role"},
+		"a governed role":   {map[string]string{"role": "developer"}, "#role"},
+		"no days":           {map[string]string{"days": "soon"}, "#days"},
+		"fifteen days":      {map[string]string{"days": "15"}, "#days"},
+		"yesterday":         {map[string]string{"until": "2001-01-01"}, "#until"},
+		"too far":           {map[string]string{"until": "9999-12-31"}, "#until"},
+		"no day":            {map[string]string{"until": "31.12.2030"}, "#until"},
+		"a long reason":     {map[string]string{"reason": strings.Repeat("x", 201)}, "#reason"},
+		"a reason in lines": {map[string]string{"reason": "a\x1bb"}, "#reason"},
+	} {
+		form := inviting(access.Guest, "fine@example.com")
+		for k, v := range x.fields {
+			form.Set(k, v)
+		}
+		page := c.Post(users(p), form).Want(http.StatusUnprocessableEntity).Page()
+		if page.Find(`.error-summary a[href="`+x.at+`"]`).Length() == 0 {
+			t.Errorf("%s: no error leads to %s", name, x.at)
+		}
+		if kept := page.Find("#emails").Text(); strings.TrimSpace(kept) != strings.TrimSpace(strings.ReplaceAll(form.Get("emails"), "\r\n", "\n")) && kept != form.Get("emails") {
+			t.Errorf("%s: %q was typed, %q is there", name, form.Get("emails"), kept)
+		}
+	}
+	c.Post(users(p), url.Values{"emails": {"a@example.com"}, "role": {"guest"}, "project": {"2"}}).Want(http.StatusUnprocessableEntity)
+	if got := listed(c, p, ""); len(got) != 1 {
+		t.Errorf("the list has %q", got)
+	}
+}
+
+// TestInviteFlood: case 26, a project sends no more than fifty invitations a day, and one
+// address gets no more than ten; names in them are told as they are, and are nothing but text.
+func TestInviteFlood(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project(`<a href="https://evil.example">Click</a>`, false)
+	c := s.SignIn(admin)
+	for i := range 5 {
+		var list []string
+		for j := range 10 {
+			list = append(list, fmt.Sprintf("flood%d-%d@example.com", i, j))
+		}
+		c.Post(users(p), inviting(access.Guest, list...)).Want(http.StatusOK)
+	}
+	if r := c.Post(users(p), inviting(access.Guest, "one-more@example.com")).Want(http.StatusTooManyRequests); r.Header.Get("Retry-After") == "" {
+		t.Error("nobody is told when they may go on")
+	}
+	if n := len(listed(c, p, "&status=invited")); n != 50 {
+		t.Errorf("%d are invited", n)
+	}
+	if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+		t.Fatal(err)
+	}
+	mails := s.Anonymous().Get("/mailbox").Page()
+	letter := s.Anonymous().Get(mails.Find(`tbody a[href^="/mailbox/"]`).AttrOr("href", "")).Want(http.StatusOK)
+	if !strings.Contains(letter.Page().Text(), `<a href="https: //evil.example">Click</a>`) || letter.Page().Find(`a[href*="evil"]`).Length() > 0 || strings.Contains(letter.Body, "://evil") {
+		t.Error("the name of the project is more than text in the mail")
+	}
+	victim := s.User("")
+	q, by := s.Project("Again", false)
+	second := s.SignIn(by)
+	for range 5 {
+		second.Post(users(q), inviting(access.Guest, victim.Email)).Want(http.StatusOK)
+		second.Post(rowOf(second, q, victim.Email)+"/cancel", nil).Want(http.StatusSeeOther)
+	}
+	refused := second.Post(users(q), inviting(access.Guest, victim.Email)).Want(http.StatusTooManyRequests)
+	if refused.Header.Get("Retry-After") == "" || refused.Page().Find("#emails").Text() != victim.Email {
+		t.Error("what was typed is gone, or nobody is told when to go on")
+	}
+	other, third := s.Project("Not theirs", false)
+	s.SignIn(third).Post(users(other), inviting(access.Guest, victim.Email)).Want(http.StatusOK)
+}
+
+// TestInvitationOfOthers: whoever holds the link that activates an account by one invitation
+// does not get what others offered to the same address; and where mail is sent only the
+// mailbox holds it.
+func TestInvitationOfOthers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	evil, attacker := s.Project("Evil", false)
+	good, admin := s.Project("Good", false)
+	ours, theirs := s.SignIn(admin), s.SignIn(attacker)
+	link := theirs.Post(users(evil), inviting(access.Guest, "nina@example.com")).Want(http.StatusOK).Page().Find(`[data-copy*="/activate/"]`).AttrOr("data-copy", "")
+	if again := ours.Post(users(good), inviting(access.Admin, "nina@example.com")).Want(http.StatusOK); strings.Contains(again.Body, "/activate/") || !strings.Contains(again.Body, "somebody else made it") {
+		t.Error("a link to an account that somebody else made is shown")
+	}
+	if list := ours.Get(users(good) + "/?q=nina"); strings.Contains(list.Body, "/activate/") {
+		t.Error("the list has a link")
+	}
+	nina := s.Anonymous()
+	nina.Get(strings.TrimPrefix(link, s.URL))
+	nina.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {another}, "repeat": {another}}).Want(http.StatusSeeOther)
+	nina.Post("/login", url.Values{"email": {"nina@example.com"}, "password": {another}}).Want(http.StatusSeeOther)
+	accepted := 0
+	for _, action := range nina.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).EachIter() {
+		if r := nina.Post(action.AttrOr("action", ""), nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+			accepted++
+		}
+	}
+	nina.Get("/projects/" + num(good.ID)).Want(http.StatusForbidden)
+	nina.Get("/projects/" + num(evil.ID)).Want(http.StatusOK)
+	if accepted != 1 {
+		t.Errorf("%d invitations were accepted", accepted)
+	}
+	// Offered again, it counts.
+	ours.Post(rowOf(ours, good, "nina@example.com")+"/cancel", nil).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Second)
+	ours.Post(users(good), inviting(access.Guest, "nina@example.com")).Want(http.StatusOK)
+	nina.Post(asked(nina), nil).Want(http.StatusSeeOther)
+	nina.Get("/projects/" + num(good.ID)).Want(http.StatusOK)
+}
+
+// TestInvitedAreNotTold: of who has not accepted nothing is told but the address.
+func TestInvitedAreNotTold(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Quiet", false)
+	c, known, off := s.SignIn(admin), s.User("Secret Realname"), s.User("Other Realname")
+	s.TwoStep(s.SignIn(known))
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", off.ID) })
+	c.Post(users(p), inviting(access.Guest, known.Email, off.Email)).Want(http.StatusOK)
+	for _, at := range []string{"", "?format=csv", "?format=json", "?q=realname"} {
+		if body := c.Get(users(p) + at).Want(http.StatusOK).Body; strings.Contains(body, "Realname") {
+			t.Errorf("%s tells a name", at)
+		}
+	}
+	var list []map[string]any
+	c.Get(users(p) + "?format=json&status=invited").Want(http.StatusOK).JSON(&list)
+	if len(list) != 2 || list[0]["twoStep"] != false || list[1]["twoStep"] != false || list[0]["activated"] != list[1]["activated"] {
+		t.Errorf("the list tells apart %v", list)
+	}
+}
+
+// TestInviteTheSame: projects that invite the same people at the same moment do not keep
+// each other waiting in a circle.
+func TestInviteTheSame(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	emails := []string{"a@example.com", "b@example.com", "c@example.com", "d@example.com"}
+	var all sync.WaitGroup
+	for i := range 4 {
+		p, admin := s.Project("Same", false)
+		c := s.SignIn(admin)
+		list := slices.Clone(emails)
+		if i%2 == 1 {
+			slices.Reverse(list)
+		}
+		all.Go(func() {
+			if r := c.Post(users(p), inviting(access.Guest, list...)); r.Status != http.StatusOK {
+				t.Errorf("%d", r.Status)
+			}
+		})
+	}
+	all.Wait()
+}

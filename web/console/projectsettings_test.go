@@ -1,0 +1,65 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/tenancy"
+	"steward/web/webtest"
+)
+
+// TestProjectSettings: name, description and days are changed, told with what they were, and
+// undone; who may not change them reads them.
+func TestProjectSettings(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Before", false)
+	c, reader := s.SignIn(admin), s.SignIn(s.Member(p, access.ReadOnly))
+	path := "/projects/" + num(p.ID) + "/settings/project"
+	for at, fields := range map[string]url.Values{
+		"#name": {"name": {" "}, "description": {""}, "retention": {"30"}}, "#description": {"name": {"X"}, "description": {strings.Repeat("x", 10_001)}, "retention": {"30"}},
+		"#retention": {"name": {"X"}, "description": {""}, "retention": {"soon"}},
+	} {
+		if r := c.Post(path, fields).Want(http.StatusUnprocessableEntity); r.Page().Find(`.error-summary a[href="`+at+`"]`).Length() == 0 {
+			t.Errorf("no error leads to %s", at)
+		}
+	}
+	typed := url.Values{"name": {`After <b>"x"</b>`}, "description": {"Line\r\nline"}, "retention": {"90"}}
+	reader.Post(path, typed).Want(http.StatusForbidden)
+	c.Post(path, typed).Want(http.StatusSeeOther)
+	if text := reader.Get(path).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, `After <b>"x"</b>`) || !strings.Contains(text, "90 days") {
+		t.Error("who may only read does not read what is set")
+	}
+	if n := len(listedProjects(reader, "AFTER")); n != 1 {
+		t.Errorf("%d projects are found by the new name", n)
+	}
+	next := c.Get(path)
+	undo, fields := next.Form(path)
+	if fields.Get("name") != "Before" {
+		t.Fatalf("the undo has %v", fields)
+	}
+	c.Post(undo, fields).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		x, err := tenancy.Describe(tx, s.Scope(admin, p))
+		if x.Name != "Before" || x.Description != "" || x.Retention != 30 {
+			t.Errorf("after the undo: %q %q %d", x.Name, x.Description, x.Retention)
+		}
+		if err != nil {
+			return err
+		}
+		told, err := db.Value[string](tx, "SELECT message FROM events WHERE name = 'project.updated' ORDER BY id LIMIT 1")
+		if !strings.Contains(told, `name from "Before" to "After <b>\"x\"</b>"`) || !strings.Contains(told, "from 30 to 90") {
+			t.Errorf("the event says %s", told)
+		}
+		return err
+	})
+}
+
+func listedProjects(c *webtest.Client, search string) (out []map[string]any) {
+	c.Get("/?format=json&q=" + search).Want(http.StatusOK).JSON(&out)
+	return out
+}
