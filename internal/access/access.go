@@ -198,7 +198,7 @@ func (s Project) Require(p Permission, isOwn bool) error {
 		return nil
 	}
 	if s.facts.Role == "" {
-		return fault.New(fault.Forbidden, "access.join", "Join the project first. A member of its organization may do so, or may be invited.")
+		return fault.New(fault.Forbidden, JoinFirst, "Join the project first. A member of its organization may do so, or may be invited.")
 	}
 	says := fmt.Sprintf("Your role here is %s. It does not let you %s.", s.facts.Role.Label(), what[p])
 	if roles := s.holders(p); len(roles) > 0 {
@@ -221,6 +221,13 @@ func (s Project) holders(p Permission) (roles []string) {
 	}
 	return roles
 }
+
+// FactorNeeded is the code of the fault for a person who has to set up a second factor
+// before anything else; web answers it with the page for that.
+const FactorNeeded = "access.enrol"
+
+// JoinFirst is the code of the fault for somebody who may join a project, and has not.
+const JoinFirst = "access.join"
 
 // Above are what the actor is to an organization, a maintainer and the installation.
 type Above struct {
@@ -256,4 +263,52 @@ func MayAbove(p Permission, f Above) bool {
 		}
 	}
 	return false
+}
+
+// Organization is the proof that an actor may act on an organization. Its zero value permits
+// nothing.
+type Organization struct{ over }
+
+// Maintainer is the proof that an actor may act on a maintainer. Its zero value permits
+// nothing.
+type Maintainer struct{ over }
+
+// InOrganization gives the scope of an actor who holds a permission on an organization.
+// Forbidden if they do not.
+func InOrganization(a Actor, organization int64, is Above, p Permission) (Organization, error) {
+	o := over{a, organization, is}
+	return Organization{o}, o.Require(p)
+}
+
+// InMaintainer is InOrganization for a maintainer.
+func InMaintainer(a Actor, maintainer int64, is Above, p Permission) (Maintainer, error) {
+	o := over{a, maintainer, is}
+	return Maintainer{o}, o.Require(p)
+}
+
+// over is a scope above projects.
+type over struct {
+	actor Actor
+	id    int64
+	is    Above
+}
+
+// Actor is who acts.
+func (o over) Actor() Actor { return o.actor }
+
+// ID is the number of what the scope is about.
+func (o over) ID() int64 { return o.id }
+
+// Is tells what the actor is to it.
+func (o over) Is() Above { return o.is }
+
+// May reports whether the actor holds a permission.
+func (o over) May(p Permission) bool { return o.id != 0 && MayAbove(p, o.is) }
+
+// Require is Forbidden unless the actor holds the permission.
+func (o over) Require(p Permission) error {
+	if o.May(p) {
+		return nil
+	}
+	return fault.Newf(fault.Forbidden, "access.above", "What you are here does not let you %s.", what[p])
 }

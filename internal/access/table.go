@@ -184,8 +184,25 @@ var above = map[Permission][8]rule{
 	PublicPages:            {yes, yes, yes, yes, yes, yes, yes, yes},
 }
 
-// what each permission of a project is, in words that follow "it does not let you".
+// what each permission is, in words that follow "it does not let you".
 var what = map[Permission]string{
+	MaintainerRead:         "see this maintainer",
+	MaintainerManage:       "manage this maintainer and its members",
+	OrganizationsCreate:    "create organizations",
+	OrganizationRead:       "see this organization",
+	OrganizationName:       "see the name of this organization",
+	OrganizationManage:     "change this organization",
+	OrganizationMembers:    "invite and remove its members",
+	OrganizationJoin:       "join this organization",
+	OrganizationRequireMfa: "require two-step sign-in of its people",
+	OrganizationBilling:    "see its billing details",
+	OrganizationDelete:     "delete this organization",
+	ProjectsCreate:         "create projects in it",
+	ProjectsJoin:           "join its projects",
+	ProjectsRequestAccess:  "ask to join its projects",
+	ProjectsMove:           "move its projects",
+	AuditOrganization:      "read its audit log",
+
 	ProjectRead:          "enter the project",
 	ProjectUpdate:        "change the project's name, description and settings",
 	ProjectDelete:        "delete the project",

@@ -236,15 +236,15 @@ func known(t *testing.T, s *webtest.Site) (accounts.User, map[string]string) {
 	t.Helper()
 	u, owner := s.User("Hildegard"), s.User("")
 	s.Update(func(tx *db.Tx) error {
-		m, err := tenancy.CreateMaintainer(tx, owner.Actor(), "Maintainer", owner.ID)
+		m, err := tenancy.CreateMaintainer(tx, owner.Actor(), "Maintainer")
 		if err != nil {
 			return err
 		}
-		o, err := tenancy.CreateOrganization(tx, owner.Actor(), m.ID, "Flussuferweg", owner.ID)
+		o, err := tenancy.CreateOrganization(tx, owner.Actor(), m.ID, "Flussuferweg", owner)
 		if err != nil {
 			return err
 		}
-		if _, err := tenancy.CreateOrganization(tx, u.Actor(), m.ID, "Sternwarte", u.ID); err != nil {
+		if _, err := tenancy.CreateOrganization(tx, u.Actor(), m.ID, "Sternwarte", u); err != nil {
 			return err
 		}
 		if _, err = tenancy.CreateProject(tx, owner.Actor(), tenancy.NewProject{Organization: o.ID, Name: "Wolkenkratzer", Member: u}); err != nil {

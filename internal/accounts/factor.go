@@ -427,6 +427,9 @@ func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
 	if err != nil {
 		return err
 	}
+	if u.Support {
+		return fault.New(fault.Conflict, "accounts.factorRequired", "People of support sign in in two steps, so it cannot be turned off.")
+	}
 	if u.passwordShort {
 		return fault.Newf(fault.Conflict, "accounts.passwordShort", "Your password has less than %d characters, which is enough only together with two-step sign-in. Set a longer one first.", PasswordMin)
 	}

@@ -59,6 +59,9 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 		if err := a.Accounts.Remind(tx); err != nil {
 			return err
 		}
+		if err := tenancy.CloseRequests(tx); err != nil {
+			return err
+		}
 		if err := tenancy.CloseInvitations(tx); err != nil {
 			return err
 		}

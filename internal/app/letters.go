@@ -42,6 +42,14 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.RoleChanged:       view.RoleChanged,
 		mail.MemberRemoved:     view.MemberRemoved,
 		mail.MembershipEnded:   view.MembershipEnded,
+		mail.JoinRequested:     view.JoinRequested,
+		mail.JoinApproved:      view.JoinApproved,
+		mail.JoinRejected:      view.JoinRejected,
+
+		// What becomes of one's place in an organization or maintainer
+		mail.TeamWelcome:    view.TeamWelcome,
+		mail.TeamInvitation: view.TeamInvitation,
+		mail.TeamRemoved:    view.TeamRemoved,
 	}
 }
 

@@ -130,13 +130,18 @@ func TestLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		text = m.Text()
-		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation} // of what is to come
+		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation, mail.TeamWelcome, mail.TeamInvitation, mail.JoinRequested, mail.JoinApproved} // of what is to come
 		if !slices.Contains(ahead, kind) && (!strings.Contains(text, "When: 21 November 2026, 22:00 UTC\n") || !strings.Contains(text, "Address: 192.0.2.17\nDevice: Firefox on Linux\n")) {
 			t.Errorf("%s does not say when and where:\n%s", kind, text)
 		}
 		note := "The link can be used once, until 21 November 2026, 23:41 UTC."
-		if kind == mail.ProjectInvitation {
+		switch kind {
+		case mail.ProjectInvitation, mail.TeamInvitation:
 			note = "You can accept or decline it until 21 November 2026, 23:41 UTC."
+		case mail.JoinRequested:
+			note = "The request ends by itself on 21 November 2026, 23:41 UTC."
+		case mail.JoinApproved: // it leads into a project, as often as they may
+			note = ""
 		}
 		if m.Button.URL != "" && m.Note != note {
 			t.Errorf("%s says of its link: %q", kind, m.Note)

@@ -53,11 +53,11 @@ func setup(t *testing.T) *bundle {
 			return err
 		}
 		b.person = u
-		m, err := tenancy.CreateMaintainer(tx, u.Actor(), "M", u.ID)
+		m, err := tenancy.CreateMaintainer(tx, u.Actor(), "M")
 		if err != nil {
 			return err
 		}
-		o, err := tenancy.CreateOrganization(tx, u.Actor(), m.ID, "O", u.ID)
+		o, err := tenancy.CreateOrganization(tx, u.Actor(), m.ID, "O", u)
 		if err != nil {
 			return err
 		}

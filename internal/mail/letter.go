@@ -52,6 +52,12 @@ const (
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
 	MemberRemoved     Kind = "memberRemoved"     // by, project, at
 	MembershipEnded   Kind = "membershipEnded"   // project, at
+	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires; has a link
+	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
+	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
+	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
+	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
+	JoinRejected      Kind = "joinRejected"      // by, project, at
 )
 
 // Kinds are all of them.
@@ -60,6 +66,7 @@ func Kinds() []Kind {
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, MemberRemoved, MembershipEnded,
+		TeamWelcome, TeamInvitation, TeamRemoved, JoinRequested, JoinApproved, JoinRejected,
 	}
 }
 

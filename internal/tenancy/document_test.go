@@ -18,12 +18,24 @@ func TestDocumentedLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hours := ""
+	for i, h := range tenancy.VisitHours() {
+		hours += map[int]string{0: "", len(tenancy.VisitHours()) - 1: " or "}[i]
+		if i > 0 && i < len(tenancy.VisitHours())-1 {
+			hours += ", "
+		}
+		hours += fmt.Sprint(h)
+	}
 	for _, row := range []string{
 		fmt.Sprintf("| days that an invitation counts | %d, or 1 to %d |", tenancy.InvitationDays, tenancy.InvitationDaysMax),
-		fmt.Sprintf("| invitations of a project | %d a day, also those that are sent again |", tenancy.PerProject.Count),
+		fmt.Sprintf("| invitations of a project, an organization or a maintainer | %d a day, also those that are sent again |", tenancy.PerPlace.Count),
 		fmt.Sprintf("| invitations by one person | %d a day |", tenancy.PerInviter.Count),
-		fmt.Sprintf("| invitations to one address | %d a day from a project, %d from all |", tenancy.PerInvitee.Count, tenancy.PerAddress.Count),
+		fmt.Sprintf("| invitations to one address | %d a day from one of them, %d from all |", tenancy.PerInvitee.Count, tenancy.PerAddress.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
+		fmt.Sprintf("| stay of a visitor, in hours | %s |", hours),
+		fmt.Sprintf("| days that a request counts | %d |", tenancy.RequestDays),
+		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),
+		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.TellMost),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
 		if !strings.Contains(string(text), row+"\n") {
@@ -33,7 +45,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("changes at most %d times an hour.", tenancy.PerRole.Count)) {
 		t.Error("docs/people.md does not tell how often a role changes")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerProject, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

@@ -2,10 +2,16 @@ package tenancy
 
 // What the document tells, and a test compares with it.
 var (
-	PerProject  = perProject
+	PerPlace    = perPlace
 	PerInviter  = perInviter
 	PerInvitee  = perInvitee
 	PerAddress  = perAddress
 	PerReminder = perReminder
 	PerRole     = perRole
+
+	PerAsker      = perAsker
+	PerAskedPlace = perAskedPlace
 )
+
+// TellMost is how many of those who decide are told of a request.
+const TellMost = tellMost

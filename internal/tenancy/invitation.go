@@ -26,9 +26,9 @@ const (
 
 // Limits of inviting.
 var (
-	perProject = throttle.Limit{Count: 50, Window: 24 * time.Hour}
+	perPlace   = throttle.Limit{Count: 50, Window: 24 * time.Hour}
 	perInviter = throttle.Limit{Count: 100, Window: 24 * time.Hour}
-	perInvitee = throttle.Limit{Count: 5, Window: 24 * time.Hour}  // from one project
+	perInvitee = throttle.Limit{Count: 5, Window: 24 * time.Hour}  // from one place
 	perAddress = throttle.Limit{Count: 50, Window: 24 * time.Hour} // from all
 )
 
@@ -51,6 +51,40 @@ type Sent struct {
 	Fresh bool   // the link activates an account
 }
 
+// place is what people are invited to, by whom.
+type place struct {
+	kind    string // project, organization or maintainer
+	id      int64
+	name    string
+	members string // whoever is in it, as the end of a SELECT of $1, the place, $2, a person, and $3, the time
+	by      access.Actor
+	find    func(invitation int64) (Member, error)
+	event   func(by access.Actor, w *Who, name string) audit.Event // about a person in it; see Team.event
+}
+
+func projectPlace(tx *db.Tx, s access.Project) (place, error) {
+	p, err := Find(tx, s.ID())
+	return place{kind: "project", id: p.ID, name: p.Name, by: s.Actor(), members: "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)",
+		find: func(id int64) (Member, error) { return FindInvited(tx, s, id) },
+		event: func(_ access.Actor, w *Who, name string) audit.Event {
+			return about(s, p, strings.Replace(name, "*", "project", 1), *w)
+		}}, err
+}
+
+func (t Team) place(tx *db.Tx) place {
+	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " WHERE " + t.column() + " = $1 AND user_id = $2 AND joined_at <= $3",
+		find:  func(id int64) (Member, error) { return FindTeamInvited(tx, t, id) },
+		event: t.event}
+}
+
+// said is how sentences name the place.
+func (at place) said(role access.Role) string {
+	if at.kind == "project" {
+		return fmt.Sprintf("%q as %s", at.name, role.Label())
+	}
+	return fmt.Sprintf("the %s %q", at.kind, at.name)
+}
+
 // Invite invites people to the scope's project: all of them or none. Who has no account
 // gets one, which the link of the mail activates. Invalid for an address, the role, the
 // reason and the times, by field; Conflict, under "emails", for who is a member or invited
@@ -61,20 +95,43 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 	if err != nil {
 		return nil, err
 	}
-	emails, err := n.check(tx.Now)
+	var c fault.Check
+	c.Field(n.Role != "", "role", "Choose a role.")
+	c.Field(n.Until.IsZero() || n.Until.After(tx.Now), "until", "Choose a day that is still to come.")
+	c.Field(n.Until.Before(tx.Now.AddDate(memberYearsMax, 0, 0)), "until", fmt.Sprintf("Choose a day within %d years, or none.", memberYearsMax))
+	emails, err := n.check(&c)
 	if err != nil {
 		return nil, err
 	}
 	if err := grantable(s, n.Role); err != nil {
 		return nil, err
 	}
-	p, err := Find(tx, s.ID())
+	at, err := projectPlace(tx, s)
 	if err != nil {
 		return nil, err
 	}
+	return v.inviteAll(tx, at, n, emails)
+}
+
+// InviteToTeam invites people to a team: all of them or none. Its role and the end of the
+// membership do not count. Forbidden for who does not manage the team; otherwise as Invite.
+func (v *Service) InviteToTeam(tx *db.Tx, t Team, n NewInvitation) ([]Sent, error) {
+	t, err := t.again(tx)
+	if err != nil {
+		return nil, err
+	}
+	n.Role, n.Until = "", time.Time{}
+	emails, err := n.check(new(fault.Check))
+	if err != nil {
+		return nil, err
+	}
+	return v.inviteAll(tx, t.place(tx), n, emails)
+}
+
+func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, emails []string) ([]Sent, error) {
 	var sent []Sent
 	for _, email := range emails {
-		one, err := v.invite(tx, s, p, n, email)
+		one, err := v.invite(tx, at, n, email)
 		if err != nil {
 			return nil, err
 		}
@@ -83,12 +140,11 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 	return sent, nil
 }
 
-// check gives the addresses, each once.
-func (n NewInvitation) check(now time.Time) (emails []string, err error) {
-	var c fault.Check
-	c.Field(len(n.Emails) <= InviteesMax, "emails", fmt.Sprintf("Invite at most %d people at once.", InviteesMax))
-	if err := c.Err(); err != nil {
-		return nil, err
+// check gives the addresses, each once, or what is wrong with the form.
+func (n NewInvitation) check(c *fault.Check) (emails []string, err error) {
+	if len(n.Emails) > InviteesMax {
+		c.Field(false, "emails", fmt.Sprintf("Invite at most %d people at once.", InviteesMax))
+		return nil, c.Err()
 	}
 	seen := map[string]bool{}
 	for _, typed := range n.Emails {
@@ -100,9 +156,6 @@ func (n NewInvitation) check(now time.Time) (emails []string, err error) {
 		}
 	}
 	c.Field(len(n.Emails) > 0, "emails", "Enter at least one email address.")
-	c.Field(n.Role != "", "role", "Choose a role.")
-	c.Field(n.Until.IsZero() || n.Until.After(now), "until", "Choose a day that is still to come.")
-	c.Field(n.Until.Before(now.AddDate(memberYearsMax, 0, 0)), "until", fmt.Sprintf("Choose a day within %d years, or none.", memberYearsMax))
 	c.Field(n.Days >= 1 && n.Days <= InvitationDaysMax, "days", fmt.Sprintf("An invitation counts for 1 to %d days.", InvitationDaysMax))
 	if strings.TrimSpace(n.Reason) != "" {
 		if err := c.Join(accounts.CheckName("reason", "a reason", n.Reason)); err != nil {
@@ -113,22 +166,22 @@ func (n NewInvitation) check(now time.Time) (emails []string, err error) {
 	return emails, c.Err()
 }
 
-func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation, email string) (Sent, error) {
-	if err := take(tx, s, email); err != nil {
+func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Sent, error) {
+	if err := take(tx, at, email); err != nil {
 		return Sent{}, err
 	}
-	u, made, err := v.people.Welcome(tx, s.Actor(), email)
+	u, made, err := v.people.Welcome(tx, at.by, email)
 	if err != nil {
 		return Sent{}, underEmails(err)
 	}
-	var found int64
-	if found, err = db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)", p.ID, u.ID, tx.Now); err != nil {
+	found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, u.ID, tx.Now)
+	if err != nil {
 		return Sent{}, err
 	}
 	if found > 0 {
 		return Sent{}, underEmails(fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", u.Email))
 	}
-	if _, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", p.ID, u.ID, tx.Now); err != nil {
+	if _, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $3 WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", at.id, u.ID, tx.Now); err != nil {
 		return Sent{}, err
 	}
 	number, err := tx.NewID("invitations")
@@ -136,42 +189,42 @@ func (v *Service) invite(tx *db.Tx, s access.Project, p Project, n NewInvitation
 		return Sent{}, err
 	}
 	open := tx.Now.AddDate(0, 0, n.Days)
-	_, err = tx.Exec(`INSERT INTO invitations (id, project_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12)`,
-		number, p.ID, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, s.Actor().UserID, open)
+	_, err = tx.Exec("INSERT INTO invitations (id, "+at.kind+"_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12)",
+		number, at.id, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, at.by.UserID, open)
 	if fault.HasCode(err, "db.unique") {
 		return Sent{}, underEmails(fault.Newf(fault.Conflict, "tenancy.invitedAlready", "%s is invited already.", u.Email))
 	}
 	if err != nil {
 		return Sent{}, err
 	}
-	e := about(s, p, "project.memberInvited", Who{u.ID, u.Email, u.Email, u.State})
+	e := at.event(at.by, &Who{u.ID, u.Email, u.Email, u.State}, "*.memberInvited")
 	e.Params = map[string]any{"invitation": number, "role": n.Role, "expires": open}
 	if !n.Until.IsZero() {
 		e.Params["until"] = n.Until
 	}
-	if err := audit.Record(tx, e.Says("%s invited %s to %q as %s.", s.Actor().Name, u.Email, p.Name, n.Role.Label())); err != nil {
+	if err := audit.Record(tx, e.Says("%s invited %s to %s.", at.by.Name, u.Email, at.said(n.Role))); err != nil {
 		return Sent{}, err
 	}
-	m, err := FindInvited(tx, s, number)
+	m, err := at.find(number)
 	if err != nil {
 		return Sent{}, err
 	}
-	return v.send(tx, s, p, m)
+	return v.send(tx, at, m)
 }
 
 // take counts an invitation, also one that is sent again.
-func take(tx *db.Tx, s access.Project, email string) error {
+func take(tx *db.Tx, at place, email string) error {
 	who := id.Digest(email)
 	for _, l := range []struct { // always in this order, so that nobody waits in a circle
 		key   string
 		limit throttle.Limit
 	}{
-		{fmt.Sprintf("invite/project:%d", s.ID()), perProject}, {fmt.Sprintf("invite/inviter:%d", s.Actor().UserID), perInviter},
-		{fmt.Sprintf("invite/one:%d:%s", s.ID(), who), perInvitee}, {"invite/address:" + who, perAddress},
+		{fmt.Sprintf("invite/%s:%d", at.kind, at.id), perPlace}, {fmt.Sprintf("invite/inviter:%d", at.by.UserID), perInviter},
+		{fmt.Sprintf("invite/one/%s:%d:%s", at.kind, at.id, who), perInvitee}, {"invite/address:" + who, perAddress},
 	} {
 		err := throttle.Take(tx, l.key, l.limit)
 		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
-			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: "Too many invitations were sent today, by you, in this project, or to " + email + ". Go on tomorrow."}
+			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: "Too many invitations were sent today, by you, in this " + at.kind + ", or to " + email + ". Go on tomorrow."}
 		}
 		if err != nil {
 			return err
@@ -191,9 +244,14 @@ func underEmails(err error) error {
 // link lets in whoever has it, as that person: it goes to the mailbox of the address alone.
 // Where no mail is sent it is shown to who invites, if it was this invitation that made the
 // account, and Accept goes by that.
-func (v *Service) send(tx *db.Tx, s access.Project, p Project, m Member) (Sent, error) {
+func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 	out := Sent{Member: m, Path: InvitationsPath, Fresh: m.Who.State == accounts.Invited}
-	kind, path := mail.ProjectInvitation, InvitationsPath
+	kinds, path := [2]mail.Kind{mail.TeamInvitation, mail.TeamWelcome}, InvitationsPath
+	values := map[string]string{"inviter": at.by.Name, at.kind: at.name, "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}
+	if at.kind == "project" {
+		kinds, values["role"] = [2]mail.Kind{mail.ProjectInvitation, mail.ProjectWelcome}, m.Role.Label()
+	}
+	kind := kinds[0]
 	if out.Fresh {
 		newcomer, err := db.Value[bool](tx, "SELECT newcomer FROM invitations WHERE id = $1", m.ID)
 		if err != nil {
@@ -206,10 +264,9 @@ func (v *Service) send(tx *db.Tx, s access.Project, p Project, m Member) (Sent, 
 		if out.Path = ""; shown {
 			out.Path = path
 		}
-		kind = mail.ProjectWelcome
+		kind = kinds[1]
 	}
-	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: m.Who.Email, Name: m.Who.Name, UserID: m.Who.ID, Path: path, Until: m.Open,
-		Values: map[string]string{"inviter": s.Actor().Name, "project": p.Name, "role": m.Role.Label(), "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}})
+	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: m.Who.Email, Name: m.Who.Name, UserID: m.Who.ID, Path: path, Until: m.Open, Values: values})
 	return out, err
 }
 
@@ -221,14 +278,36 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	if err != nil {
 		return Sent{}, err
 	}
-	m, err := FindInvited(tx, s, invitation)
+	at, err := projectPlace(tx, s)
+	if err != nil {
+		return Sent{}, err
+	}
+	m, err := at.find(invitation)
 	if err != nil {
 		return Sent{}, err
 	}
 	if err := grantable(s, m.Role); err != nil {
 		return Sent{}, err
 	}
-	if err := take(tx, s, m.Who.Email); err != nil {
+	return v.inviteAgain(tx, at, m)
+}
+
+// InviteToTeamAgain is InviteAgain for an invitation to a team.
+func (v *Service) InviteToTeamAgain(tx *db.Tx, t Team, invitation int64) (Sent, error) {
+	t, err := t.again(tx)
+	if err != nil {
+		return Sent{}, err
+	}
+	at := t.place(tx)
+	m, err := at.find(invitation)
+	if err != nil {
+		return Sent{}, err
+	}
+	return v.inviteAgain(tx, at, m)
+}
+
+func (v *Service) inviteAgain(tx *db.Tx, at place, m Member) (Sent, error) {
+	if err := take(tx, at, m.Who.Email); err != nil {
 		return Sent{}, err
 	}
 	if !m.Until.IsZero() && !tx.Now.Before(m.Until) {
@@ -240,19 +319,15 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	}
 	m.Open = tx.Now.AddDate(0, 0, days)
 	// Who sends it vouches for it from now on: see Accept.
-	if err := tx.Must("UPDATE invitations SET expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, s.Actor().UserID); err != nil {
+	if err := tx.Must("UPDATE invitations SET expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID); err != nil {
 		return Sent{}, err
 	}
-	p, err := Find(tx, s.ID())
-	if err != nil {
-		return Sent{}, err
-	}
-	e := about(s, p, "project.memberInvited", m.Who)
+	e := at.event(at.by, &m.Who, "*.memberInvited")
 	e.Params = map[string]any{"invitation": m.ID, "role": m.Role, "expires": m.Open, "again": true}
-	if err := audit.Record(tx, e.Says("%s sent %s the invitation to %q as %s again.", s.Actor().Name, m.Who.Email, p.Name, m.Role.Label())); err != nil {
+	if err := audit.Record(tx, e.Says("%s sent %s the invitation to %s again.", at.by.Name, m.Who.Email, at.said(m.Role))); err != nil {
 		return Sent{}, err
 	}
-	return v.send(tx, s, p, m)
+	return v.send(tx, at, m)
 }
 
 // CancelInvitation closes an invitation to the scope's project, with its link. Forbidden
@@ -262,18 +337,31 @@ func (v *Service) CancelInvitation(tx *db.Tx, s access.Project, invitation int64
 	if err != nil {
 		return Member{}, err
 	}
-	m, err := FindInvited(tx, s, invitation)
+	at, err := projectPlace(tx, s)
+	if err != nil {
+		return Member{}, err
+	}
+	return cancelInvitation(tx, at, invitation)
+}
+
+// CancelTeamInvitation is CancelInvitation for one to a team.
+func (v *Service) CancelTeamInvitation(tx *db.Tx, t Team, invitation int64) (Member, error) {
+	t, err := t.again(tx)
+	if err != nil {
+		return Member{}, err
+	}
+	return cancelInvitation(tx, t.place(tx), invitation)
+}
+
+func cancelInvitation(tx *db.Tx, at place, invitation int64) (Member, error) {
+	m, err := at.find(invitation)
 	if err != nil {
 		return m, err
 	}
 	if err := endInvitation(tx, m.ID, "cancelled"); err != nil {
 		return m, err
 	}
-	p, err := Find(tx, s.ID())
-	if err != nil {
-		return m, err
-	}
-	return m, audit.Record(tx, about(s, p, "project.invitationCancelled", m.Who).Says("%s cancelled the invitation of %s to %q as %s.", s.Actor().Name, m.Who.Email, p.Name, m.Role.Label()))
+	return m, audit.Record(tx, at.event(at.by, &m.Who, "*.invitationCancelled").Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
 }
 
 func endInvitation(tx *db.Tx, id int64, state string) error {
@@ -286,6 +374,7 @@ func endInvitation(tx *db.Tx, id int64, state string) error {
 // Invitation is one that waits for the person who is asked.
 type Invitation struct {
 	ID        int64
+	Team      Team    // an organization or a maintainer; zero for a project
 	Project   Project // no more than its numbers, names and kind
 	Role      access.Role
 	Reason    string
@@ -295,14 +384,33 @@ type Invitation struct {
 	ExpiresAt time.Time
 }
 
-const selectInvitations = `SELECT i.id, p.id, p.organization_id, o.name, p.name, p.governed, p.state, p.expires_at, i.role, i.reason, i.member_until, i.created_at, i.expires_at, a.id, a.email, a.name, a.state
-	FROM invitations i JOIN projects p ON p.id = i.project_id JOIN organizations o ON o.id = p.organization_id JOIN users a ON a.id = i.created_by
+// Place is the name of what they are invited to.
+func (i Invitation) Place() string {
+	if i.Team.ID != 0 {
+		return i.Team.Name
+	}
+	return i.Project.Name
+}
+
+const selectInvitations = `SELECT i.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
+		i.role, i.reason, i.member_until, i.created_at, i.expires_at, a.id, a.email, a.name, a.state
+	FROM invitations i JOIN users a ON a.id = i.created_by LEFT JOIN projects p ON p.id = i.project_id LEFT JOIN organizations po ON po.id = p.organization_id
+		LEFT JOIN organizations o ON o.id = i.organization_id LEFT JOIN maintainers t ON t.id = i.maintainer_id
 	WHERE i.user_id = $1 AND i.state = 'pending' AND i.expires_at > $2`
 
 func scanInvitation(r db.Row) (Invitation, error) {
 	var i Invitation
-	return i, r.Scan(&i.ID, &i.Project.ID, &i.Project.Organization, &i.Project.OrganizationName, &i.Project.Name, &i.Project.Governed, &i.Project.State, db.Time(&i.Project.ExpiresAt),
+	var o, t Team
+	err := r.Scan(&i.ID, db.Null(&i.Project.ID), db.Null(&i.Project.Organization), db.Null(&i.Project.OrganizationName), db.Null(&i.Project.Name), db.Null(&i.Project.Governed), db.Null(&i.Project.State), db.Time(&i.Project.ExpiresAt),
+		db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name),
 		&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State)
+	switch {
+	case o.ID != 0:
+		i.Team = team(OfOrganization, o.ID, o.Name)
+	case t.ID != 0:
+		i.Team = team(OfMaintainer, t.ID, t.Name)
+	}
+	return i, err
 }
 
 // Invitations are those of a person that wait, the newest first, 200 at most: more than
@@ -326,12 +434,19 @@ func findInvitation(tx *db.Tx, a access.Actor, id int64) (Invitation, error) {
 // Accept makes the actor a member by an invitation of theirs. NotFound for one of somebody
 // else, and for one that was cancelled, answered or is over. Conflict when it would not be
 // given today: the project is not active, or who invited may not do so any more.
+// Unauthenticated, with the code access.FactorNeeded, where a second factor is a must that the
+// actor does not have.
 func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
 	i, err := findInvitation(tx, a, invitation)
 	if err != nil {
 		return i, err
 	}
-	if err := lockMembers(tx, i.Project.ID); err != nil {
+	if i.Team.ID != 0 {
+		err = tx.Lock(fmt.Sprintf("%s %d", i.Team.Kind, i.Team.ID))
+	} else {
+		err = lockMembers(tx, i.Project.ID)
+	}
+	if err != nil {
 		return i, err
 	}
 	if i, err = findInvitation(tx, a, invitation); err != nil { // it may have been cancelled while the lock was waited for
@@ -347,27 +462,46 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 	if !certain {
 		return i, fault.Newf(fault.Conflict, "tenancy.uncertain", "Your account was activated by a link that somebody else had passed on, after %s invited you. Ask for a new invitation.", i.Inviter.Name)
 	}
+	organization := i.Project.Organization
+	if i.Team.Kind == OfOrganization {
+		organization = i.Team.ID
+	}
+	if organization != 0 {
+		if _, locked, err := standing(tx, a.UserID, organization); err != nil {
+			return i, err
+		} else if locked {
+			return i, errFactor()
+		}
+	}
 	u, err := accounts.Find(tx, a.UserID)
 	if err != nil {
 		return i, err
 	}
 	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: i.Role, Until: i.Until, Reason: i.Reason, Invitor: i.Inviter}
+	if i.Team.ID != 0 {
+		return i, i.Team.add(tx, a, m)
+	}
 	return i, join(tx, a, i.Project, m)
 }
 
 // vouched is Conflict unless the invitation could be given today by who gave it.
-func vouched(tx *db.Tx, i Invitation) error {
-	s, err := Enter(tx, access.Actor{UserID: i.Inviter.ID, Name: i.Inviter.Name}, i.Project.ID, access.MembersInvite)
-	if err == nil {
-		err = grantable(s, i.Role)
+func vouched(tx *db.Tx, i Invitation) (err error) {
+	by := access.Actor{UserID: i.Inviter.ID, Name: i.Inviter.Name}
+	if i.Team.ID != 0 {
+		err = i.Team.vouch(tx, by)
+	} else {
+		var s access.Project
+		if s, err = Enter(tx, by, i.Project.ID, access.MembersInvite); err == nil {
+			err = grantable(s, i.Role)
+		}
 	}
 	switch {
-	case i.Project.State != "active", !i.Project.ExpiresAt.IsZero() && !tx.Now.Before(i.Project.ExpiresAt):
+	case i.Team.ID == 0 && (i.Project.State != "active" || !i.Project.ExpiresAt.IsZero() && !tx.Now.Before(i.Project.ExpiresAt)):
 		return fault.Newf(fault.Conflict, "tenancy.inactive", "The project %q is not open at this time.", i.Project.Name)
 	case !i.Until.IsZero() && !tx.Now.Before(i.Until):
 		return errOver()
-	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.NotFound), err == nil && i.Inviter.State != accounts.Active:
-		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not give you this role any more. Ask for a new invitation.", i.Inviter.Name)
+	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.NotFound), fault.HasCode(err, access.FactorNeeded), err == nil && i.Inviter.State != accounts.Active:
+		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not do so any more. Ask for a new invitation.", i.Inviter.Name)
 	}
 	return err
 }
@@ -385,9 +519,12 @@ func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitati
 	if err := endInvitation(tx, i.ID, "declined"); err != nil {
 		return i, err
 	}
-	e := audit.By(a, "project.invitationDeclined", "user", a.Email, a.Name)
-	e.Organization, e.Project = i.Project.Organization, i.Project.ID
-	if e.Branch, err = defaultBranch(tx, i.Project.ID); err != nil {
+	if i.Team.ID != 0 {
+		e := i.Team.event(a, &Who{Email: a.Email, Name: a.Name}, "*.invitationDeclined")
+		return i, audit.Record(tx, e.Says("%s declined the invitation to the %s %q.", a.Name, string(i.Team.Kind), i.Team.Name))
+	}
+	e, err := inDefault(tx, audit.By(a, "project.invitationDeclined", "user", a.Email, a.Name), i.Project)
+	if err != nil {
 		return i, err
 	}
 	return i, audit.Record(tx, e.Says("%s declined the invitation to %q as %s.", a.Name, i.Project.Name, i.Role.Label()))

@@ -27,19 +27,22 @@ type Who struct {
 	State       accounts.State
 }
 
-// Member is a person with a role in a project, or one who is invited to it.
+// Member is a person with a role in a project, one who is invited to it, or one who asks to
+// be let in; or a member of a team, or one who is invited to that.
 type Member struct {
-	ID       int64 // of the membership, or of the invitation
+	ID       int64 // of the membership, the invitation, or the request; of the person in a team
 	Invited  bool  // by an invitation that waits
+	Asks     bool  // by a request that waits
 	Who      Who
 	Factor   bool // the person has a second factor
 	Role     access.Role
 	Since    time.Time // when they joined, or were invited
 	Until    time.Time // when the membership ends; zero = never
-	Open     time.Time // until when the invitation counts
+	Open     time.Time // until when the invitation or request counts
 	Reason   string
 	Invitor  Who // who invited them; empty for who made the project and who was put in by the operator
-	Approver Who // who let them in that asked to join
+	Approver Who // who let them in that asked to join; themselves, when they came in so
+	Through  Through
 }
 
 // Sort is an order of people.
@@ -58,6 +61,7 @@ type Standing string
 const (
 	StandsIn      Standing = "active"   // has a role and can sign in
 	StandsInvited Standing = "invited"  // by an invitation that waits
+	StandsAsking  Standing = "asking"   // by a request that waits
 	StandsUnknown Standing = "inactive" // has not activated the account yet
 )
 
@@ -73,57 +77,55 @@ type MemberFilter struct {
 }
 
 // Members lists the people of the scope's project. Forbidden without ProjectRead.
-func Members(tx *db.Tx, s access.Project, f MemberFilter) ([]Member, error) {
+func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err error) {
 	if err := s.Require(access.ProjectRead, false); err != nil {
 		return nil, err
 	}
-	var out []Member
-	if f.Standing != StandsInvited {
-		list, err := listMembers(tx, s, f, inProject)
-		if err != nil {
-			return nil, err
+	list := func(from source, fits bool) {
+		if err != nil || !fits {
+			return
 		}
-		out = list
-	}
-	if f.Standing != StandsIn && !f.NoFactor {
-		list, err := listMembers(tx, s, f, invited)
-		if err != nil {
-			return nil, err
+		var more []Member
+		if more, err = listMembers(tx, s, f, from); err == nil {
+			out = append(out, more...)
 		}
-		out = append(out, list...)
 	}
-	// Each of the two is in order, and begins with as many as are asked for.
+	list(inProject, f.Standing != StandsInvited && f.Standing != StandsAsking)
+	list(invited, f.Standing != StandsIn && f.Standing != StandsAsking && !f.NoFactor)
+	list(asking, (f.Standing == "" || f.Standing == StandsAsking) && !f.NoFactor && f.Role == "")
+	// Each of the three is in order, and begins with as many as are asked for.
 	slices.SortFunc(out, func(a, b Member) int {
 		if f.Sort == ByNewest {
 			return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(b.ID, a.ID), cmp.Compare(a.order(), b.order()))
 		}
 		return cmp.Or(cmp.Compare(a.Who.Email, b.Who.Email), cmp.Compare(a.ID, b.ID), cmp.Compare(a.order(), b.order()))
 	})
-	return out[:min(len(out), f.Limit)], nil
+	return out[:min(len(out), f.Limit)], err
 }
 
-// order puts members before invitations of the same number.
+// order puts members before invitations of the same number, and these before requests.
 func (m Member) order() int {
-	if m.Invited {
+	switch {
+	case m.Asks:
+		return 2
+	case m.Invited:
 		return 1
 	}
 	return 0
 }
 
-// listMembers lists the members or the invitations, along an index.
-func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from string) ([]Member, error) {
+// listMembers lists the people of one source, along an index.
+func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Member, error) {
 	var w db.Where
 	w.And("x.project_id = ?", s.ID())
-	if from == invited {
-		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
-	} else {
+	in, at := "x.email", "created_at"
+	if from.order == 0 {
+		in, at = "u.search", "joined_at"
 		w.And("(x.expires_at IS NULL OR x.expires_at > ?)", tx.Now)
+	} else {
+		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
 	}
 	if f.Search != "" {
-		in := "u.search"
-		if from == invited {
-			in = "x.email"
-		}
 		w.And(in+` LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
 	}
 	if f.Role != "" {
@@ -138,28 +140,27 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from string) ([]Me
 	if f.NoFactor {
 		w.And("u.state = 'active' AND t.user_id IS NULL")
 	}
-	at := "joined_at"
-	if from == invited {
-		at = "created_at"
-	}
-	order := "x.email, x.id"
+	order, past, beyond := "x.email, x.id", "(x.email, x.id)", ">"
 	if f.Sort == ByNewest {
-		order = "x." + at + " DESC, x.id DESC"
+		order, past, beyond = "x."+at+" DESC, x.id DESC", "(x."+at+", x.id)", "<"
 	}
-	switch last := f.After; {
-	case last == nil:
-	case f.Sort == ByNewest:
-		w.And("(x."+at+", x.id) < (?, ?)", last.Since, last.ID)
-	default:
-		w.And("(x.email, x.id) > (?, ?)", last.Who.Email, last.ID)
+	if last := f.After; last != nil {
+		if from.order > last.order() { // of two that are alike in this the one from here comes later
+			beyond += "="
+		}
+		if f.Sort == ByNewest {
+			w.And(past+" "+beyond+" (?, ?)", last.Since, last.ID)
+		} else {
+			w.And(past+" "+beyond+" (?, ?)", last.Who.Email, last.ID)
+		}
 	}
-	return db.All(tx, scanMember, from+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+	return db.All(tx, scanMember, from.sql+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
 }
 
 // MemberCounts are how many people belong to a project.
 type MemberCounts struct {
-	Members, Invited int64
-	NoFactor         int64 // members who sign in without a second factor; counted up to NoFactorMost
+	Members, Invited, Asking int64
+	NoFactor                 int64 // members who sign in without a second factor; counted up to NoFactorMost
 }
 
 // NoFactorMost is how far members without a second factor are counted.
@@ -172,42 +173,51 @@ func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
 	}
 	return db.One(tx, func(r db.Row) (MemberCounts, error) {
 		var c MemberCounts
-		return c, r.Scan(&c.Members, &c.Invited, &c.NoFactor)
+		return c, r.Scan(&c.Members, &c.Invited, &c.Asking, &c.NoFactor)
 	}, `SELECT (SELECT count(*) FROM memberships m WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)),
 		(SELECT count(*) FROM invitations i WHERE i.project_id = $1 AND i.state = 'pending' AND i.expires_at > $2),
+		(SELECT count(*) FROM join_requests r WHERE r.project_id = $1 AND r.state = 'pending' AND r.expires_at > $2),
 		(SELECT count(*) FROM (SELECT m.id FROM memberships m JOIN users u ON u.id = m.user_id LEFT JOIN factors t ON t.user_id = m.user_id
 			WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND u.state = 'active' AND t.user_id IS NULL LIMIT $3) some_members)`, s.ID(), tx.Now, NoFactorMost)
 }
 
-// What Member is read from: the members of projects, and the invitations to them. Of who has
+// source is what Member is read from.
+type source struct {
+	order int // of those of one number: see Member.order
+	sql   string
+}
+
+// The sources: the members of projects, the invitations, and the requests to join. Of who has
 // not accepted an invitation nothing is told but the address, which was known, and whether
 // the account is still to be activated.
-const (
-	inProject = "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, " + memberColumns + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "
-	invited   = "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, " + invitedColumns + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "
+var (
+	inProject = source{0, "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, x.through, " + personColumns + " FROM memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "}
+	invited   = source{1, "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "}
+	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, x.through, " + personColumns + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
+)
 
-	memberColumns  = personColumns + " FROM memberships x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
-	invitedColumns = "u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id "
-	personColumns  = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
+const (
+	personColumns = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
+	people        = "JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
 )
 
 func scanMember(r db.Row) (Member, error) {
 	var m Member
-	var asked, factor int64
-	err := r.Scan(&asked, &m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(&factor),
+	var order, factor int64
+	err := r.Scan(&order, &m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Through, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(&factor),
 		db.Null(&m.Invitor.ID), db.Null(&m.Invitor.Email), db.Null(&m.Invitor.Name), db.Null(&m.Approver.ID), db.Null(&m.Approver.Email), db.Null(&m.Approver.Name))
-	m.Invited, m.Factor = asked == 1, factor != 0
+	m.Invited, m.Asks, m.Factor = order == 1, order == 2, factor != 0
 	return m, err
 }
 
 // FindMember is somebody with a role in the scope's project. NotFound if there is none.
 func FindMember(tx *db.Tx, s access.Project, membership int64) (Member, error) {
-	return db.One(tx, scanMember, inProject+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.id = $3", s.ID(), tx.Now, membership)
+	return db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.id = $3", s.ID(), tx.Now, membership)
 }
 
 // FindInvited is an invitation to the scope's project that waits. NotFound if there is none.
 func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
-	return db.One(tx, scanMember, invited+"x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", s.ID(), tx.Now, invitation)
+	return db.One(tx, scanMember, invited.sql+"x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", s.ID(), tx.Now, invitation)
 }
 
 // again decides in the transaction of a deed once more, one after the other with all who
@@ -400,7 +410,7 @@ func (v *Service) Leave(tx *db.Tx, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	m, err := db.One(tx, scanMember, inProject+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.user_id = $3", s.ID(), tx.Now, s.Actor().UserID)
+	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.user_id = $3", s.ID(), tx.Now, s.Actor().UserID)
 	if err != nil {
 		return err
 	}
@@ -448,7 +458,7 @@ func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 	if err := lockMembers(tx, project); err != nil {
 		return err
 	}
-	m, err := db.One(tx, scanMember, inProject+"x.project_id = $1 AND x.id = $2", project, membership)
+	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", project, membership)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -465,9 +475,8 @@ func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 			return err
 		}
 	}
-	e := audit.By(system, "project.memberEnded", "user", m.Who.Email, m.Who.Name)
-	e.Organization, e.Project = p.Organization, p.ID
-	if e.Branch, err = defaultBranch(tx, p.ID); err != nil {
+	e, err := inDefault(tx, audit.By(system, "project.memberEnded", "user", m.Who.Email, m.Who.Name), p)
+	if err != nil {
 		return err
 	}
 	return audit.Record(tx, e.Says("The membership of %s (%s) in %q, as %s, was over.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))

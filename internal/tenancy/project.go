@@ -29,8 +29,9 @@ type Project struct {
 	ChangedAt        time.Time   // last change of its data
 	Role             access.Role // of the asking person
 	JoinedAt         time.Time
-	Members          int64 // only from Describe
-	Retention        int64 // how many days versions and dropped tables are kept; only from Describe
+	Members          int64    // only from Describe
+	Retention        int64    // how many days versions and dropped tables are kept; only from Describe
+	Visitors         Visitors // only from Describe
 }
 
 // NewProject is what a project is made from.
@@ -40,6 +41,8 @@ type NewProject struct {
 	Description  string
 	Governed     bool
 	Member       accounts.User // becomes its first administrator
+	Template     string        // id of the one it is made from; "" = none
+	Expires      time.Time     // zero = never
 }
 
 // CreateProject makes a project with its default branch and its first member: an
@@ -54,8 +57,8 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 		return Project{}, err
 	}
 	name := strings.TrimSpace(n.Name)
-	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID)
+	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at, template, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, $10)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID, n.Template, n.Expires)
 	if err != nil {
 		return Project{}, err
 	}
@@ -68,6 +71,9 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	}
 	e := audit.By(a, "project.created", "project", fmt.Sprint(id), name)
 	e.Organization, e.Project, e.Branch = n.Organization, id, branch
+	if n.Template != "" {
+		e.Params = map[string]any{"template": n.Template, "expires": n.Expires}
+	}
 	if err := audit.Record(tx, e.Says("%s created the project %q.", a.Name, name)); err != nil {
 		return Project{}, err
 	}
@@ -86,8 +92,8 @@ func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Rol
 	return join(tx, a, p, Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role})
 }
 
-// join is Join with what else is known of the member. An invitation of theirs that waits is
-// closed by it.
+// join is Join with what else is known of the member. An invitation and a request of theirs
+// that wait are closed by it.
 func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 	if err := checkRole(p.Governed, m.Role); err != nil {
 		return err
@@ -103,8 +109,8 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, expires_at, reason, invitor_id, approver_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		id, p.ID, m.Who.ID, m.Who.Email, string(m.Role), tx.Now, m.Until, m.Reason, db.ZeroNull(m.Invitor.ID), db.ZeroNull(m.Approver.ID))
+	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, expires_at, reason, invitor_id, approver_id, through) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		id, p.ID, m.Who.ID, m.Who.Email, string(m.Role), tx.Now, m.Until, m.Reason, db.ZeroNull(m.Invitor.ID), db.ZeroNull(m.Approver.ID), string(m.Through))
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member of %s already.", m.Who.Email, p.Name)
 	}
@@ -112,6 +118,10 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 		return err
 	}
 	if _, err := tokens.Master(tx, p.ID, m.Who.ID, m.Who.Email); err != nil {
+		return err
+	}
+	branch, err := defaultBranch(tx, p.ID)
+	if err != nil {
 		return err
 	}
 	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID)
@@ -123,23 +133,46 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 			return err
 		}
 	}
-	branch, err := defaultBranch(tx, p.ID)
-	if err != nil {
+	if _, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID, tx.Now); err != nil {
 		return err
 	}
+	return audit.Record(tx, joined(a, p, m, branch))
+}
+
+// joined is the event of somebody who became a member.
+func joined(a access.Actor, p Project, m Member, branch int64) audit.Event {
 	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
 	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
-	if m.Invitor.ID != 0 {
-		e.Params = map[string]any{"invitor": m.Invitor.ID, "role": m.Role}
-		return audit.Record(tx, e.Says("%s (%s) accepted the invitation of %q to %q as %s.", a.Name, m.Who.Email, m.Invitor.Name, p.Name, m.Role.Label()))
+	e.Params = map[string]any{"user": m.Who.ID, "role": m.Role}
+	if m.Reason != "" {
+		e.Params["reason"] = m.Reason
 	}
-	return audit.Record(tx, e.Says("%s made %q (%s) a member of %q as %s.", a.Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
+	if !m.Until.IsZero() {
+		e.Params["until"] = m.Until
+	}
+	if m.Through != "" {
+		e.Params["through"] = m.Through
+	}
+	switch {
+	case m.Invitor.ID != 0:
+		e.Params["invitor"] = m.Invitor.ID
+		return e.Says("%s (%s) accepted the invitation of %q to %q as %s.", a.Name, m.Who.Email, m.Invitor.Name, p.Name, m.Role.Label())
+	case m.Approver.ID == 0:
+		return e.Says("%s made %q (%s) a member of %q as %s.", a.Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label())
+	case m.Through == ThroughOrganization:
+		return e.Says("%s (%s), of the organization, joined %q as %s.", a.Name, m.Who.Email, p.Name, m.Role.Label())
+	case m.Approver.ID == m.Who.ID:
+		return e.Says("%s (%s), %s, joined %q as %s until %s: %q.", a.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), m.Until.UTC().Format("2006-01-02 15:04 UTC"), m.Reason)
+	}
+	return e.Says("%s let %q (%s), %s, into %q as %s until %s: %q.", a.Name, m.Who.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), m.Until.UTC().Format("2006-01-02 15:04 UTC"), m.Reason)
 }
 
 // Enter decides whether an actor may use a permission in a project's default branch,
 // and gives the scope that proves it. NotFound for a project that the actor has no tie
 // to, as for one that does not exist; Forbidden for what the actor's role does not
-// include, and when the project is not active.
+// include, for who would have to join it or be let in first, and when the project is not
+// active; Unauthenticated, with the code access.FactorNeeded, for who has no second factor
+// though its organization asks for one.
 func Enter(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Project, error) {
 	return enter(tx, a, project, 0, p)
 }
@@ -157,15 +190,17 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		projectTo time.Time
 		memberTo  time.Time
 		isDefault bool
+		locked    bool
 	}
 	r, err := db.One(tx, func(r db.Row) (row, error) {
 		var x row
 		x.place.Project = project
 		return x, r.Scan(&x.place.Branch, &x.isDefault, &x.place.Org, &x.place.Governed, &x.state, db.Time(&x.projectTo),
-			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember)
+			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember, &x.locked)
 	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
-			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2)
-		FROM projects p JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
+			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2),
+			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $2)
+		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
 		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
 		WHERE p.id = $1`, project, a.UserID, branch)
@@ -176,7 +211,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		r.facts.Role, r.facts.TokenID = "", 0
 	}
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
-		return access.Project{}, outside(tx, a, project)
+		return access.Project{}, outside(tx, a, r.place)
 	}
 	switch {
 	case r.state == "disabled":
@@ -185,23 +220,48 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return access.Project{}, fault.New(fault.Forbidden, "tenancy.deleted", "This project is deleted.")
 	case !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo):
 		return access.Project{}, fault.New(fault.Forbidden, "tenancy.expired", "This project has expired.")
+	case r.locked && control.On(control.FactorDemanded):
+		return access.Project{}, errFactor()
 	}
 	r.facts.Development = r.place.Governed && !r.isDefault
 	return access.InProject(a, r.place, r.facts, p, false)
 }
 
-// outside is what somebody without a tie to a project is told: NotFound, as of one that does
-// not exist, but Forbidden to who is invited, and knows of it by that.
-func outside(tx *db.Tx, a access.Actor, project int64) error {
-	n, err := db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", project, a.UserID, tx.Now)
+// outside is what somebody without a role in a project is told: NotFound, as of one that does
+// not exist, but Forbidden to who knows of it: by an invitation, or as somebody of the
+// maintainer or support, who may join it or ask to.
+func outside(tx *db.Tx, a access.Actor, at access.Place) error {
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", at.Project, a.UserID, tx.Now)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault.New(fault.Forbidden, Invited, "You are invited to this project, but you are not in it yet. Accept the invitation first.")
+	}
+	is, _, err := standing(tx, a.UserID, at.Org)
 	switch {
 	case err != nil:
 		return err
-	case n > 0:
-		return fault.New(fault.Forbidden, Invited, "You are invited to this project, but you are not in it yet. Accept the invitation first.")
+	case access.MayAbove(access.ProjectsJoin, is):
+		return fault.New(fault.Forbidden, access.JoinFirst, "You are not in this project. Its organization lets you join it, for a time and with a reason.")
+	case access.MayAbove(access.ProjectsRequestAccess, is):
+		return fault.New(fault.Forbidden, AskFirst, "You are not in this project. Ask those who manage its people to let you in.")
 	}
 	return fault.New(fault.NotFound, "notFound", "Not found.")
 }
+
+// Approach decides what an actor may do who is not in a project, by what they are to its
+// organization: join it, or ask to. Otherwise as EnterOrganization.
+func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Organization, error) {
+	organization, err := db.Value[int64](tx, "SELECT organization_id FROM projects WHERE id = $1 AND state = 'active'", project)
+	if err != nil {
+		return access.Organization{}, err
+	}
+	return EnterOrganization(tx, a, organization, p)
+}
+
+// AskFirst is the code of the fault for somebody who may ask to be let into a project.
+const AskFirst = "tenancy.ask"
 
 // Invited is the code of the fault for somebody who has not accepted an invitation yet.
 const Invited = "tenancy.invited"
@@ -218,10 +278,13 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention)
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days
-		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1`, s.ID())
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days,
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, v.through
+		FROM projects p JOIN organizations o ON o.id = p.organization_id
+		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
+		LEFT JOIN users u ON u.id = v.user_id WHERE p.id = $1`, s.ID(), tx.Now)
 }
 
 // Bounds of a project's settings.

@@ -89,11 +89,14 @@ func Setup(ctx context.Context, d *db.DB, people *accounts.Service, f FirstRun) 
 			return err
 		}
 		by := u.Actor()
-		m, err := CreateMaintainer(tx, by, strings.TrimSpace(f.Maintainer), u.ID)
+		m, err := CreateMaintainer(tx, by, f.Maintainer)
 		if err != nil {
 			return err
 		}
-		o, err := CreateOrganization(tx, by, m.ID, strings.TrimSpace(f.Organization), u.ID)
+		if err := JoinMaintainer(tx, by, m.ID, u); err != nil {
+			return err
+		}
+		o, err := CreateOrganization(tx, by, m.ID, f.Organization, u)
 		if err != nil {
 			return err
 		}

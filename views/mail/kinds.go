@@ -319,8 +319,11 @@ func (t Told) invited() Letter {
 }
 
 // ProjectWelcome invites somebody to a project who has no account yet.
-func ProjectWelcome(t Told) Letter {
-	m := t.offer("Activate the account", t.invited())
+func ProjectWelcome(t Told) Letter { return t.welcome(t.invited()) }
+
+// welcome is a letter about an invitation with what leads into the account that goes with it.
+func (t Told) welcome(m Letter) Letter {
+	m = t.offer("Activate the account", m)
 	m.Said = append(m.Said, "Activate your account by choosing a password; then you find the invitation there.")
 	m.Advice = []ui.Link{do("If you do not know what this is about, do nothing: without a password the account lets nobody in, and the invitation ends by itself.")}
 	m.Why = "You get this mail because somebody entered this address at " + t.host() + ". It was sent by the program; nobody reads answers."
@@ -328,8 +331,10 @@ func ProjectWelcome(t Told) Letter {
 }
 
 // ProjectInvitation invites somebody to a project who has an account.
-func ProjectInvitation(t Told) Letter {
-	m := t.invited()
+func ProjectInvitation(t Told) Letter { return t.view(t.invited()) }
+
+// view is a letter about an invitation with where to answer it.
+func (t Told) view(m Letter) Letter {
 	m.Button = ui.Link{Label: "View the invitation", URL: t.Link}
 	if end := t.moment("expires", t.Until); end != "" {
 		m.Note = "You can accept or decline it until " + end + "."
@@ -363,4 +368,74 @@ func MemberRemoved(t Told) Letter {
 func MembershipEnded(t Told) Letter {
 	return t.happened(t.letter("Your time in "+t.named("project", "a project")+" is over", "You were in "+t.project()+" at "+t.host()+" for a limited time, which is over. What you did there stays."),
 		do("If you still need it, ask for a new invitation."))
+}
+
+// team is the organization or maintainer that a letter is about, alone and as in a sentence.
+func (t Told) team() (name, said string) {
+	for _, kind := range []string{"organization", "maintainer"} {
+		if name := t.value(kind); name != "" {
+			return name, "the " + kind + " " + name
+		}
+	}
+	return "an organization", "an organization"
+}
+
+// invitedToTeam is what both letters about an invitation to an organization or maintainer say.
+func (t Told) invitedToTeam() Letter {
+	name, said := t.team()
+	m := t.letter("Invitation to "+name, t.named("inviter", "Somebody")+" invites you to "+said+" at "+t.host()+", a console for data projects.")
+	if reason := t.value("reason"); reason != "" {
+		m.Facts = append(m.Facts, ui.Pair{Name: "Reason", Value: reason})
+	}
+	return m
+}
+
+// TeamWelcome invites somebody to an organization or a maintainer who has no account yet.
+func TeamWelcome(t Told) Letter { return t.welcome(t.invitedToTeam()) }
+
+// TeamInvitation invites somebody to an organization or a maintainer who has an account.
+func TeamInvitation(t Told) Letter { return t.view(t.invitedToTeam()) }
+
+// TeamRemoved tells that a person is not in an organization or maintainer any more.
+func TeamRemoved(t Told) Letter {
+	name, said := t.team()
+	return t.happened(t.letter("You were removed from "+name, t.named("by", "Somebody")+" removed you from "+said+" at "+t.host()+". What you did there stays, and so do your roles in projects that others gave you."),
+		do("If you did not expect this, ask them. You can come back by an invitation."))
+}
+
+// JoinRequested tells those who decide that somebody asks to be let into a project.
+func JoinRequested(t Told) Letter {
+	who := t.named("by", "Somebody")
+	if of := t.value("who"); of != "" {
+		who += ", " + of + ","
+	}
+	m := t.letter(t.named("by", "Somebody")+" asks to join "+t.named("project", "a project"), who+" asks to be let into "+t.project()+" at "+t.host()+".")
+	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Reason", Value: t.value("reason")}, {Name: "For hours", Value: t.value("hours")}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	m.Button = ui.Link{Label: "Decide", URL: t.Link}
+	if end := t.moment("expires", t.Until); end != "" {
+		m.Note = "The request ends by itself on " + end + "."
+	}
+	m.Advice = []ui.Link{do("If you do nothing, nobody gets in.")}
+	return m
+}
+
+// JoinApproved tells that a person was let into a project.
+func JoinApproved(t Told) Letter {
+	said := t.named("by", "Somebody") + " let you into " + t.project() + " at " + t.host() + "."
+	m := t.letter("You may enter "+t.named("project", "a project"), said)
+	if end := t.moment("expires", time.Time{}); end != "" {
+		m.Said = append(m.Said, "You are out again by yourself on "+end+".")
+	}
+	m.Button = ui.Link{Label: "Open the project", URL: t.Link}
+	return m
+}
+
+// JoinRejected tells that a person was not let into a project.
+func JoinRejected(t Told) Letter {
+	return t.happened(t.letter("You were not let into "+t.named("project", "a project"), t.named("by", "Somebody")+" rejected your request to join "+t.project()+" at "+t.host()+"."),
+		do("If you need it all the same, ask them."))
 }

@@ -1,0 +1,253 @@
+package tenancy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+	"steward/internal/throttle"
+)
+
+// RequestDays is how long a request to join waits for an answer.
+const RequestDays = 7
+
+// Limits of asking.
+var (
+	perAsker      = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+	perAskedPlace = throttle.Limit{Count: 5, Window: 24 * time.Hour} // by one person
+)
+
+// Request is somebody's wish to be let into a project.
+type Request struct {
+	ID      int64
+	Who     Who
+	Factor  bool
+	Through Through
+	Reason  string
+	Hours   int // for which they will be in it
+	At      time.Time
+	Open    time.Time // until when it counts
+}
+
+// RequestPath is where a request is decided.
+func RequestPath(project, request int64) string {
+	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
+}
+
+const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, x.through, x.reason, x.hours, x.created_at, x.expires_at
+	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id WHERE x.state = 'pending' AND x.expires_at > $1 AND `
+
+func scanRequest(r db.Row) (Request, error) {
+	var q Request
+	var factor int64
+	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open))
+	q.Factor = factor != 0
+	return q, err
+}
+
+// myRequest is the one of a person that waits in a project, zero for none.
+func myRequest(tx *db.Tx, a access.Actor, project int64) (Request, error) {
+	r, err := db.One(tx, scanRequest, selectRequests+"x.project_id = $2 AND x.user_id = $3", tx.Now, project, a.UserID)
+	if fault.Is(err, fault.NotFound) {
+		return Request{}, nil
+	}
+	return r, err
+}
+
+// FindRequest is a request to join the scope's project that waits. NotFound if there is none;
+// Forbidden for who may not decide.
+func FindRequest(tx *db.Tx, s access.Project, request int64) (Request, error) {
+	if err := s.Require(access.JoinRequestsDecide, false); err != nil {
+		return Request{}, err
+	}
+	return db.One(tx, scanRequest, selectRequests+"x.project_id = $2 AND x.id = $3", tx.Now, s.ID(), request)
+}
+
+// CountRequests is how many requests to join the scope's project wait.
+func CountRequests(tx *db.Tx, s access.Project) (int64, error) {
+	return db.Value[int64](tx, "SELECT count(*) FROM join_requests WHERE project_id = $1 AND state = 'pending' AND expires_at > $2", s.ID(), tx.Now)
+}
+
+// Ask asks those who decide in a project of the scope's organization to let the actor in, for
+// some hours and with a reason. Forbidden without ProjectsRequestAccess, which who may join
+// by themselves does not hold; NotFound as of FindEntrance; Invalid by field; Conflict for who
+// is in it, invited to it, or has asked already; TooMany past the limits of a day.
+func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining) (Entrance, error) {
+	if err := lockMembers(tx, project); err != nil {
+		return Entrance{}, err
+	}
+	s, err := anew(tx, s, access.ProjectsRequestAccess)
+	if err != nil {
+		return Entrance{}, err
+	}
+	e, err := FindEntrance(tx, s, project)
+	if err != nil {
+		return e, err
+	}
+	switch {
+	case e.Member:
+		return e, fault.New(fault.Conflict, "tenancy.member", "You are in this project already.")
+	case e.Invited:
+		return e, fault.New(fault.Conflict, Invited, "You are invited to this project. Accept the invitation instead.")
+	case e.Request.ID != 0:
+		return e, fault.New(fault.Conflict, "tenancy.asked", "You have asked already. It is for them to decide.")
+	}
+	if err := j.check(e.Through); err != nil {
+		return e, err
+	}
+	for _, l := range []struct {
+		key   string
+		limit throttle.Limit
+	}{{fmt.Sprintf("ask/user:%d", s.Actor().UserID), perAsker}, {fmt.Sprintf("ask/one:%d:%d", project, s.Actor().UserID), perAskedPlace}} {
+		if err := throttle.Take(tx, l.key, l.limit); err != nil {
+			return e, err
+		}
+	}
+	u, err := accounts.Find(tx, s.Actor().UserID)
+	if err != nil {
+		return e, err
+	}
+	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", project, u.ID, tx.Now); err != nil {
+		return e, err
+	}
+	id, err := tx.NewID("join_requests")
+	if err != nil {
+		return e, err
+	}
+	e.Request = Request{ID: id, Who: Who{u.ID, u.Email, u.Name, u.State}, Through: e.Through, Reason: strings.TrimSpace(j.Reason), Hours: j.Hours, At: tx.Now, Open: tx.Now.AddDate(0, 0, RequestDays)}
+	if _, err := tx.Exec("INSERT INTO join_requests (id, project_id, user_id, email, through, reason, hours, state, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9)",
+		id, project, u.ID, u.Email, string(e.Through), e.Request.Reason, j.Hours, tx.Now, e.Request.Open); err != nil {
+		return e, err
+	}
+	if err := v.tellDeciders(tx, e.Project, e.Request); err != nil {
+		return e, err
+	}
+	event, err := inDefault(tx, audit.By(s.Actor(), "project.joinRequested", "user", u.Email, u.Name), e.Project)
+	if err != nil {
+		return e, err
+	}
+	event.Params = map[string]any{"request": id, "through": e.Through, "reason": e.Request.Reason, "hours": j.Hours}
+	return e, audit.Record(tx, event.Says("%s (%s), %s, asked to join %q for %d hours: %q.", u.Name, u.Email, e.Through.Text(), e.Project.Name, j.Hours, e.Request.Reason))
+}
+
+// CancelRequest takes the actor's own request to join a project back. NotFound if none waits.
+func CancelRequest(tx *db.Tx, s access.Organization, project int64) (Entrance, error) {
+	if err := lockMembers(tx, project); err != nil {
+		return Entrance{}, err
+	}
+	if err := accounts.Present(tx, s.Actor()); err != nil {
+		return Entrance{}, err
+	}
+	e, err := FindEntrance(tx, s, project)
+	if err != nil {
+		return e, err
+	}
+	if e.Request.ID == 0 {
+		return e, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	if err := endRequest(tx, e.Request.ID, "cancelled", 0); err != nil {
+		return e, err
+	}
+	event, err := inDefault(tx, audit.By(s.Actor(), "project.joinRequestCancelled", "user", e.Request.Who.Email, e.Request.Who.Name), e.Project)
+	if err != nil {
+		return e, err
+	}
+	return e, audit.Record(tx, event.Says("%s took back the request to join %q.", s.Actor().Name, e.Project.Name))
+}
+
+func endRequest(tx *db.Tx, request int64, state string, by int64) error {
+	return tx.Must("UPDATE join_requests SET state = $2, ended_at = $3, decided_by = $4 WHERE id = $1 AND state = 'pending'", request, state, tx.Now, db.ZeroNull(by))
+}
+
+// Approve lets somebody into the scope's project who asked, for the time that they asked for,
+// from now on, and mails it to them. Forbidden without JoinRequestsDecide; NotFound for a
+// request that does not wait any more; Conflict when they might not ask today: they have lost
+// their account or their right, or sign in without a second factor that is a must.
+func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, error) {
+	r, err := FindRequest(tx, s, request)
+	if err != nil {
+		return r, err
+	}
+	if err := lockRights(tx, r.Who.ID); err != nil {
+		return r, err
+	}
+	if s, err = again(tx, s, access.JoinRequestsDecide); err != nil {
+		return r, err
+	}
+	if r, err = FindRequest(tx, s, request); err != nil { // it may have been answered while the lock was waited for
+		return r, err
+	}
+	is, locked, err := standing(tx, r.Who.ID, s.Organization())
+	switch {
+	case err != nil:
+		return r, err
+	case r.Who.State != accounts.Active, is.OrgMember, !access.MayAbove(access.ProjectsRequestAccess, is) && !access.MayAbove(access.ProjectsJoin, is):
+		return r, fault.Newf(fault.Conflict, "tenancy.askedBefore", "%s may not ask for this any more, as they are now.", r.Who.Name)
+	case locked:
+		return r, fault.Newf(fault.Conflict, access.FactorNeeded, "%s has to turn on two-step sign-in first: the organization asks for it.", r.Who.Name)
+	}
+	p, err := Find(tx, s.ID())
+	if err != nil {
+		return r, err
+	}
+	if err := endRequest(tx, r.ID, "approved", s.Actor().UserID); err != nil {
+		return r, err
+	}
+	a := s.Actor()
+	m := Member{Who: r.Who, Role: VisitorRole(p.Governed), Reason: r.Reason, Until: tx.Now.Add(time.Duration(r.Hours) * time.Hour), Approver: Who{ID: a.UserID, Email: a.Email, Name: a.Name}, Through: r.Through}
+	if err := join(tx, a, p, m); err != nil {
+		return r, err
+	}
+	return r, v.answer(tx, s, p, r, mail.JoinApproved, m.Until)
+}
+
+// Reject refuses a request to join the scope's project, and mails it to who asked. Forbidden
+// and NotFound as of Approve.
+func (v *Service) Reject(tx *db.Tx, s access.Project, request int64) (Request, error) {
+	s, err := again(tx, s, access.JoinRequestsDecide)
+	if err != nil {
+		return Request{}, err
+	}
+	r, err := FindRequest(tx, s, request)
+	if err != nil {
+		return r, err
+	}
+	if err := endRequest(tx, r.ID, "rejected", s.Actor().UserID); err != nil {
+		return r, err
+	}
+	p, err := Find(tx, s.ID())
+	if err != nil {
+		return r, err
+	}
+	if err := audit.Record(tx, about(s, p, "project.joinRequestRejected", r.Who).Says("%s rejected the request of %s (%s) to join %q.", s.Actor().Name, r.Who.Name, r.Who.Email, p.Name)); err != nil {
+		return r, err
+	}
+	return r, v.answer(tx, s, p, r, mail.JoinRejected, time.Time{})
+}
+
+// answer mails the decision to who asked.
+func (v *Service) answer(tx *db.Tx, s access.Project, p Project, r Request, kind mail.Kind, until time.Time) error {
+	values := map[string]string{"by": s.Actor().Name, "project": p.Name}
+	if !until.IsZero() {
+		values["expires"] = until.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	l := mail.Letter{Kind: kind, To: r.Who.Email, Name: r.Who.Name, UserID: r.Who.ID, Values: values}
+	if kind == mail.JoinApproved {
+		l.Path = fmt.Sprintf("/projects/%d", p.ID)
+	}
+	_, err := v.mail.Send(tx, l)
+	return err
+}
+
+// CloseRequests marks the requests to join whose time is over. They count for nothing before
+// that either.
+func CloseRequests(tx *db.Tx) error {
+	_, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = $1 WHERE state = 'pending' AND expires_at <= $1", tx.Now)
+	return err
+}

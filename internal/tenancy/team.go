@@ -1,0 +1,298 @@
+package tenancy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+)
+
+// TeamKind is what a team belongs to.
+type TeamKind string
+
+// The kinds.
+const (
+	OfOrganization TeamKind = "organization"
+	OfMaintainer   TeamKind = "maintainer"
+)
+
+// Team is the people of an organization or a maintainer: they are all equal there. It is made
+// from the scope of an actor, and does what that scope lets them.
+type Team struct {
+	Kind    TeamKind
+	ID      int64
+	Name    string
+	actor   access.Actor
+	manages bool
+}
+
+// OrganizationTeam is the people of the scope's organization. Forbidden without
+// OrganizationRead.
+func OrganizationTeam(tx *db.Tx, s access.Organization) (Team, error) {
+	if err := s.Require(access.OrganizationRead); err != nil {
+		return Team{}, err
+	}
+	t, err := findTeam(tx, OfOrganization, s.ID())
+	t.actor, t.manages = s.Actor(), s.May(access.OrganizationMembers)
+	return t, err
+}
+
+// MaintainerTeam is the people of the scope's maintainer. Forbidden without MaintainerRead.
+func MaintainerTeam(tx *db.Tx, s access.Maintainer) (Team, error) {
+	if err := s.Require(access.MaintainerRead); err != nil {
+		return Team{}, err
+	}
+	t, err := findTeam(tx, OfMaintainer, s.ID())
+	t.actor, t.manages = s.Actor(), s.May(access.MaintainerManage)
+	return t, err
+}
+
+// findTeam is a team for who has decided already what may be done to it.
+func findTeam(tx *db.Tx, kind TeamKind, id int64) (Team, error) {
+	name, err := db.Value[string](tx, "SELECT name FROM "+string(kind)+"s WHERE id = $1", id)
+	return team(kind, id, name), err
+}
+
+func team(kind TeamKind, id int64, name string) Team { return Team{Kind: kind, ID: id, Name: name} }
+
+// Actor is who the team was made for.
+func (t Team) Actor() access.Actor { return t.actor }
+
+// Manages reports whether the actor may invite and remove people.
+func (t Team) Manages() bool { return t.manages }
+
+func (t Team) table() string  { return string(t.Kind) + "_members" }
+func (t Team) column() string { return string(t.Kind) + "_id" }
+
+// again decides in the transaction of a deed once more, one after the other with all who
+// change the team.
+func (t Team) again(tx *db.Tx) (Team, error) {
+	if err := tx.Lock(fmt.Sprintf("%s %d", t.Kind, t.ID)); err != nil {
+		return t, err
+	}
+	if err := accounts.Present(tx, t.actor); err != nil {
+		return t, err
+	}
+	return t, t.vouch(tx, t.actor)
+}
+
+// vouch is Forbidden or NotFound unless somebody may manage the team at this time.
+func (t Team) vouch(tx *db.Tx, by access.Actor) (err error) {
+	if t.Kind == OfOrganization {
+		_, err = EnterOrganization(tx, by, t.ID, access.OrganizationMembers)
+	} else {
+		_, err = EnterMaintainer(tx, by, t.ID, access.MaintainerManage)
+	}
+	return err
+}
+
+// event starts an event about the team, or about a person in it. The star in its name stands
+// for the kind of team.
+func (t Team) event(by access.Actor, w *Who, name string) audit.Event {
+	e := audit.By(by, strings.Replace(name, "*", string(t.Kind), 1), string(t.Kind), fmt.Sprint(t.ID), t.Name)
+	if w != nil {
+		e.ObjectType, e.ObjectID, e.ObjectName = "user", w.Email, w.Name
+	}
+	if t.Kind == OfOrganization {
+		e.Organization = t.ID
+	}
+	return e
+}
+
+// tellOf mails a person what became of their place in the team.
+func (v *Service) tellOf(tx *db.Tx, t Team, w Who, kind mail.Kind) error {
+	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: w.Email, Name: w.Name, UserID: w.ID, Values: map[string]string{"by": t.actor.Name, string(t.Kind): t.Name}})
+	return err
+}
+
+// TeamFilter selects among the people of a team, who are in order of their addresses.
+type TeamFilter struct {
+	Search string  // a part of the address, or of a member's name
+	After  *Member // the last one that is known
+	Limit  int
+}
+
+// TeamMembers lists the members of a team, and who is invited to it.
+func TeamMembers(tx *db.Tx, t Team, f TeamFilter) ([]Member, error) {
+	members, err := t.list(tx, f, false)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := t.list(tx, f, true)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Concat(members, asked)
+	slices.SortFunc(out, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(a.Who.Email, b.Who.Email), cmp.Compare(a.order(), b.order()))
+	})
+	return out[:min(len(out), f.Limit)], nil
+}
+
+// list lists the members or the invitations. Nobody is both.
+func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
+	from, in, order := t.members(), "u.search", "x.email"
+	var w db.Where
+	w.And("x."+t.column()+" = ?", t.ID)
+	if asked {
+		from, in, order = invited.sql, "x.email", "x.email, x.id"
+		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
+	}
+	if f.Search != "" {
+		w.And(in+` LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
+	}
+	if f.After != nil {
+		w.And("x.email > ?", f.After.Who.Email)
+	}
+	return db.All(tx, scanMember, from+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+}
+
+// members is what members of the team are read from. Each goes by the number of the person.
+func (t Team) members() string {
+	return "SELECT 0, x.user_id, '', x.joined_at, NULL, NULL, x.reason, '', " + personColumns + " FROM " + t.table() + " x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0 WHERE "
+}
+
+// CountTeam counts the members of a team, and who is invited to it.
+func CountTeam(tx *db.Tx, t Team) (c MemberCounts, err error) {
+	return db.One(tx, func(r db.Row) (MemberCounts, error) { return c, r.Scan(&c.Members, &c.Invited) },
+		"SELECT (SELECT count(*) FROM "+t.table()+" WHERE "+t.column()+" = $1), (SELECT count(*) FROM invitations WHERE "+t.column()+" = $1 AND state = 'pending' AND expires_at > $2)", t.ID, tx.Now)
+}
+
+// FindTeamMember is a member of a team by the number of the person. NotFound if they are none.
+func FindTeamMember(tx *db.Tx, t Team, user int64) (Member, error) {
+	return db.One(tx, scanMember, t.members()+"x."+t.column()+" = $1 AND x.user_id = $2", t.ID, user)
+}
+
+// FindTeamInvited is an invitation to a team that waits. NotFound if there is none.
+func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
+	return db.One(tx, scanMember, invited.sql+"x."+t.column()+" = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", t.ID, tx.Now, invitation)
+}
+
+// add makes a person a member. An invitation of theirs that waits is closed by it. Conflict
+// for who is a member.
+func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
+	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
+	if fault.HasCode(err, "db.unique") {
+		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", m.Who.Email)
+	}
+	if err != nil {
+		return err
+	}
+	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE "+t.column()+" = $1 AND user_id = $2 AND state = 'pending'", t.ID, m.Who.ID)
+	if err != nil {
+		return err
+	}
+	for _, i := range waiting {
+		if err := endInvitation(tx, i, "accepted"); err != nil {
+			return err
+		}
+	}
+	e := t.event(by, nil, "*.memberAdded")
+	e.Params = map[string]any{"user": m.Who.ID}
+	switch {
+	case m.Invitor.ID == m.Who.ID:
+		e = e.Says("%s (%s) joined the %s %q.", by.Name, m.Who.Email, string(t.Kind), t.Name)
+	case m.Invitor.ID != 0:
+		e.Params["invitor"] = m.Invitor.ID
+		e = e.Says("%s (%s) accepted the invitation of %q to the %s %q.", by.Name, m.Who.Email, m.Invitor.Name, string(t.Kind), t.Name)
+	default:
+		e = e.Says("%s made %q (%s) a member of the %s %q.", by.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name)
+	}
+	return audit.Record(tx, e)
+}
+
+// RemoveFromTeam ends somebody's membership: from the next request on they are not in it, and
+// in none of the projects that they entered as somebody of the maintainer. Forbidden for who
+// does not manage the team; NotFound for who is no member; Conflict for the last one, and for
+// oneself, who leaves.
+func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) {
+	t, err := t.again(tx)
+	if err != nil {
+		return Member{}, err
+	}
+	m, err := FindTeamMember(tx, t, user)
+	if err != nil {
+		return m, err
+	}
+	if m.Who.ID == t.actor.UserID {
+		return m, fault.Newf(fault.Conflict, "tenancy.self", "This is you. Leave the %s instead.", t.Kind)
+	}
+	if err := v.end(tx, t, m); err != nil {
+		return m, err
+	}
+	if err := v.tellOf(tx, t, m.Who, mail.TeamRemoved); err != nil {
+		return m, err
+	}
+	return m, audit.Record(tx, t.event(t.actor, &m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
+}
+
+// LeaveTeam ends the actor's own membership. NotFound for who is no member; Conflict for the
+// last one.
+func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
+	t, err := t.again(tx)
+	if err != nil {
+		return err
+	}
+	m, err := FindTeamMember(tx, t, t.actor.UserID)
+	if err != nil {
+		return err
+	}
+	if err := v.end(tx, t, m); err != nil {
+		return err
+	}
+	return audit.Record(tx, t.event(t.actor, &m.Who, "*.memberLeft").Says("%s left the %s %q.", t.actor.Name, string(t.Kind), t.Name))
+}
+
+// end takes a membership away. The caller holds the lock.
+func (v *Service) end(tx *db.Tx, t Team, m Member) error {
+	if m.Who.State == accounts.Active {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" m JOIN users u ON u.id = m.user_id WHERE m."+t.column()+" = $1 AND m.user_id <> $2 AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.Newf(fault.Conflict, "tenancy.lastMember", "%s is the last member of the %s who can sign in. Invite somebody else first.", m.Who.Name, t.Kind)
+		}
+	}
+	if err := lockRights(tx, m.Who.ID); err != nil {
+		return err
+	}
+	if err := tx.Must("DELETE FROM "+t.table()+" WHERE "+t.column()+" = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
+		return err
+	}
+	if t.Kind == OfOrganization {
+		return nil
+	}
+	return v.endVisits(tx, t.actor, m.Who, "p.organization_id IN (SELECT id FROM organizations WHERE maintainer_id = $2) AND m.through = 'maintainer'", t.ID)
+}
+
+// JoinOrganizationOneself makes the actor a member of the scope's organization. Forbidden
+// without OrganizationJoin; Conflict for who is one.
+func JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
+	if err := lockRights(tx, s.Actor().UserID); err != nil {
+		return err
+	}
+	s, err := anew(tx, s, access.OrganizationJoin)
+	if err != nil {
+		return err
+	}
+	u, err := accounts.Find(tx, s.Actor().UserID)
+	if err != nil {
+		return err
+	}
+	t, err := findTeam(tx, OfOrganization, s.ID())
+	if err != nil {
+		return err
+	}
+	w := Who{u.ID, u.Email, u.Name, u.State}
+	return t.add(tx, s.Actor(), Member{Who: w, Invitor: w})
+}

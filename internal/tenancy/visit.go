@@ -1,0 +1,277 @@
+package tenancy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+)
+
+// Through is the right by which somebody let themselves into a project, or asks to be let in.
+type Through string
+
+// The rights.
+const (
+	ThroughOrganization Through = "organization"
+	ThroughMaintainer   Through = "maintainer"
+	ThroughSupport      Through = "support"
+)
+
+// through is the right that somebody comes by: the nearest to the project.
+func through(is access.Above) Through {
+	switch {
+	case is.OrgMember:
+		return ThroughOrganization
+	case is.MaintainerMember:
+		return ThroughMaintainer
+	}
+	return ThroughSupport
+}
+
+// Visits reports whether who comes by the right stays for a time only, and says why.
+func (t Through) Visits() bool { return t == ThroughMaintainer || t == ThroughSupport }
+
+// VisitHours are for how long a visitor may stay, in hours.
+func VisitHours() []int { return []int{1, 8, 24, 72, 168} }
+
+// Entrance is a project as seen by who is not in it, but may come in or ask.
+type Entrance struct {
+	Project Project
+	Through Through
+	Request Request // the one of theirs that waits; zero for none
+	Member  bool    // they are in it already
+	Invited bool    // they are invited to it
+}
+
+// FindEntrance is a project of the scope's organization for who may join it or ask to.
+// NotFound for one that is not of it, or not open.
+func FindEntrance(tx *db.Tx, s access.Organization, project int64) (Entrance, error) {
+	e := Entrance{Through: through(s.Is())}
+	var expires time.Time
+	_, err := db.One(tx, func(r db.Row) (bool, error) {
+		return true, r.Scan(&e.Project.ID, &e.Project.Organization, &e.Project.OrganizationName, &e.Project.Name, &e.Project.Governed, &e.Project.State, db.Time(&expires), &e.Member, &e.Invited)
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.governed, p.state, p.expires_at,
+			EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND (m.expires_at IS NULL OR m.expires_at > $4)),
+			EXISTS (SELECT 1 FROM invitations i WHERE i.project_id = p.id AND i.user_id = $3 AND i.state = 'pending' AND i.expires_at > $4)
+		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1 AND p.organization_id = $2`, project, s.ID(), s.Actor().UserID, tx.Now)
+	if err != nil {
+		return e, err
+	}
+	if e.Project.State != "active" || !expires.IsZero() && !tx.Now.Before(expires) {
+		return e, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	e.Request, err = myRequest(tx, s.Actor(), project)
+	return e, err
+}
+
+// Joining is how somebody enters a project by themselves.
+type Joining struct {
+	Role   access.Role // of a member of the organization, who may give every role; others get the one of visitors
+	Reason string
+	Hours  int // of others, after which they are out by themselves: one of VisitHours
+}
+
+// VisitorRole is what somebody may do who comes from the maintainer or support.
+func VisitorRole(governed bool) access.Role {
+	if governed {
+		return access.Developer
+	}
+	return access.Admin
+}
+
+// check is Invalid by field. Who visits has to say why and for how long.
+func (j Joining) check(by Through) error {
+	var c fault.Check
+	if by.Visits() {
+		c.Field(strings.TrimSpace(j.Reason) != "", "reason", "Say what for: the people of the project read it.")
+		ok := false
+		for _, h := range VisitHours() {
+			ok = ok || h == j.Hours
+		}
+		c.Field(ok, "hours", "Choose for how long.")
+	}
+	if strings.TrimSpace(j.Reason) != "" {
+		if err := c.Join(accounts.CheckName("reason", "a reason", j.Reason)); err != nil {
+			return err
+		}
+	}
+	return c.Err()
+}
+
+// JoinProject makes the actor a member of a project of the scope's organization. A member of
+// the organization chooses the role; people of the maintainer and of support come in for a
+// time, with a reason, as Admin, in a governed project as Developer. Forbidden without
+// ProjectsJoin; NotFound for a project that is not of the organization, or not open; Conflict
+// for who is in it; Invalid by field.
+func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j Joining) (Project, error) {
+	if err := lockRights(tx, s.Actor().UserID); err != nil {
+		return Project{}, err
+	}
+	if err := lockMembers(tx, project); err != nil {
+		return Project{}, err
+	}
+	s, err := anew(tx, s, access.ProjectsJoin)
+	if err != nil {
+		return Project{}, err
+	}
+	e, err := FindEntrance(tx, s, project)
+	if err != nil {
+		return Project{}, err
+	}
+	if err := j.check(e.Through); err != nil {
+		return e.Project, err
+	}
+	u, err := accounts.Find(tx, s.Actor().UserID)
+	if err != nil {
+		return e.Project, err
+	}
+	w := Who{u.ID, u.Email, u.Name, u.State}
+	m := Member{Who: w, Role: j.Role, Reason: strings.TrimSpace(j.Reason), Approver: w, Through: e.Through}
+	if e.Through.Visits() {
+		m.Role, m.Until = VisitorRole(e.Project.Governed), tx.Now.Add(time.Duration(j.Hours)*time.Hour)
+	}
+	return e.Project, join(tx, s.Actor(), e.Project, m)
+}
+
+// endVisits ends the memberships of a person that hang on a right which they have lost. The
+// condition names them by p, a project, m, the membership, and $2.
+func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, condition string, args ...any) error {
+	type visit struct{ id, project int64 }
+	list, err := db.All(tx, func(r db.Row) (visit, error) {
+		var x visit
+		return x, r.Scan(&x.id, &x.project)
+	}, "SELECT m.id, m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND "+condition+" ORDER BY m.project_id", append([]any{w.ID}, args...)...)
+	if err != nil {
+		return err
+	}
+	for _, x := range list {
+		if err := lockMembers(tx, x.project); err != nil {
+			return err
+		}
+		m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", x.project, x.id)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p, err := endMembership(tx, m, x.project)
+		if err != nil {
+			return err
+		}
+		e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", w.Email, w.Name), p)
+		if err != nil {
+			return err
+		}
+		if err := audit.Record(tx, e.Says("%s took from %s (%s) the right by which they were in %q.", by.Name, w.Name, w.Email, p.Name)); err != nil {
+			return err
+		}
+	}
+	waiting, err := db.All(tx, db.Scalar[int64], "SELECT m.id FROM join_requests m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND m.state = 'pending' AND "+condition, append([]any{w.ID}, args...)...)
+	for _, r := range waiting {
+		if err := endRequest(tx, r, "cancelled", 0); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// lockRights puts those in a row who use and who take the rights by which a person may come
+// into projects. It is taken before the locks of projects and organizations.
+func lockRights(tx *db.Tx, user int64) error {
+	return tx.Lock(fmt.Sprintf("rights of %d", user))
+}
+
+// inDefault puts an event into the default branch of a project.
+func inDefault(tx *db.Tx, e audit.Event, p Project) (audit.Event, error) {
+	var err error
+	e.Organization, e.Project = p.Organization, p.ID
+	e.Branch, err = defaultBranch(tx, p.ID)
+	return e, err
+}
+
+// SetSupport says whether a person is of support: they may come into projects of every
+// organization that lets them, and ask in the others. Who is no more is out of all projects
+// that they entered so. Forbidden for who is no super admin; Conflict for who cannot sign in.
+func (v *Service) SetSupport(tx *db.Tx, by access.Actor, user int64, on bool) error {
+	if err := lockRights(tx, user); err != nil {
+		return err
+	}
+	if err := v.people.SetSupport(tx, by, user, on); err != nil || on {
+		return err
+	}
+	return v.endSupport(tx, by, user)
+}
+
+// RevokeSuperAdmin takes the rights of a super admin away. Who is not of support either is
+// out of all projects that they entered so. Forbidden and Conflict as of
+// accounts.RevokeSuperAdmin.
+func (v *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
+	if err := lockRights(tx, user); err != nil {
+		return err
+	}
+	if err := v.people.RevokeSuperAdmin(tx, by, user); err != nil {
+		return err
+	}
+	return v.endSupport(tx, by, user)
+}
+
+func (v *Service) endSupport(tx *db.Tx, by access.Actor, user int64) error {
+	super, support, err := overAll(tx, access.Actor{UserID: user})
+	if err != nil || super || support {
+		return err
+	}
+	u, err := accounts.Find(tx, user)
+	if err != nil {
+		return err
+	}
+	return v.endVisits(tx, by, Who{u.ID, u.Email, u.Name, u.State}, "m.through = 'support'")
+}
+
+// Visitors are who is in a project from the maintainer or support at this time.
+type Visitors struct {
+	Count   int64
+	Name    string // of the one whose time ends first
+	Through Through
+}
+
+// Text says who somebody is that comes by the right, in words that follow a name.
+func (t Through) Text() string {
+	switch t {
+	case ThroughOrganization:
+		return "of the organization"
+	case ThroughMaintainer:
+		return "of the maintainer"
+	case ThroughSupport:
+		return "of support"
+	}
+	return ""
+}
+
+// tellMost is how many of those who decide are told of a request.
+const tellMost = 100
+
+// tellDeciders mails those who may decide on a request to join a project.
+func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
+	list, err := db.All(tx, func(r db.Row) (Who, error) {
+		var w Who
+		return w, r.Scan(&w.ID, &w.Email, &w.Name)
+	}, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)
+		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", tellMost), p.ID, tx.Now)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if _, err := v.mail.Send(tx, mail.Letter{Kind: mail.JoinRequested, To: w.Email, Name: w.Name, UserID: w.ID, Path: RequestPath(p.ID, r.ID), Until: r.Open,
+			Values: map[string]string{"by": r.Who.Name, "address": r.Who.Email, "who": r.Through.Text(), "project": p.Name, "reason": r.Reason, "hours": fmt.Sprint(r.Hours)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
