@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/fault"
@@ -117,7 +118,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		if r.Method == http.MethodGet {
 			next = r.URL.RequestURI()
 		}
-		if f.Code == gate.FactorNeeded {
+		if f.Code == access.FactorNeeded {
 			return c.Redirect(http.StatusSeeOther, paths.Security())
 		}
 		if f.Code == gate.ProofNeeded {
@@ -155,6 +156,12 @@ func wayOn(r *http.Request, f *fault.Error) ui.Link {
 	id, err := strconv.ParseInt(number, 10, 64)
 	if !ok || err != nil {
 		return ui.Link{}
+	}
+	switch f.Code {
+	case access.JoinFirst:
+		return ui.Link{Label: "Join the project", URL: paths.Join(id)}
+	case tenancy.AskFirst:
+		return ui.Link{Label: "Ask to join", URL: paths.Ask(id)}
 	}
 	return ui.Link{Label: "Go to the project", URL: paths.Project(id)}
 }

@@ -66,11 +66,11 @@ func (b *bench) makeFolder(ctx context.Context, name string, projects int, fill 
 		if err != nil {
 			return err
 		}
-		m, err := tenancy.CreateMaintainer(tx, ada.Actor(), "Steward Services", ada.ID)
+		m, err := tenancy.CreateMaintainer(tx, ada.Actor(), "Steward Services")
 		if err != nil {
 			return err
 		}
-		o, err := tenancy.CreateOrganization(tx, ada.Actor(), m.ID, "Northwind Foods", ada.ID)
+		o, err := tenancy.CreateOrganization(tx, ada.Actor(), m.ID, "Northwind Foods", ada)
 		if err != nil {
 			return err
 		}

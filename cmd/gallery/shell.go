@@ -26,7 +26,7 @@ var (
 func outside() layout.Shell {
 	return layout.Shell{
 		Person:     layout.Person{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example"},
-		Nav:        layout.AccountNav(),
+		Nav:        layout.AccountNav(false),
 		Projects:   switchable(),
 		Path:       "/",
 		ThemeKey:   "k3",

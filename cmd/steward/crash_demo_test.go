@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"steward/internal/access"
 	"steward/internal/db"
@@ -107,7 +110,7 @@ func list(t *testing.T, what string, raw json.RawMessage) (out []json.RawMessage
 func TestCrashDemo(t *testing.T) {
 	temp := t.TempDir()
 	w := launchDemo(t, temp, 15*time.Second)
-	url := w.world.URL
+	address := w.world.URL
 
 	top := keys(t, "the file", w.raw, "url", "accounts", "tokens", "projects", "mailbox")
 	for _, a := range list(t, "accounts", top["accounts"]) {
@@ -119,8 +122,8 @@ func TestCrashDemo(t *testing.T) {
 	for _, x := range list(t, "projects", top["projects"]) {
 		keys(t, "a project", x, "id", "name")
 	}
-	if !strings.HasPrefix(url, "http://127.0.0.1:") || strings.HasSuffix(url, ":0") {
-		t.Errorf("url is %s", url)
+	if !strings.HasPrefix(address, "http://127.0.0.1:") || strings.HasSuffix(address, ":0") {
+		t.Errorf("url is %s", address)
 	}
 	if info, err := os.Stat(w.ready); err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("the file, which has passwords, is open to others: %v %v", info.Mode(), err)
@@ -142,8 +145,8 @@ func TestCrashDemo(t *testing.T) {
 			}
 		}
 		roles[a.Role] = append(roles[a.Role], id)
-		if a.TOTPSecret != nil {
-			t.Errorf("%s has a TOTP secret, which nobody has yet", a.Email)
+		if (a.TOTPSecret != nil) != (a.Role == "support") {
+			t.Errorf("%s, of role %s: that there is a TOTP secret is %v", a.Email, a.Role, a.TOTPSecret != nil)
 		}
 	}
 	want := []string{"orgMember", "maintainerMember", "support", "superAdmin"}
@@ -167,6 +170,13 @@ func TestCrashDemo(t *testing.T) {
 				continue
 			}
 			clients[a.Email] = c
+			if a.TOTPSecret != nil {
+				code, err := totp.GenerateCode(*a.TOTPSecret, time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Post("/mfa", url.Values{"code": {code}}).Want(http.StatusSeeOther)
+			}
 		}
 		c.Get("/").Want(http.StatusOK)
 		if a.Project != nil {
@@ -197,7 +207,7 @@ func TestCrashDemo(t *testing.T) {
 	if most <= 100_000 {
 		t.Errorf("the largest table has %d rows", most)
 	}
-	if out := w.out.String(); !strings.Contains(out, url) || !strings.Contains(out, w.Accounts[0].Email) || !strings.Contains(out, w.Accounts[0].Password) {
+	if out := w.out.String(); !strings.Contains(out, address) || !strings.Contains(out, w.Accounts[0].Email) || !strings.Contains(out, w.Accounts[0].Password) {
 		t.Errorf("the output does not tell how to sign in:\n%s", out)
 	}
 

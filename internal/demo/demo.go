@@ -105,7 +105,7 @@ func Build(ctx context.Context, a *app.App, clock *Clock, say func(string)) (Wor
 	case people > 0:
 		return w, fmt.Errorf("demo: the installation holds something else, or a world that was not finished; choose an empty folder or database")
 	}
-	b := &builder{ctx: ctx, app: a, clock: clock, say: say, users: map[string]accounts.User{}}
+	b := &builder{ctx: ctx, app: a, clock: clock, say: say, users: map[string]accounts.User{}, secrets: map[string]string{}}
 	clock.Set(time.Now().AddDate(-1, 0, 0).Truncate(24 * time.Hour).Add(8 * time.Hour))
 	if err := b.world(); err != nil {
 		return w, fmt.Errorf("demo: %w", err)
@@ -123,12 +123,13 @@ func Build(ctx context.Context, a *app.App, clock *Clock, say func(string)) (Wor
 }
 
 type builder struct {
-	ctx   context.Context
-	app   *app.App
-	clock *Clock
-	say   func(string)
-	users map[string]accounts.User
-	out   World
+	ctx     context.Context
+	app     *app.App
+	clock   *Clock
+	say     func(string)
+	users   map[string]accounts.User
+	secrets map[string]string // of second factors, by address
+	out     World
 }
 
 // step moves the clock forward and tells what comes.
@@ -158,6 +159,9 @@ func (b *builder) account(u accounts.User, role string, project int64) {
 	a := Account{Email: u.Email, Password: Password, Role: role}
 	if project != 0 {
 		a.Project = &project
+	}
+	if secret, ok := b.secrets[u.Email]; ok {
+		a.TOTPSecret = &secret
 	}
 	b.out.Accounts = append(b.out.Accounts, a)
 }

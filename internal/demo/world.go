@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
@@ -44,7 +46,51 @@ func (b *builder) world() error {
 	if err := b.tidied(); err != nil {
 		return err
 	}
-	return b.newcomers(flights)
+	if err := b.newcomers(flights); err != nil {
+		return err
+	}
+	return b.company(flights, sandbox)
+}
+
+// company gives the organizations what they decide: one is billed and invites somebody, the
+// other lets nobody in by themselves, so that support asks.
+func (b *builder) company(flights, sandbox tenancy.Project) error {
+	b.step(time.Hour, "organizations")
+	hana, lena, sven := b.users["hana@northwind.example"].Actor(), b.users["lena@contoso.example"].Actor(), b.users["sven@steward.example"].Actor()
+	err := b.app.DB.Update(b.request(), func(tx *db.Tx) error {
+		northwind, err := tenancy.EnterOrganization(tx, hana, flights.Organization, access.OrganizationBilling)
+		if err != nil {
+			return err
+		}
+		details := tenancy.Billing{Company: "Northwind Aviation a.s.", Address: "Letecká 1\n161 00 Praha", Registration: "05512345", VAT: "CZ05512345", Email: "invoices@northwind.example"}
+		if err := tenancy.SetBilling(tx, northwind, details); err != nil {
+			return err
+		}
+		team, err := tenancy.OrganizationTeam(tx, northwind)
+		if err != nil {
+			return err
+		}
+		_, err = b.app.Tenancy.InviteToTeam(tx, team, tenancy.NewInvitation{Emails: []string{"ivo.kral@northwind.example"}, Reason: "Takes over from Oskar", Days: tenancy.InvitationDays})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return b.app.DB.Update(b.request(), func(tx *db.Tx) error {
+		contoso, err := tenancy.EnterOrganization(tx, lena, sandbox.Organization, access.OrganizationManage)
+		if err != nil {
+			return err
+		}
+		if _, err := tenancy.SetOrganization(tx, contoso, tenancy.OrganizationSettings{Name: "Contoso Research", AutoJoin: false}); err != nil {
+			return err
+		}
+		outside, err := tenancy.Approach(tx, sven, sandbox.ID, access.ProjectsRequestAccess)
+		if err != nil {
+			return err
+		}
+		_, err = b.app.Tenancy.Ask(tx, outside, sandbox.ID, tenancy.Joining{Reason: "Ticket 4711: a load that never ends", Hours: 24})
+		return err
+	})
 }
 
 // places makes the people, two organizations and three projects.
@@ -69,18 +115,21 @@ func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
 	}
 	err = b.update(func(tx *db.Tx) error {
 		by := admin.Actor()
-		m, err := tenancy.CreateMaintainer(tx, by, "Steward Services", b.users["mina@steward.example"].ID)
+		m, err := tenancy.CreateMaintainer(tx, by, "Steward Services")
 		if err != nil {
 			return err
 		}
-		northwind, err := tenancy.CreateOrganization(tx, by, m.ID, "Northwind Aviation", b.users["oskar@northwind.example"].ID)
+		if err := tenancy.JoinMaintainer(tx, by, m.ID, b.users["mina@steward.example"]); err != nil {
+			return err
+		}
+		northwind, err := tenancy.CreateOrganization(tx, by, m.ID, "Northwind Aviation", b.users["oskar@northwind.example"])
 		if err != nil {
 			return err
 		}
-		if err := tenancy.JoinOrganization(tx, by, northwind.ID, b.users["hana@northwind.example"].ID); err != nil {
+		if err := tenancy.JoinOrganization(tx, by, northwind.ID, b.users["hana@northwind.example"]); err != nil {
 			return err
 		}
-		contoso, err := tenancy.CreateOrganization(tx, by, m.ID, "Contoso Research", b.users["lena@contoso.example"].ID)
+		contoso, err := tenancy.CreateOrganization(tx, by, m.ID, "Contoso Research", b.users["lena@contoso.example"])
 		if err != nil {
 			return err
 		}
@@ -98,8 +147,36 @@ func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
 	if err != nil {
 		return
 	}
+	if err = b.support("sven@steward.example"); err != nil {
+		return
+	}
 	err = b.members(flights, governed, sandbox)
 	return
+}
+
+// support makes somebody of support, who signs in in two steps.
+func (b *builder) support(email string) error {
+	u := b.users[email]
+	if err := b.update(func(tx *db.Tx) error {
+		if err := b.app.Tenancy.SetSupport(tx, b.users["vera@steward.example"].Actor(), u.ID, true); err != nil {
+			return err
+		}
+		return b.app.Accounts.StartFactor(tx, u.Actor())
+	}); err != nil {
+		return err
+	}
+	var e accounts.Enrolment
+	err := b.app.DB.View(b.ctx, func(tx *db.Tx) (err error) { e, err = b.app.Accounts.Enrolment(tx, u.Actor(), "Steward"); return err })
+	if err != nil {
+		return err
+	}
+	secret := strings.ReplaceAll(e.Secret, " ", "")
+	code, err := totp.GenerateCode(secret, b.app.DB.Now())
+	if err != nil {
+		return err
+	}
+	b.secrets[email] = secret
+	return b.app.Accounts.ConfirmFactor(b.ctx, &accounts.Visit{User: u}, code)
 }
 
 // members gives everybody their role.

@@ -349,6 +349,104 @@ func MemberInvitedCancel(project, invitation int64) string {
 	return MemberInvited(project, invitation) + "/cancel"
 }
 
+// Requested is one request to join a project; approve and reject decide it (POST).
+func Requested(project, request int64) string {
+	return Project(project) + "/settings/requests/" + number(request)
+}
+
+// RequestApprove lets somebody in who asked (POST).
+func RequestApprove(project, request int64) string { return Requested(project, request) + "/approve" }
+
+// RequestReject refuses them (POST).
+func RequestReject(project, request int64) string { return Requested(project, request) + "/reject" }
+
+// Join is the form by which somebody enters a project who may, and where it is posted to.
+func Join(project int64) string { return Project(project) + "/join" }
+
+// Ask is the form by which somebody asks to be let into a project, and where it is posted to.
+func Ask(project int64) string { return Project(project) + "/request" }
+
+// AskCancel takes one's request back (POST).
+func AskCancel(project int64) string { return Ask(project) + "/cancel" }
+
+// Organizations and maintainers
+
+// Organization is an organization with its projects.
+func Organization(organization int64) string { return "/organizations/" + number(organization) }
+
+// OrganizationJoin makes oneself a member (POST).
+func OrganizationJoin(organization int64) string { return Organization(organization) + "/join" }
+
+// OrganizationProjects is where a new project is posted to.
+func OrganizationProjects(organization int64) string { return Organization(organization) + "/projects" }
+
+// ProjectNew is the form for a new project.
+func ProjectNew(organization int64) string { return OrganizationProjects(organization) + "/new" }
+
+// OrganizationSettings is what its members decide about an organization.
+func OrganizationSettings(organization int64) string { return Organization(organization) + "/settings" }
+
+// OrganizationTwoStep lists who would be kept out if a second factor were a must; a POST says whether it is.
+func OrganizationTwoStep(organization int64) string { return Organization(organization) + "/two-step" }
+
+// OrganizationDelete ends an organization (POST).
+func OrganizationDelete(organization int64) string { return Organization(organization) + "/delete" }
+
+// Billing is what an organization is billed by.
+func Billing(organization int64) string { return Organization(organization) + "/billing" }
+
+// Maintainers lists the maintainers that somebody may see; a new one is posted here.
+func Maintainers() string { return "/maintainers" }
+
+// Maintainer is a maintainer with its organizations.
+func Maintainer(maintainer int64) string { return Maintainers() + "/" + number(maintainer) }
+
+// MaintainerOpen is Maintainer with the projects of one of its organizations.
+func MaintainerOpen(maintainer, organization int64) string {
+	return With(Maintainer(maintainer), "organization", number(organization)) + "#organization-" + number(organization)
+}
+
+// MaintainerSettings is what its members decide about a maintainer.
+func MaintainerSettings(maintainer int64) string { return Maintainer(maintainer) + "/settings" }
+
+// MaintainerOrganizations is where a new organization is posted to.
+func MaintainerOrganizations(maintainer int64) string {
+	return Maintainer(maintainer) + "/organizations"
+}
+
+// OrganizationNew is the form for a new organization.
+func OrganizationNew(maintainer int64) string { return MaintainerOrganizations(maintainer) + "/new" }
+
+// TeamMembers lists the people of an organization or a maintainer, whose own address is given; invitations are posted here.
+func TeamMembers(team string) string { return team + "/members" }
+
+// TeamInvite is the form that invites people to it.
+func TeamInvite(team string) string { return TeamMembers(team) + "/invite" }
+
+// TeamMember is one person of it.
+func TeamMember(team string, user int64) string { return TeamMembers(team) + "/" + number(user) }
+
+// TeamMemberRemove takes a person out of it (POST).
+func TeamMemberRemove(team string, user int64) string { return TeamMember(team, user) + "/remove" }
+
+// TeamLeave takes oneself out of it (POST).
+func TeamLeave(team string) string { return TeamMembers(team) + "/leave" }
+
+// TeamInvited is one invitation to it.
+func TeamInvited(team string, invitation int64) string {
+	return team + "/invitations/" + number(invitation)
+}
+
+// TeamInvitedAgain sends an invitation once more (POST).
+func TeamInvitedAgain(team string, invitation int64) string {
+	return TeamInvited(team, invitation) + "/send"
+}
+
+// TeamInvitedCancel closes an invitation (POST).
+func TeamInvitedCancel(team string, invitation int64) string {
+	return TeamInvited(team, invitation) + "/cancel"
+}
+
 // InvitationAccept makes one a member by an invitation (POST).
 func InvitationAccept(invitation int64) string {
 	return Invitations() + "/" + number(invitation) + "/accept"

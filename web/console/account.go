@@ -12,6 +12,7 @@ import (
 	view "steward/views/account"
 	"steward/views/layout"
 	"steward/views/paths"
+	tenants "steward/views/tenancy"
 	"steward/views/ui"
 )
 
@@ -23,9 +24,21 @@ func (c *Console) accountShell(ec echo.Context, a access.Actor) layout.Shell {
 }
 
 func (c *Console) profile(ec echo.Context, a access.Actor) error {
-	v := accounts.VisitOf(ec.Request().Context())
-	return page(ec, http.StatusOK, view.ProfilePage(view.Profile{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email,
-		Name: v.User.Name, TimeZone: v.User.TimeZone, Zones: zones, ThemeKey: key()}))
+	u := accounts.VisitOf(ec.Request().Context()).User
+	return c.profilePage(ec, a, http.StatusOK, view.Profile{Name: u.Name, TimeZone: u.TimeZone})
+}
+
+func (c *Console) profilePage(ec echo.Context, a access.Actor, status int, m view.Profile) error {
+	m.Shell, m.Key, m.Email, m.Zones, m.ThemeKey = c.accountShell(ec, a), key(), a.Email, zones, key()
+	err := c.view(ec, func(tx *db.Tx) error {
+		list, err := belongs(tx, a)
+		m.Teams = tenants.BelongsCard(list)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.ProfilePage(m))
 }
 
 // zones are offered while somebody types one; every other of the IANA database works too.
@@ -46,8 +59,7 @@ func (c *Console) profileUpdate(ec echo.Context, a access.Actor) error {
 		return c.app.Accounts.SetProfile(tx, a, accounts.Profile{Name: f["name"], TimeZone: f["timeZone"]})
 	})
 	if errs, ok := fieldErrors(err); ok {
-		return page(ec, http.StatusUnprocessableEntity, view.ProfilePage(view.Profile{Shell: c.accountShell(ec, a), Key: key(), Email: a.Email,
-			Name: f["name"], TimeZone: f["timeZone"], Zones: zones, ThemeKey: key(), Errors: errs}))
+		return c.profilePage(ec, a, http.StatusUnprocessableEntity, view.Profile{Name: f["name"], TimeZone: f["timeZone"], Errors: errs})
 	}
 	if err != nil {
 		return err

@@ -182,6 +182,12 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 		add("super-admin", "Make a super admin", "user-plus", u.Name+" will manage everybody's account and this installation, like you.", true)
 	}
 	switch {
+	case u.Support:
+		add("no-support", "Take from support", "user-minus", u.Name+" is out of every project that they are in by it, at once.", true)
+	case u.State == accounts.Active:
+		add("support", "Make somebody of support", "user-plus", u.Name+" may come into projects of every organization that lets support in, for a time and with a reason, and ask in the others. They need two-step sign-in for everything from now on.", true)
+	}
+	switch {
 	case u.State == accounts.Disabled:
 		add("enable", "Enable", "door-open", u.Name+" can sign in again as before.", false)
 	case u.ID != by.UserID:
@@ -210,6 +216,11 @@ func (c *Console) adminUserLink(send func(tx *db.Tx, a access.Actor, user int64)
 		}
 		return c.adminUserPage(ec, a, id, path)
 	}
+}
+
+// supports says of a person whether they are of support.
+func (c *Console) supports(on bool) func(*db.Tx, access.Actor, int64) error {
+	return func(tx *db.Tx, a access.Actor, user int64) error { return c.app.Tenancy.SetSupport(tx, a, user, on) }
 }
 
 // adminUserDo does one thing to an account.

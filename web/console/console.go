@@ -213,7 +213,7 @@ func (c *Console) shell(ec echo.Context, a access.Actor) layout.Shell {
 	ctx := ec.Request().Context()
 	v := accounts.VisitOf(ctx)
 	shell := layout.Shell{
-		Person: layout.Person{Name: a.Name, Email: a.Email, SuperAdmin: a.SuperAdmin}, Nav: layout.AccountNav(), Theme: v.User.Theme,
+		Person: layout.Person{Name: a.Name, Email: a.Email, SuperAdmin: a.SuperAdmin}, Nav: layout.AccountNav(a.SuperAdmin || v.User.Support), Theme: v.User.Theme,
 		Flash: c.sessions.PopString(ctx, "flash"), Problem: c.sessions.PopString(ctx, "problem"), Path: ec.Request().URL.RequestURI(), ThemeKey: id.Short(), SignOutKey: id.Short(),
 	}
 	if text := c.sessions.PopString(ctx, "undo"); text != "" {
@@ -239,11 +239,23 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	link := func(p tenancy.Project) layout.Project {
 		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
 	}
-	shell.Project, shell.Nav = link(p), layout.ProjectNav(p.ID)
+	shell.Project, shell.Nav, shell.Notices = link(p), layout.ProjectNav(p.ID), notices(p)
 	for _, o := range others {
 		shell.Projects = append(shell.Projects, link(o))
 	}
 	return shell, p, nil
+}
+
+// notices are what each page of a project says above everything else.
+func notices(p tenancy.Project) (out []ui.Banner) {
+	if v := p.Visitors; v.Count > 0 {
+		text := v.Name + ", " + v.Through.Text() + ", is in this project for a time."
+		if v.Count > 1 {
+			text = v.Name + ", " + v.Through.Text() + ", and " + ui.Count(v.Count-1, "other", "others") + " from outside the organization are in this project for a time."
+		}
+		out = append(out, ui.Banner{Icon: "user-cog", Text: text, Action: ui.Button{Label: "See who", URL: paths.With(paths.Members(p.ID), "sort", "newest"), Small: true}})
+	}
+	return out
 }
 
 // key is a fresh idempotency key for a form.

@@ -121,6 +121,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		recorded("/account/invitations/:invitation/"+answer[0], answer[1], c.Post(at, nil))
 	}
 
+	aboveProjects(s, root, c, mine.Get("email"), recorded)
+
 	// A new password, and the way out.
 	second.Post("/password/forgot", url.Values{"email": mine["email"]}).Want(http.StatusSeeOther)
 	second.Get(mailed(t, s, "/password/reset/"))
@@ -131,10 +133,11 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	recorded("/logout", "user.loggedOut", c.Post("/logout", nil))
 
 	// What super admins do.
-	for _, deed := range [][2]string{{"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
+	for _, deed := range [][2]string{{"support", "user.supportGranted"}, {"no-support", "user.supportRevoked"}, {"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
 		recorded("/admin/users/:user/"+deed[0], deed[1], root.Post(person+"/"+deed[0], nil))
 	}
 	s.TwoStep(root)
+	recorded("/organizations/:organization/two-step", "organization.factorRequired", root.Post("/organizations/1/two-step", url.Values{"on": {"1"}}))
 	recorded("/admin/settings", "installation.settingsChanged", root.Post("/admin/settings", url.Values{"requireFactor": {"1"}}))
 	var dead int64
 	s.Update(func(tx *db.Tx) (err error) {
@@ -154,4 +157,61 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			t.Errorf("nobody looked at what %s records", r.Path)
 		}
 	}
+}
+
+// aboveProjects does what can be done to organizations, maintainers and at the entrances of
+// projects: root is a super admin, c is somebody with this address.
+func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recorded func(route, event string, r webtest.Response) webtest.Response) {
+	s.T.Helper()
+	const organization, maintainer = "/organizations/:organization", "/maintainers/:maintainer"
+	home := strings.TrimSuffix(recorded("/maintainers", "maintainer.created", root.Post("/maintainers", url.Values{"name": {"Second"}})).Location, "/members")
+	recorded(maintainer+"/settings", "maintainer.updated", root.Post(home+"/settings", url.Values{"name": {"Other"}}))
+	own := recorded(maintainer+"/organizations", "organization.created", root.Post(home+"/organizations", url.Values{"name": {"Of its own"}})).Location
+	recorded(organization+"/billing", "organization.billingChanged", root.Post(own+"/billing", url.Values{"company": {"One"}}))
+	project := recorded(organization+"/projects", "project.created", root.Post(own+"/projects", url.Values{"name": {"Theirs"}, "template": {"production"}})).Location
+	invite := func(route, kind, at string) (waiting string) {
+		recorded(route+"/members", kind+".memberInvited", root.Post(at+"/members", url.Values{"emails": {email}, "reason": {""}, "days": {"7"}}))
+		return root.Get(at+"/members").Want(http.StatusOK).Page().Find(`tbody a.row-link[href*="/invitations/"]`).AttrOr("href", "")
+	}
+	member := func(at string) string {
+		return root.Get(at+"/members?q="+url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
+	}
+	for _, x := range [][3]string{{organization, "organization", own}, {maintainer, "maintainer", home}} {
+		route, kind, at := x[0], x[1], x[2]
+		if kind == "maintainer" { // the last one may not leave
+			s.Update(func(tx *db.Tx) error {
+				root, err := s.App.Accounts.ByEmail(tx, "vera@example.com")
+				if err != nil {
+					return err
+				}
+				id, err := db.Value[int64](tx, "SELECT id FROM maintainers WHERE name = 'Other'")
+				if err != nil {
+					return err
+				}
+				return tenancy.JoinMaintainer(tx, root.Actor(), id, root)
+			})
+		}
+		waiting := invite(route, kind, at)
+		recorded(route+"/invitations/:invitation/send", kind+".memberInvited", root.Post(waiting+"/send", nil))
+		recorded(route+"/invitations/:invitation/cancel", kind+".invitationCancelled", root.Post(waiting+"/cancel", nil))
+		invite(route, kind, at)
+		c.Post(asked(c), nil).Want(http.StatusSeeOther)
+		recorded(route+"/members/:member/remove", kind+".memberRemoved", root.Post(member(at)+"/remove", nil))
+		invite(route, kind, at)
+		c.Post(asked(c), nil).Want(http.StatusSeeOther)
+		if kind == "organization" {
+			recorded(route+"/members/leave", kind+".memberLeft", c.Post(at+"/members/leave", nil))
+		}
+	}
+
+	// As somebody of the maintainer: visits, and an organization of their own, which root joins.
+	recorded("/projects/:project/join", "project.memberAdded", c.Post(project+"/join", url.Values{"reason": {"To look"}, "hours": {"1"}}))
+	c.Post(project+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+	recorded(organization+"/settings", "organization.updated", root.Post(own+"/settings", url.Values{"name": {"Renamed"}}))
+	recorded("/projects/:project/request", "project.joinRequested", c.Post(project+"/request", url.Values{"reason": {"To look"}, "hours": {"1"}}))
+	recorded("/projects/:project/request/cancel", "project.joinRequestCancelled", c.Post(project+"/request/cancel", nil))
+	theirs := c.Post(home+"/organizations", url.Values{"name": {"Theirs"}}).Want(http.StatusSeeOther).Location
+	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", nil))
+	recorded(organization+"/delete", "organization.deleted", root.Post(theirs+"/delete", url.Values{"confirm": {"Theirs"}}))
+	recorded(maintainer+"/members/leave", "maintainer.memberLeft", c.Post(home+"/members/leave", nil))
 }

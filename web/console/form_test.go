@@ -367,7 +367,7 @@ func TestASVS_8_2_3(t *testing.T) {
 		return text
 	}
 	extras := url.Values{"role": {"admin"}, "is_super_admin": {"1"}, "superAdmin": {"true"}, "project_id": {"1"}, "user_id": {num(admin.ID)}, "id": {"1"}, "state": {"active"}, "email_verified": {"true"}, "session_epoch": {"1"}, "branch_id": {"7"}}
-	rights, target, sent := permissions(t), s.User("Target"), 0
+	rights, aboves, target, sent := permissions(t, "permissions.csv"), permissions(t, "permissions-above.csv"), s.User("Target"), 0
 	before := state()
 	for who, c := range map[string]*webtest.Client{"guest": s.SignIn(guest), "admin": s.SignIn(admin), "super admin": s.SignIn(root), "nobody": s.Anonymous()} {
 		for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
@@ -382,7 +382,13 @@ func TestASVS_8_2_3(t *testing.T) {
 			case r.Rule.Permission == access.InstallationManage && who != "super admin":
 				want = http.StatusForbidden
 			case r.Rule.Kind == gate.ForProject && who == "super admin":
+				want = http.StatusForbidden
+			case r.Rule.Kind == gate.ForMaintainer && who != "super admin":
 				want = http.StatusNotFound
+			case r.Rule.Kind == gate.ForOrganization || r.Rule.Kind == gate.ForEntrance || r.Rule.Kind == gate.ForMaintainer:
+				if who != "super admin" || !slices.Contains([]string{"yes", "autoJoin"}, aboves[string(r.Rule.Permission)]["superAdmin"]) {
+					want = http.StatusForbidden
+				}
 			case r.Rule.Kind == gate.ForProject && rights[string(r.Rule.Permission)][who] != "yes":
 				want = http.StatusForbidden
 			}
@@ -416,10 +422,14 @@ func TestASVS_8_2_3(t *testing.T) {
 	s.Update(func(tx *db.Tx) error {
 		return tx.Must("UPDATE users SET is_super_admin = TRUE WHERE id = $1", admin.ID)
 	})
-	c := s.SignIn(admin)
+	c, boss := s.SignIn(admin), s.SignIn(in.boss)
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if !lists[r.Path] {
 			continue
+		}
+		c := c
+		if r.Rule.Kind == gate.ForOrganization {
+			c = boss
 		}
 		body := strings.ToLower(c.Get(in.path(r.Path) + "?format=json").Want(http.StatusOK).Body)
 		for _, hidden := range []string{"password_hash", "passwordhash", "pepper", "token_hash", "tokenhash", "$argon2id", "code_hash", "\"secret", "epoch", "\"content\"", "mac\""} {

@@ -25,7 +25,7 @@ func (c *Console) invite(ec echo.Context, s access.Project) error {
 
 // invitePage shows the form, which keeps what was typed.
 func (c *Console) invitePage(ec echo.Context, s access.Project, status int, m view.Invite, role access.Role) error {
-	m.Back, m.Action, m.Role = c.membersOrProjects(s), paths.Members(s.ID()), roleChoices(s, role, m.Errors["role"])
+	m.In, m.Back, m.Action, m.Role = view.InProject(c.membersOrProjects(s)), c.membersOrProjects(s), paths.Members(s.ID()), roleChoices(s, role, m.Errors["role"])
 	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
 		return err
@@ -47,12 +47,8 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	n := tenancy.NewInvitation{Role: access.Role(f["role"]), Reason: f["reason"],
-		Emails: strings.FieldsFunc(f["emails"], func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })}
-	errs := ui.Errors{}
-	if n.Days, err = strconv.Atoi(f["days"]); err != nil {
-		errs["days"] = "Enter a number of days."
-	}
+	n, errs := invitationOf(f)
+	n.Role = access.Role(f["role"])
 	if f["until"] != "" {
 		day, err := time.Parse(time.DateOnly, f["until"])
 		if err != nil {
@@ -60,28 +56,53 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 		}
 		n.Until = day.AddDate(0, 0, 1) // the day itself is in it
 	}
-	var sent []tenancy.Sent
-	if len(errs) == 0 {
-		err = c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.Invite(tx, s, n); return err })
-		errs, _ = fieldErrors(err)
-	}
-	status := http.StatusUnprocessableEntity
-	if fault.Is(err, fault.TooMany) {
-		status, errs = http.StatusTooManyRequests, ui.Errors{"emails": fault.Of(err).Message}
-		ec.Response().Header().Set("Retry-After", strconv.Itoa(int(fault.Of(err).RetryAfter.Seconds())+1))
-	}
+	sent, status, errs, err := c.sends(ec, errs, func(tx *db.Tx) ([]tenancy.Sent, error) { return c.app.Tenancy.Invite(tx, s, n) })
 	if len(errs) > 0 {
 		return c.invitePage(ec, s, status, view.Invite{Emails: f["emails"], Reason: f["reason"], Until: f["until"], Days: f["days"], Errors: errs}, n.Role)
 	}
 	if err != nil {
 		return err
 	}
-	return c.sentPage(ec, s, sent)
+	return c.sentToProject(ec, s, sent)
+}
+
+// invitationOf reads what all forms of invitations ask for.
+func invitationOf(f map[string]string) (n tenancy.NewInvitation, errs ui.Errors) {
+	n.Reason, errs = f["reason"], ui.Errors{}
+	n.Emails = strings.FieldsFunc(f["emails"], func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	var err error
+	if n.Days, err = strconv.Atoi(f["days"]); err != nil {
+		errs["days"] = "Enter a number of days."
+	}
+	return n, errs
+}
+
+// sends sends invitations, unless the form has errors already. Those that it has then come
+// with the status of the answer.
+func (c *Console) sends(ec echo.Context, errs ui.Errors, send func(*db.Tx) ([]tenancy.Sent, error)) (sent []tenancy.Sent, status int, _ ui.Errors, err error) {
+	if len(errs) == 0 {
+		err = c.update(ec, func(tx *db.Tx) error { sent, err = send(tx); return err })
+		errs, _ = fieldErrors(err)
+	}
+	if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
+		ec.Response().Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())+1))
+		return nil, http.StatusTooManyRequests, ui.Errors{"emails": f.Message}, err
+	}
+	return sent, http.StatusUnprocessableEntity, errs, err
+}
+
+func (c *Console) sentToProject(ec echo.Context, s access.Project, sent []tenancy.Sent) error {
+	m := view.Invited{In: view.InProject(c.membersOrProjects(s)), Back: c.membersOrProjects(s)}
+	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
+	if err != nil {
+		return err
+	}
+	return c.sentPage(ec, m, sent)
 }
 
 // sentPage shows the links of invitations that were just sent.
-func (c *Console) sentPage(ec echo.Context, s access.Project, sent []tenancy.Sent) error {
-	m := view.Invited{Back: c.membersOrProjects(s), Mailed: c.app.Mail.Delivers()}
+func (c *Console) sentPage(ec echo.Context, m view.Invited, sent []tenancy.Sent) error {
+	m.Mailed = c.app.Mail.Delivers()
 	for _, x := range sent {
 		row := view.InvitedRow{Email: x.Who.Email, Role: x.Role.Label(), Fresh: x.Fresh}
 		if x.Path != "" {
@@ -89,11 +110,13 @@ func (c *Console) sentPage(ec echo.Context, s access.Project, sent []tenancy.Sen
 		}
 		m.List = append(m.List, row)
 	}
-	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
-	if err != nil {
-		return err
-	}
 	return page(ec, http.StatusOK, view.InvitedPage(m))
+}
+
+// cancelInvitation asks before an invitation is cancelled.
+func cancelInvitation(email, action string) ui.Confirm {
+	return ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + email + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: key(), Action: action,
+		Consequence: "Nobody can accept it any more, and its link is dead."}
 }
 
 func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
@@ -101,7 +124,7 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	m := view.Invitation{Back: paths.Members(s.ID())}
+	m := view.Invitation{In: view.InProject(paths.Members(s.ID()))}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
 			return err
@@ -114,9 +137,7 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if s.May(access.MembersInvite) {
-		m.AgainURL = paths.MemberInvitedAgain(s.ID(), id)
-		m.Cancel = ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + m.Row.Email + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: key(), Action: paths.MemberInvitedCancel(s.ID(), id),
-			Consequence: "Nobody can accept it any more, and its link is dead."}
+		m.AgainURL, m.Cancel = paths.MemberInvitedAgain(s.ID(), id), cancelInvitation(m.Row.Email, paths.MemberInvitedCancel(s.ID(), id))
 	}
 	return page(ec, http.StatusOK, view.InvitationPage(m))
 }
@@ -137,7 +158,7 @@ func (c *Console) memberInvitedAgain(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	return c.sentPage(ec, s, []tenancy.Sent{sent})
+	return c.sentToProject(ec, s, []tenancy.Sent{sent})
 }
 
 func (c *Console) memberInvitedCancel(ec echo.Context, s access.Project) error {
@@ -161,8 +182,14 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 	err := c.view(ec, func(tx *db.Tx) error {
 		list, err := tenancy.Invitations(tx, a)
 		for _, i := range list {
-			m.List = append(m.List, account.InvitationRow{Project: i.Project.Name, Organization: i.Project.OrganizationName, Role: i.Role.Label(), RoleText: i.Role.Describe(), Inviter: i.Inviter.Name, Reason: i.Reason,
-				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), AcceptURL: paths.InvitationAccept(i.ID), AcceptKey: key(), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key()})
+			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Reason: i.Reason,
+				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), AcceptURL: paths.InvitationAccept(i.ID), AcceptKey: key(), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key()}
+			if i.Team.ID != 0 {
+				row.Kind = string(i.Team.Kind)
+			} else {
+				row.Role, row.RoleText = i.Role.Label(), i.Role.Describe()
+			}
+			m.List = append(m.List, row)
 		}
 		return err
 	})
@@ -180,6 +207,12 @@ func (c *Console) invitationAccept(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
+	switch i.Team.Kind {
+	case tenancy.OfOrganization:
+		return c.done(ec, "You belong to the organization "+i.Team.Name+" now.", paths.Organization(i.Team.ID))
+	case tenancy.OfMaintainer:
+		return c.done(ec, "You belong to the maintainer "+i.Team.Name+" now.", paths.Maintainer(i.Team.ID))
+	}
 	return c.done(ec, "You are in the project "+i.Project.Name+" now, as "+i.Role.Label()+".", paths.Project(i.Project.ID))
 }
 
@@ -188,7 +221,7 @@ func (c *Console) invitationDecline(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.done(ec, "You declined the invitation to "+i.Project.Name+".", paths.Invitations())
+	return c.done(ec, "You declined the invitation to "+i.Place()+".", paths.Invitations())
 }
 
 func (c *Console) answered(ec echo.Context, a access.Actor, answer func(*db.Tx, access.Actor, int64) (tenancy.Invitation, error)) (i tenancy.Invitation, err error) {

@@ -32,6 +32,11 @@ var lists = map[string]bool{
 	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/events": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
 	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false,
+	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/projects/:project/request": false,
+	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/new": false,
+	"/maintainers/:maintainer/members": true, "/maintainers/:maintainer/members/invite": false, "/maintainers/:maintainer/members/:member": false, "/maintainers/:maintainer/invitations/:invitation": false,
+	"/organizations/:organization": true, "/organizations/:organization/settings": false, "/organizations/:organization/two-step": true, "/organizations/:organization/billing": true, "/organizations/:organization/projects/new": false,
+	"/organizations/:organization/members": true, "/organizations/:organization/members/invite": false, "/organizations/:organization/members/:member": false, "/organizations/:organization/invitations/:invitation": false,
 	"/projects/:project/storage": true, "/projects/:project/storage/buckets/new": false,
 	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
 	"/projects/:project/storage/tables/:table": true, "/projects/:project/storage/tables/:table/preview": true,
@@ -61,7 +66,7 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 		_, _, err := s.App.Accounts.Invite(tx, root.Actor(), accounts.NewUser{Email: "invited@example.com"}) // a mail, and its job
 		return err
 	})
-	member, super := s.SignIn(admin), s.SignIn(root)
+	member, super, boss := s.SignIn(admin), s.SignIn(root), s.SignIn(in.boss)
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if r.Method != http.MethodGet {
 			continue
@@ -74,8 +79,11 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 			continue
 		}
 		c, path := member, in.path(r.Path)
-		if r.Rule.Permission == access.InstallationManage {
+		switch {
+		case r.Rule.Permission == access.InstallationManage:
 			c = super
+		case r.Rule.Kind == gate.ForOrganization, r.Rule.Kind == gate.ForMaintainer, r.Path == "/maintainers":
+			c = boss
 		}
 		var rows []map[string]any
 		c.Get(path + "?format=json").Want(http.StatusOK).JSON(&rows)
@@ -192,11 +200,20 @@ func TestQueries(t *testing.T) {
 			paths = append(paths, in.path(strings.Replace(r.Path, ":user", num(admin.ID), 1)))
 		}
 	}
-	super := s.SignIn(s.SuperAdmin("Root"))
+	paths = append(paths, in.path("/maintainers/:maintainer?organization=:organization"), in.path("/maintainers/:maintainer?q=x&after=a%0A1"), in.path("/organizations/:organization?q=x&after=a%0A1"), in.path("/organizations/:organization/members?q=x&after=a"), in.path("/organizations/:organization/two-step?after=1%0A1%0Aa%0Aa"), in.path("/projects/:project/settings/users?status=asking"))
+	super, boss := s.SignIn(s.SuperAdmin("Root")), s.SignIn(in.boss)
 	plans := 0
 	for _, path := range paths {
 		c := c
-		if strings.HasPrefix(path, "/admin") {
+		switch {
+		case strings.HasPrefix(path, "/admin"):
+			c = super
+		case strings.HasPrefix(path, "/organizations"), strings.HasPrefix(path, "/maintainers"), strings.HasSuffix(path, "/join"):
+			c = boss
+		case strings.HasSuffix(path, "/request"): // see TestVisitors
+			s.Update(func(tx *db.Tx) error {
+				return tx.Must("UPDATE organizations SET allow_auto_join = FALSE WHERE id = $1", p.Organization)
+			})
 			c = super
 		}
 		c.Get(path).Want(http.StatusOK)

@@ -135,7 +135,7 @@ func TestASVS_16_3_2(t *testing.T) {
 			} else {
 				a.Response = send(w.clients[who], r.Method, path)
 			}
-			if a.Status == http.StatusForbidden || (a.Status == http.StatusNotFound && r.Rule.Kind == gate.ForProject && who != "reader") {
+			if a.Status == http.StatusForbidden || (a.Status == http.StatusNotFound && (r.Rule.Kind == gate.ForMaintainer || r.Rule.Kind != gate.ForSignedIn && who != "reader")) {
 				refused[a.Header.Get("X-Request-Id")] = a
 			}
 		}
@@ -171,7 +171,7 @@ func TestASVS_16_3_3(t *testing.T) {
 	t.Parallel()
 	w := walk(t)
 	lines := byRequest(t, w.log, "request")
-	want := map[int][]string{400: {"http.chunked"}, 403: {"http.origin", "access.role", "access.account", "setup.used"}, 405: {"http.method"}, 413: {"http.tooLarge", "form.tooLarge"}, 414: {"http.address"}, 415: {"http.mediaType"}, 429: {"throttle"}}
+	want := map[int][]string{400: {"http.chunked"}, 403: {"http.origin", "access.role", "access.account", "access.above", "access.join", "setup.used"}, 405: {"http.method"}, 413: {"http.tooLarge", "form.tooLarge"}, 414: {"http.address"}, 415: {"http.mediaType"}, 429: {"throttle"}}
 	seen := map[string]bool{}
 	for _, a := range w.answers {
 		codes, ok := want[a.Status]

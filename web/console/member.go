@@ -22,6 +22,8 @@ var memberFields = []field[tenancy.Member]{
 	{"name", func(m tenancy.Member) any { return m.Who.Name }},
 	{"role", func(m tenancy.Member) any { return string(m.Role) }},
 	{"invited", func(m tenancy.Member) any { return m.Invited }},
+	{"asks", func(m tenancy.Member) any { return m.Asks }},
+	{"through", func(m tenancy.Member) any { return string(m.Through) }},
 	{"activated", func(m tenancy.Member) any { return m.Who.State != accounts.Invited }},
 	{"twoStep", func(m tenancy.Member) any { return m.Factor }},
 	{"added", func(m tenancy.Member) any { return m.Since }},
@@ -73,6 +75,9 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		}
 		n, err := tenancy.CountMembers(tx, s)
 		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
+		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {
+			m.Asking, m.AskingURL = ui.Count(n.Asking, "person asks", "people ask")+" to be let in.", paths.With(m.URL, "status", string(tenancy.StandsAsking))
+		}
 		if n.NoFactor > 0 && !f.NoFactor {
 			m.Warning, m.WarnURL = ui.Count(n.NoFactor, "person signs", "people sign")+" in without a second step.", paths.With(m.URL, "twoStep", "off")
 			if n.NoFactor == tenancy.NoFactorMost {
@@ -96,19 +101,30 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	return page(ec, http.StatusOK, view.MembersPage(m))
 }
 
+// memberCursor is a place in the list of people: which of its sources the row is from, and
+// where in it.
 func memberCursor(o tenancy.Sort, m tenancy.Member) string {
-	if o == tenancy.ByNewest {
-		return cursorOf(m.Since, m.ID)
+	kind := "m"
+	switch {
+	case m.Asks:
+		kind = "a"
+	case m.Invited:
+		kind = "i"
 	}
-	return m.Who.Email + "\n" + itoa(m.ID)
+	if o == tenancy.ByNewest {
+		return kind + cursorOf(m.Since, m.ID)
+	}
+	return kind + m.Who.Email + "\n" + itoa(m.ID)
 }
 
 // memberAfter reads what memberCursor wrote.
 func memberAfter(text string, o tenancy.Sort) (m tenancy.Member, err error) {
+	kind, rest := text[:1], text[1:]
+	m.Asks, m.Invited = kind == "a", kind == "i"
 	if o == tenancy.ByNewest {
-		m.Since, m.ID, err = parseCursor(text)
+		m.Since, m.ID, err = parseCursor(rest)
 	} else {
-		m.Who.Email, m.ID, err = parseNamed(text)
+		m.Who.Email, m.ID, err = parseNamed(rest)
 	}
 	return m, err
 }
@@ -133,9 +149,33 @@ func memberColumns(ec echo.Context, o tenancy.Sort) (out [2]ui.Column) {
 }
 
 func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
-	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == s.Actor().UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.when(m.Until),
-		URL: paths.Member(s.ID(), m.ID), By: view.By{Text: came(m), Reason: m.Reason}, Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+	row := c.personRow(s.Actor(), m)
 	switch {
+	case m.Asks:
+		if row.URL = ""; s.May(access.JoinRequestsDecide) {
+			row.URL = paths.Requested(s.ID(), m.ID)
+		}
+	case m.Invited:
+		row.URL = paths.MemberInvited(s.ID(), m.ID)
+	default:
+		row.URL = paths.Member(s.ID(), m.ID)
+	}
+	return row
+}
+
+// personRow is a person of a list, without a link.
+func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
+	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.when(m.Until),
+		By: view.By{Text: came(m), Reason: m.Reason}, Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+	switch m.Through {
+	case tenancy.ThroughMaintainer:
+		row.Badge = "Maintainer"
+	case tenancy.ThroughSupport:
+		row.Badge = "Support"
+	}
+	switch {
+	case m.Asks:
+		row.Standing = view.Standing{Tone: "info", Icon: "door-open", Word: "Asks to join"}
 	case m.Who.State == accounts.Disabled:
 		row.Standing = view.Standing{Tone: "bad", Icon: "ban", Word: "Disabled"}
 	case m.Who.State == accounts.Invited:
@@ -143,10 +183,7 @@ func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
 	case m.Invited:
 		row.Standing = view.Standing{Tone: "info", Icon: "mail", Word: "Invited"}
 	}
-	if m.Invited {
-		row.URL = paths.MemberInvited(s.ID(), m.ID)
-	}
-	if m.Who.State == accounts.Active {
+	if m.Who.State == accounts.Active && !m.Invited {
 		row.Factor = map[bool]string{true: "On", false: "Off"}[m.Factor]
 	}
 	return row
@@ -155,6 +192,10 @@ func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
 // came tells how somebody came in.
 func came(m tenancy.Member) string {
 	switch {
+	case m.Asks:
+		return "Asks to be let in"
+	case m.Approver.ID != 0 && m.Approver.ID == m.Who.ID && m.Through == tenancy.ThroughOrganization:
+		return "Joined as a member of the organization"
 	case m.Approver.ID != 0 && m.Approver.ID == m.Who.ID:
 		return "Joined by themselves"
 	case m.Approver.ID != 0:
@@ -175,7 +216,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 	if err != nil {
 		return err
 	}
-	m := view.Member{Back: paths.Members(s.ID()), Errors: errs}
+	m := view.Member{In: view.InProject(paths.Members(s.ID())), Errors: errs}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
 			return err

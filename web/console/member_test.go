@@ -60,7 +60,7 @@ func TestRoles(t *testing.T) {
 		orgOnly := s.User("")
 		s.Update(func(tx *db.Tx) error {
 			for _, u := range []accounts.User{insider, orgOnly} {
-				if err := tenancy.JoinOrganization(tx, admin.Actor(), p.Organization, u.ID); err != nil {
+				if err := tenancy.JoinOrganization(tx, admin.Actor(), p.Organization, u); err != nil {
 					return err
 				}
 			}

@@ -60,6 +60,9 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		if err != nil {
 			return err
 		}
+		if m.Teams, err = belongs(tx, a); err != nil {
+			return err
+		}
 		if invited > 0 {
 			m.Invited = ui.Count(invited, "invitation waits", "invitations wait") + " for your answer."
 		}
@@ -80,6 +83,22 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	return page(ec, http.StatusOK, view.ProjectsPage(m))
+}
+
+// belongs are the organizations and maintainers that a person belongs to.
+func belongs(tx *db.Tx, a access.Actor) (out []view.Belongs, err error) {
+	organizations, err := tenancy.MyOrganizations(tx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range organizations {
+		out = append(out, view.Belongs{Name: o.Name, Kind: "Organization", URL: paths.Organization(o.ID)})
+	}
+	maintainers, err := tenancy.MyMaintainers(tx, a)
+	for _, m := range maintainers {
+		out = append(out, view.Belongs{Name: m.Name, Kind: "Maintainer", URL: paths.Maintainer(m.ID)})
+	}
+	return out, err
 }
 
 func (c *Console) overview(ec echo.Context, s access.Project) error {

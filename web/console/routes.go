@@ -10,6 +10,7 @@ import (
 func (c *Console) routes() []gate.Route {
 	people := c.app.Accounts
 	const project, storage, settings = "/projects/:project", "/projects/:project/storage", "/projects/:project/settings"
+	const organization, maintainer = "/organizations/:organization", "/maintainers/:maintainer"
 	return []gate.Route{
 		// Signing in
 		{Method: "GET", Path: "/login", Rule: gate.Public(c.login)},
@@ -77,7 +78,9 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: "/admin/users/:user/disable", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("The account is disabled.", people.Disable)).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/enable", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("The account is enabled.", people.Enable)).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/super-admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("Made a super admin.", people.GrantSuperAdmin)).Proved()},
-		{Method: "POST", Path: "/admin/users/:user/no-super-admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("No super admin any more.", people.RevokeSuperAdmin)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/no-super-admin", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("No super admin any more.", c.app.Tenancy.RevokeSuperAdmin)).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/support", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("They are of support now.", c.supports(true))).Proved()},
+		{Method: "POST", Path: "/admin/users/:user/no-support", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("They are not of support any more.", c.supports(false))).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/reset-mfa", Rule: gate.SignedIn(access.InstallationManage, c.adminUserLink(people.ResetFactor)).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/end-sessions", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("All sessions have ended.", people.EndAll)).Proved()},
 		{Method: "GET", Path: "/admin/mails", Rule: gate.SignedIn(access.InstallationManage, c.adminMails).Proved()},
@@ -92,6 +95,53 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: project, Rule: gate.InProject(access.ProjectRead, c.overview)},
 		{Method: "GET", Path: project + "/live", Rule: gate.InProject(access.ProjectRead, c.live)},
 
+		// Coming into a project by oneself, or asking to
+		{Method: "GET", Path: project + "/join", Rule: gate.AtEntrance(access.ProjectsJoin, c.join)},
+		{Method: "POST", Path: project + "/join", Rule: gate.AtEntrance(access.ProjectsJoin, c.joinSubmit)},
+		{Method: "GET", Path: project + "/request", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.ask)},
+		{Method: "POST", Path: project + "/request", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askSubmit)},
+		{Method: "POST", Path: project + "/request/cancel", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askCancel)},
+
+		// Organizations
+		{Method: "GET", Path: organization, Rule: gate.InOrganization(access.OrganizationRead, c.organization)},
+		{Method: "POST", Path: organization + "/join", Rule: gate.InOrganization(access.OrganizationJoin, c.organizationJoin)},
+		{Method: "GET", Path: organization + "/projects/new", Rule: gate.InOrganization(access.ProjectsCreate, c.projectNew)},
+		{Method: "POST", Path: organization + "/projects", Rule: gate.InOrganization(access.ProjectsCreate, c.projectCreate)},
+		{Method: "GET", Path: organization + "/settings", Rule: gate.InOrganization(access.OrganizationRead, c.organizationSettings)},
+		{Method: "POST", Path: organization + "/settings", Rule: gate.InOrganization(access.OrganizationManage, c.organizationSettingsUpdate)},
+		{Method: "GET", Path: organization + "/two-step", Rule: gate.InOrganization(access.OrganizationRequireMfa, c.organizationTwoStep)},
+		{Method: "POST", Path: organization + "/two-step", Rule: gate.InOrganization(access.OrganizationRequireMfa, c.organizationTwoStepUpdate).Proved()},
+		{Method: "POST", Path: organization + "/delete", Rule: gate.InOrganization(access.OrganizationDelete, c.organizationDelete).Proved()},
+		{Method: "GET", Path: organization + "/billing", Rule: gate.InOrganization(access.OrganizationBilling, c.billing)},
+		{Method: "POST", Path: organization + "/billing", Rule: gate.InOrganization(access.OrganizationBilling, c.billingUpdate)},
+		{Method: "GET", Path: organization + "/members", Rule: gate.InOrganization(access.OrganizationRead, c.ofOrganization(c.team))},
+		{Method: "GET", Path: organization + "/members/invite", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInvite))},
+		{Method: "POST", Path: organization + "/members", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInviteSend))},
+		{Method: "GET", Path: organization + "/members/:member", Rule: gate.InOrganization(access.OrganizationRead, c.ofOrganization(c.teamMember))},
+		{Method: "POST", Path: organization + "/members/:member/remove", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamMemberRemove))},
+		{Method: "POST", Path: organization + "/members/leave", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamLeave))},
+		{Method: "GET", Path: organization + "/invitations/:invitation", Rule: gate.InOrganization(access.OrganizationRead, c.ofOrganization(c.teamInvited))},
+		{Method: "POST", Path: organization + "/invitations/:invitation/send", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInvitedAgain))},
+		{Method: "POST", Path: organization + "/invitations/:invitation/cancel", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInvitedCancel))},
+
+		// Maintainers
+		{Method: "GET", Path: "/maintainers", Rule: gate.SignedIn(access.AccountOwn, c.maintainers)},
+		{Method: "POST", Path: "/maintainers", Rule: gate.SignedIn(access.InstallationManage, c.maintainerCreate).Proved()},
+		{Method: "GET", Path: maintainer, Rule: gate.InMaintainer(access.MaintainerRead, c.maintainer)},
+		{Method: "GET", Path: maintainer + "/organizations/new", Rule: gate.InMaintainer(access.OrganizationsCreate, c.organizationNew)},
+		{Method: "POST", Path: maintainer + "/organizations", Rule: gate.InMaintainer(access.OrganizationsCreate, c.organizationCreate)},
+		{Method: "GET", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerRead, c.maintainerSettings)},
+		{Method: "POST", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerManage, c.maintainerSettingsUpdate)},
+		{Method: "GET", Path: maintainer + "/members", Rule: gate.InMaintainer(access.MaintainerRead, c.ofMaintainer(c.team))},
+		{Method: "GET", Path: maintainer + "/members/invite", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInvite))},
+		{Method: "POST", Path: maintainer + "/members", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInviteSend))},
+		{Method: "GET", Path: maintainer + "/members/:member", Rule: gate.InMaintainer(access.MaintainerRead, c.ofMaintainer(c.teamMember))},
+		{Method: "POST", Path: maintainer + "/members/:member/remove", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamMemberRemove))},
+		{Method: "POST", Path: maintainer + "/members/leave", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamLeave))},
+		{Method: "GET", Path: maintainer + "/invitations/:invitation", Rule: gate.InMaintainer(access.MaintainerRead, c.ofMaintainer(c.teamInvited))},
+		{Method: "POST", Path: maintainer + "/invitations/:invitation/send", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInvitedAgain))},
+		{Method: "POST", Path: maintainer + "/invitations/:invitation/cancel", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInvitedCancel))},
+
 		// Users & settings
 		{Method: "GET", Path: settings + "/users", Rule: gate.InProject(access.ProjectRead, c.members)},
 		{Method: "GET", Path: settings + "/users/invite", Rule: gate.InProject(access.MembersInvite, c.invite)},
@@ -104,6 +154,9 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/send", Rule: gate.InProject(access.MembersInvite, c.memberInvitedAgain)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/cancel", Rule: gate.InProject(access.MembersInvite, c.memberInvitedCancel)},
+		{Method: "GET", Path: settings + "/requests/:request", Rule: gate.InProject(access.JoinRequestsDecide, c.request)},
+		{Method: "POST", Path: settings + "/requests/:request/approve", Rule: gate.InProject(access.JoinRequestsDecide, c.requestApprove)},
+		{Method: "POST", Path: settings + "/requests/:request/reject", Rule: gate.InProject(access.JoinRequestsDecide, c.requestReject)},
 		{Method: "GET", Path: settings + "/project", Rule: gate.InProject(access.ProjectRead, c.projectSettings)},
 		{Method: "POST", Path: settings + "/project", Rule: gate.InProject(access.ProjectUpdate, c.projectSettingsUpdate)},
 

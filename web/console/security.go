@@ -12,6 +12,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/tenancy"
 	view "steward/views/account"
 	"steward/views/paths"
 	"steward/views/ui"
@@ -26,6 +27,11 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 			return err
 		}
 		m.Password, m.PasswordAt, m.Why = s.Password, c.when(s.PasswordAt), "This installation asks everybody for it."
+		if demanding, err := tenancy.Demanding(tx, a); err != nil {
+			return err
+		} else if !s.Factor && demanding != "" && !m.MustEnrol {
+			m.MustEnrol, m.Why = true, demanding+" asks for it of everybody: you get at the organization and its projects again as soon as it is on."
+		}
 		if s.Short {
 			m.Why = fmt.Sprintf("Your password has less than %d characters, which is enough only together with it. Or change it for a longer one.", accounts.PasswordMin)
 		}

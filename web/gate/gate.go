@@ -39,17 +39,24 @@ const (
 	ForAnyone   Kind = "public"
 	ForSignedIn Kind = "signedIn"
 	ForProject  Kind = "project"
+
+	ForOrganization Kind = "organization"
+	ForMaintainer   Kind = "maintainer"
+	ForEntrance     Kind = "entrance" // of a project, for who is not in it
 )
 
 // Rule is a route's demand and its handler. Only this package makes one.
 type Rule struct {
 	Kind       Kind
-	Permission access.Permission // of ForProject and ForSignedIn
+	Permission access.Permission // of all but ForAnyone
 	Proof      bool              // who it is has to have been proved a short time ago
 	Enrolling  bool              // open to who has to set up a second factor first
 	public     echo.HandlerFunc
 	signedIn   func(echo.Context, access.Actor) error
 	project    func(echo.Context, access.Project) error
+
+	organization func(echo.Context, access.Organization) error
+	maintainer   func(echo.Context, access.Maintainer) error
 }
 
 // Public lets everyone in.
@@ -65,6 +72,23 @@ func SignedIn(p access.Permission, h func(echo.Context, access.Actor) error) Rul
 // InProject lets in who holds a permission in the project of the address (:project).
 func InProject(p access.Permission, h func(echo.Context, access.Project) error) Rule {
 	return Rule{Kind: ForProject, Permission: p, project: h}
+}
+
+// InOrganization lets in who holds a permission on the organization of the address
+// (:organization).
+func InOrganization(p access.Permission, h func(echo.Context, access.Organization) error) Rule {
+	return Rule{Kind: ForOrganization, Permission: p, organization: h}
+}
+
+// InMaintainer lets in who holds a permission on the maintainer of the address (:maintainer).
+func InMaintainer(p access.Permission, h func(echo.Context, access.Maintainer) error) Rule {
+	return Rule{Kind: ForMaintainer, Permission: p, maintainer: h}
+}
+
+// AtEntrance lets in who holds a permission on the organization of the project of the address
+// (:project), though they may not be in the project.
+func AtEntrance(p access.Permission, h func(echo.Context, access.Organization) error) Rule {
+	return Rule{Kind: ForEntrance, Permission: p, organization: h}
 }
 
 // Proved is the rule for what is sensitive: who it is has to have been proved within
@@ -119,6 +143,12 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			}
 			return g.once(c, actorKey(a), func() error { return r.signedIn(c, a) })
 		}
+	case ForOrganization:
+		return over(g, r, "organization", tenancy.EnterOrganization, access.Organization.Actor, r.organization)
+	case ForEntrance:
+		return over(g, r, "project", tenancy.Approach, access.Organization.Actor, r.organization)
+	case ForMaintainer:
+		return over(g, r, "maintainer", tenancy.EnterMaintainer, access.Maintainer.Actor, r.maintainer)
 	default:
 		return func(c echo.Context) error {
 			if err := enrolled(c, r); err != nil {
@@ -137,19 +167,56 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 	}
 }
 
+// over is the handler of a rule above projects: what is the part of the address that names
+// what the scope is about, and enter decides.
+func over[S any](g *Gate, r Rule, what string, enter func(*db.Tx, access.Actor, int64, access.Permission) (S, error), by func(S) access.Actor, then func(echo.Context, S) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := enrolled(c, r); err != nil {
+			return err
+		}
+		decide := func() (scope S, err error) {
+			a, err := g.actor(c)
+			if err != nil {
+				return scope, err
+			}
+			id, err := number(c, what)
+			if err != nil {
+				return scope, err
+			}
+			err = g.db.View(c.Request().Context(), func(tx *db.Tx) error { scope, err = enter(tx, a, id, r.Permission); return err })
+			g.refused(c.Request().Context(), a, what, id, r.Permission, err)
+			return scope, err
+		}
+		scope, err := decide()
+		if err != nil {
+			return err
+		}
+		if err := g.proved(c, r); err != nil {
+			return err
+		}
+		c.Set(againKey, func() error { _, err := decide(); return err })
+		return g.once(c, actorKey(by(scope)), func() error { return then(c, scope) })
+	}
+}
+
+// number reads a number of the address. NotFound when it is none.
+func number(c echo.Context, name string) (int64, error) {
+	n, err := strconv.ParseInt(c.Param(name), 10, 64)
+	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != c.Param(name) {
+		return 0, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return n, nil
+}
+
 // ProofNeeded is the code of the fault for a session that has to prove anew who it is; web
 // answers it with the form for that.
 const ProofNeeded = "access.proof"
-
-// FactorNeeded is the code of the fault for a person who has to set up a second factor; web
-// answers it with the page for that.
-const FactorNeeded = "access.enrol"
 
 func enrolled(c echo.Context, r Rule) error {
 	if v := accounts.VisitOf(c.Request().Context()); !control.On(control.FactorDemanded) || r.Enrolling || !v.SignedIn() || !v.MustEnrol {
 		return nil
 	}
-	return fault.New(fault.Unauthenticated, FactorNeeded, "Turn on two-step sign-in first.")
+	return fault.New(fault.Unauthenticated, access.FactorNeeded, "Turn on two-step sign-in first.")
 }
 
 func (g *Gate) proved(c echo.Context, r Rule) error {
@@ -202,9 +269,9 @@ func (g *Gate) Project(c echo.Context, p access.Permission) (access.Project, err
 	if err != nil {
 		return access.Project{}, err
 	}
-	project, err := strconv.ParseInt(c.Param("project"), 10, 64)
-	if err != nil || project <= 0 || strconv.FormatInt(project, 10) != c.Param("project") {
-		return access.Project{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	project, err := number(c, "project")
+	if err != nil {
+		return access.Project{}, err
 	}
 	return g.Enter(c.Request().Context(), a, project, p)
 }
@@ -217,15 +284,26 @@ func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p acces
 		scope, err = tenancy.Enter(tx, a, project, p)
 		return err
 	})
+	g.refused(ctx, a, "project", project, p, err)
+	return scope, err
+}
+
+// refused notes that somebody was refused.
+func (g *Gate) refused(ctx context.Context, a access.Actor, what string, id int64, p access.Permission, err error) {
 	if fault.Is(err, fault.NotFound) { // they may be trying numbers, and whose they are is told to nobody
 		e := audit.By(a, "access.refused", "installation", "", "")
-		e.Type, e.Params = audit.Warn, map[string]any{"project": project, "permission": p}
-		g.reads.Note(ctx, e.Says("%s was refused %s in project %d, which is none of theirs.", a.Name, p, project))
+		e.Type, e.Params = audit.Warn, map[string]any{what: id, "permission": p}
+		g.reads.Note(ctx, e.Says("%s was refused %s in %s %d, which is none of theirs.", a.Name, p, what, id))
 	}
 	if fault.Is(err, fault.Forbidden) {
-		e := audit.By(a, "access.refused", "project", strconv.FormatInt(project, 10), "")
-		e.Project, e.Type = project, audit.Warn
-		g.reads.Refusal(ctx, e.Says("%s was refused %s in project %d.", a.Name, p, project))
+		e := audit.By(a, "access.refused", what, strconv.FormatInt(id, 10), "")
+		e.Type = audit.Warn
+		switch what {
+		case "project":
+			e.Project = id
+		case "organization":
+			e.Organization = id
+		}
+		g.reads.Refusal(ctx, e.Says("%s was refused %s in %s %d.", a.Name, p, what, id))
 	}
-	return scope, err
 }

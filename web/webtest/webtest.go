@@ -205,11 +205,14 @@ func (s *Site) Project(name string, governed bool) (tenancy.Project, accounts.Us
 		if err != nil {
 			return err
 		}
-		m, err := tenancy.CreateMaintainer(tx, owner.Actor(), "Maintainer of "+name, owner.ID)
+		m, err := tenancy.CreateMaintainer(tx, owner.Actor(), "Maintainer of "+name)
 		if err != nil {
 			return err
 		}
-		o, err := tenancy.CreateOrganization(tx, owner.Actor(), m.ID, "Organization of "+name, owner.ID)
+		if err := tenancy.JoinMaintainer(tx, owner.Actor(), m.ID, owner); err != nil {
+			return err
+		}
+		o, err := tenancy.CreateOrganization(tx, owner.Actor(), m.ID, "Organization of "+name, owner)
 		if err != nil {
 			return err
 		}

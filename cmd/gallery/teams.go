@@ -1,0 +1,96 @@
+package main
+
+import (
+	"time"
+
+	"steward/internal/access"
+	people "steward/views/settings"
+	"steward/views/tenancy"
+	"steward/views/ui"
+)
+
+func teamScreens() []Screen {
+	tabs := tenancy.OrganizationTabs(7, true, "projects")
+	member := people.Standing{Tone: "ok", Icon: "check", Word: "Active"}
+	rows := []people.MemberRow{
+		{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example", You: true, URL: "/organizations/7/members/1", Standing: member, Factor: "On", Since: ago(600 * day), By: people.By{Text: "Came with the organization"}},
+		{Name: longest, Email: longEmail, URL: "/organizations/7/members/2", Standing: member, Factor: "Off", Since: ago(90 * day), By: people.By{Text: "Invited by " + longest, Reason: longest}},
+		{Name: "ivo@northwind.example", Email: "ivo@northwind.example", URL: "/organizations/7/invitations/3", Standing: people.Standing{Tone: "info", Icon: "mail", Word: "Invited"}, Since: ago(time.Hour), By: people.By{Text: "Invited by Hana Dvořáková"}},
+	}
+	download := ui.Download{CSV: "/organizations/7?format=csv", JSON: "/organizations/7?format=json"}
+	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", JoinKey: "k60", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
+	empty := team
+	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
+	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,
+		List: []tenancy.OrganizationProject{
+			{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Kind: "Standard", Expires: ago(-12 * day), Role: "Share", LeaveURL: "/projects/1042/settings/users/leave", LeaveKey: "k61"},
+			{Number: "1058", Name: longest, Kind: "Governed", JoinURL: "/projects/1058/join"},
+			{Number: "1077", Name: "Old trials", Kind: "Standard", Disabled: true}}}
+	visited := organization
+	visited.Name, visited.List, visited.NewURL, visited.JoinReason = longest, nil, "", "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
+	kinds := ui.Choices{ID: "template", Legend: "Kind", Items: []ui.Choice{{Value: "production", Label: "Production", Text: "For work that stays. It never expires."}, {Value: "demo", Label: "Demo, 2 days", Text: "To look around, or to show something."}}}
+	fresh := tenancy.ProjectNew{Shell: outside(), Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Action: "/organizations/7/projects", Key: "k62", Template: kinds}
+	wrong := fresh
+	wrong.Name, wrong.Errors, wrong.Template.Error = "", ui.Errors{"name": "Enter a name for the project.", "template": "Choose what kind of project it is."}, "Choose what kind of project it is."
+	settings := tenancy.OrganizationSettings{Shell: outside(), Title: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "settings"), Action: "/organizations/7/settings", Maintainer: ui.Link{Label: "North EU", URL: "/maintainers/3"}, Number: "7", Created: ago(600 * day),
+		Editable: true, Key: "k63", Name: "Northwind Foods", AutoJoin: true, FactorURL: "/organizations/7/two-step", Deletable: true, DeleteURL: "/organizations/7/delete", DeleteKey: "k64"}
+	refusedSettings := settings
+	refusedSettings.Title, refusedSettings.Name, refusedSettings.Factor, refusedSettings.Errors = longest, "", true, ui.Errors{"name": "Enter a name for the organization.", "confirm": "Type exactly " + longest + "."}
+	read := settings
+	read.Editable, read.Deletable, read.FactorURL, read.Maintainer.URL = false, false, "", ""
+	without := tenancy.TwoStep{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Settings: "/organizations/7/settings", Action: "/organizations/7/two-step", Key: "k65", SecurityURL: "/account/security", Pager: ui.Pager{Text: "2 people on this page"}, Download: download,
+		List: []tenancy.UnprotectedRow{{Name: "Gita Raman", Email: "gita@northwind.example", Where: "Retail analytics"}, {Name: longest, Email: longEmail, Where: longest}}}
+	locked := without
+	locked.OwnMissing, locked.Errors = true, ui.Errors{"": "Turn on two-step sign-in for yourself first. Otherwise you would lock yourself out."}
+	safe := without
+	safe.On, safe.List = true, nil
+	billing := tenancy.Billing{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "billing"), Action: "/organizations/7/billing", Key: "k66", Pager: ui.Pager{Text: "1 change on this page"}, Download: download,
+		Fields:  []tenancy.BillingField{{ID: "company", Label: "Company", Value: "Northwind Foods a.s."}, {ID: "address", Label: "Address", Value: "Dlouhá 1\n110 00 Praha", Long: true}, {ID: "email", Label: "Billing email", Value: longEmail}},
+		History: []tenancy.BillingChange{{Who: longest, When: ago(3 * day), What: "company, address, billing email", Values: []ui.Pair{{Name: "Company", Value: "Northwind Foods a.s."}, {Name: "Address", Value: longest}}}}}
+	unpaid := billing
+	unpaid.History, unpaid.Errors = nil, ui.Errors{"email": "Enter a full email address, like name@example.com."}
+	join := tenancy.Entrance{Shell: outside(), Project: "Supply chain", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Lede: "You are in it at once. It is recorded, and everybody in the project sees it.", Action: "/projects/1058/join", Key: "k67", Back: "/organizations/7",
+		Role: ui.Choices{ID: "role", Legend: "Role", Items: []ui.Choice{{Value: "admin", Label: "Admin", Text: access.Admin.Describe()}, {Value: "guest", Label: "Guest", Text: access.Guest.Describe()}}}}
+	ask := tenancy.Entrance{Shell: outside(), Project: longest, Organization: ui.Link{Label: longest}, Ask: true, Lede: "Those who manage the people of the project decide, and get a mail.", RoleText: "You will be Admin. " + access.Admin.Describe(), Action: "/projects/1058/request", Key: "k68", Back: "/",
+		Stays: []ui.Option{{Value: "1", Label: "1 hour"}, {Value: "8", Label: "8 hours"}}, Errors: ui.Errors{"reason": "Say what for: the people of the project read it.", "hours": "Choose for how long."}}
+	asked := ask
+	asked.Errors, asked.Waiting, asked.WaitingFor, asked.CancelURL, asked.CancelKey = nil, ago(-5*day), longest, "/projects/1058/request/cancel", "k69"
+	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",
+		Row: people.MemberRow{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Factor: "On", Since: ago(time.Hour), By: people.By{Reason: "Ticket 4711: a load that never ends"}}}
+	late := request
+	late.Row.Name, late.Row.By.Reason, late.Errors = longest, longest, ui.Errors{"": longest + " may not ask for this any more, as they are now."}
+	maintainers := tenancy.Maintainers{Shell: outside(), List: []ui.Link{{Label: "North EU", URL: "/maintainers/3"}, {Label: longest, URL: "/maintainers/4"}}, Pager: ui.Pager{Text: "2 maintainers on this page"}, Download: download, Action: "/maintainers", Key: "k72", Errors: ui.Errors{"name": "Enter a name for the maintainer."}}
+	tree := tenancy.Maintainer{Shell: outside(), Name: "North EU", URL: "/maintainers/3", Tabs: tenancy.MaintainerTabs(3, "organizations"), NewURL: "/maintainers/3/organizations/new", Pager: ui.Pager{Text: "2 organizations on this page"}, Download: download,
+		List: []tenancy.MaintainerOrganization{
+			{ID: "organization-7", Name: "Northwind Foods", URL: "/organizations/7", CloseURL: "/maintainers/3", AutoJoin: true, Open: true, More: ui.Link{Label: "More projects of Northwind Foods", URL: "/maintainers/3?organization=7&projects=x"},
+				Projects: []tenancy.TreeProject{{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Role: "Share"}, {Number: "1058", Name: longest, Enter: ui.Link{Label: "Join", URL: "/projects/1058/join"}}}},
+			{ID: "organization-8", Name: longest, OpenURL: "/maintainers/3?organization=8"},
+			{ID: "organization-9", Name: "Closed", CloseURL: "/maintainers/3", Open: true}}}
+	nothing := tenancy.Maintainer{Shell: outside(), Name: longest, URL: "/maintainers/3", Tabs: tenancy.MaintainerTabs(3, "organizations")}
+	named := tenancy.Named{Shell: outside(), Title: longest, Lede: "What this maintainer is called.", Section: "maintainers", Crumbs: []ui.Link{{Label: "Maintainers", URL: "/maintainers"}, {Label: longest, URL: "/maintainers/3"}, {Label: "Settings"}}, Tabs: tenancy.MaintainerTabs(3, "settings"), Number: "3", Created: ago(600 * day), Action: "/maintainers/3/settings", Key: "k73", Name: longest, Verb: "Save"}
+	return []Screen{
+		ok("organization", "An organization with its projects", tenancy.OrganizationPage(organization)),
+		ok("organization-visited", "An organization, for a visitor", tenancy.OrganizationPage(visited)),
+		ok("organization-members", "Members of an organization", people.TeamPage(team)),
+		ok("maintainer-members-none", "Members of a maintainer, none", people.TeamPage(empty)),
+		ok("organization-settings", "Settings of an organization", tenancy.OrganizationSettingsPage(settings)),
+		refused("organization-settings-errors", "Settings of an organization, with faults", tenancy.OrganizationSettingsPage(refusedSettings)),
+		ok("organization-settings-reader", "Settings of an organization, who may only read", tenancy.OrganizationSettingsPage(read)),
+		ok("organization-two-step", "Who signs in without a second step", tenancy.TwoStepPage(without)),
+		refused("organization-two-step-own", "Who would lock themselves out", tenancy.TwoStepPage(locked)),
+		ok("organization-two-step-on", "Two-step sign-in is a must", tenancy.TwoStepPage(safe)),
+		ok("organization-billing", "Billing details", tenancy.BillingPage(billing)),
+		refused("organization-billing-errors", "Billing details, with faults", tenancy.BillingPage(unpaid)),
+		ok("project-new", "New project", tenancy.ProjectNewPage(fresh)),
+		refused("project-new-errors", "New project, with faults", tenancy.ProjectNewPage(wrong)),
+		ok("join", "Join a project", tenancy.EntrancePage(join)),
+		refused("ask", "Ask to join a project, with faults", tenancy.EntrancePage(ask)),
+		ok("asked", "Ask to join a project, asked", tenancy.EntrancePage(asked)),
+		ok("request", "A request to join", people.RequestPage(request)),
+		refused("request-late", "A request to join, that may not be made any more", people.RequestPage(late)),
+		refused("maintainers", "Maintainers, with a fault", tenancy.MaintainersPage(maintainers)),
+		ok("maintainer", "The tree of a maintainer", tenancy.MaintainerPage(tree)),
+		ok("maintainer-none", "A maintainer without organizations", tenancy.MaintainerPage(nothing)),
+		ok("maintainer-settings", "Settings of a maintainer", tenancy.NamedPage(named)),
+	}
+}

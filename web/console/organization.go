@@ -1,0 +1,341 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tenancy"
+	"steward/views/paths"
+	view "steward/views/tenancy"
+	"steward/views/ui"
+)
+
+// organizationTabs are the parts of an organization that the scope's actor may see.
+func organizationTabs(s access.Organization, current string) []ui.Tab {
+	return view.OrganizationTabs(s.ID(), s.May(access.OrganizationBilling), current)
+}
+
+// afterNamed is the place in a list ordered by name that an address asks for.
+func afterNamed(ec echo.Context) (a tenancy.After, err error) {
+	if text := ec.QueryParam("after"); text != "" {
+		a.Name, a.ID, err = parseNamed(text)
+	}
+	return a, err
+}
+
+func namedCursor(name string, id int64) string { return strings.ToLower(name) + "\n" + itoa(id) }
+
+var organizationProjectFields = []field[tenancy.Project]{
+	{"id", func(p tenancy.Project) any { return p.ID }},
+	{"name", func(p tenancy.Project) any { return p.Name }},
+	{"state", func(p tenancy.Project) any { return p.State }},
+	{"governed", func(p tenancy.Project) any { return p.Governed }},
+	{"created", func(p tenancy.Project) any { return p.CreatedAt }},
+	{"expires", func(p tenancy.Project) any { return p.ExpiresAt }},
+	{"role", func(p tenancy.Project) any { return string(p.Role) }},
+}
+
+func (c *Console) organization(ec echo.Context, s access.Organization) error {
+	f := tenancy.Filter{Search: query(ec, "q")}
+	list := func(limit int, after tenancy.After) (out []tenancy.Project, err error) {
+		f := f
+		f.Limit, f.After = limit, after
+		err = c.view(ec, func(tx *db.Tx) error { out, err = tenancy.OrganizationProjects(tx, s, f); return err })
+		return out, err
+	}
+	done, err := exported(ec, "projects", organizationProjectFields, func(last *tenancy.Project) ([]tenancy.Project, error) {
+		if last == nil {
+			return list(1000, tenancy.After{})
+		}
+		return list(1000, tenancy.After{Name: strings.ToLower(last.Name), ID: last.ID})
+	})
+	if done || err != nil {
+		return err
+	}
+	after, err := afterNamed(ec)
+	if err != nil {
+		return err
+	}
+	projects, err := list(pageSize+1, after)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(projects) > pageSize {
+		projects = projects[:pageSize]
+		next = namedCursor(projects[pageSize-1].Name, projects[pageSize-1].ID)
+	}
+	m := view.Organization{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "projects"), Query: f.Search, Download: downloads(ec)}
+	m.Pager = more(ec, ui.Count(int64(len(projects)), "project", "projects")+" on this page", "after", next, "More projects")
+	err = c.view(ec, func(tx *db.Tx) error {
+		o, err := tenancy.DescribeOrganization(tx, s)
+		if err != nil {
+			return err
+		}
+		n, err := tenancy.CountProjects(tx, s)
+		m.Name, m.Lede = o.Name, "Organization of "+o.MaintainerName+", with "+ui.Count(n, "project", "projects")+"."
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.May(access.ProjectsCreate) {
+		m.NewURL = paths.ProjectNew(s.ID())
+	}
+	if !s.Is().OrgMember {
+		m.JoinReason = "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
+		if !s.May(access.ProjectsJoin) {
+			m.JoinReason = "You do not belong to this organization. To get into a project, ask those who manage its people."
+		}
+	}
+	for _, p := range projects {
+		m.List = append(m.List, c.organizationProject(s, p))
+	}
+	return page(ec, http.StatusOK, view.OrganizationPage(m))
+}
+
+func (c *Console) organizationProject(s access.Organization, p tenancy.Project) view.OrganizationProject {
+	row := view.OrganizationProject{Number: itoa(p.ID), Name: p.Name, Kind: "Standard", Disabled: p.State == "disabled", Expires: c.when(p.ExpiresAt)}
+	if p.Governed {
+		row.Kind = "Governed"
+	}
+	open := p.State == "active" && (p.ExpiresAt.IsZero() || p.ExpiresAt.After(c.app.DB.Now()))
+	switch {
+	case p.Role != "":
+		row.Role = p.Role.Label()
+		if open {
+			row.URL, row.LeaveURL, row.LeaveKey = paths.Project(p.ID), paths.MemberLeave(p.ID), key()
+		}
+	case open && s.May(access.ProjectsJoin):
+		row.JoinURL = paths.Join(p.ID)
+	case open && s.May(access.ProjectsRequestAccess):
+		row.JoinURL = paths.Ask(p.ID)
+	}
+	return row
+}
+
+func (c *Console) organizationJoin(ec echo.Context, s access.Organization) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	err := c.update(ec, func(tx *db.Tx) error { return tenancy.JoinOrganizationOneself(tx, s) })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.TeamMembers(paths.Organization(s.ID())))
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "You belong to the organization now.", paths.Organization(s.ID()))
+}
+
+func (c *Console) projectNew(ec echo.Context, s access.Organization) error {
+	return c.projectNewPage(ec, s, http.StatusOK, "", "", nil)
+}
+
+func (c *Console) projectNewPage(ec echo.Context, s access.Organization, status int, name, template string, errs ui.Errors) error {
+	m := view.ProjectNew{Shell: c.shell(ec, s.Actor()), Action: paths.OrganizationProjects(s.ID()), Key: key(), Name: name, Errors: errs,
+		Template: ui.Choices{ID: "template", Legend: "Kind", Value: template, Error: errs["template"]}}
+	err := c.view(ec, func(tx *db.Tx) error {
+		o, err := tenancy.DescribeOrganization(tx, s)
+		if err != nil {
+			return err
+		}
+		m.Organization = ui.Link{Label: o.Name, URL: paths.Organization(o.ID)}
+		list, err := tenancy.Templates(tx)
+		for _, t := range list {
+			m.Template.Items = append(m.Template.Items, ui.Choice{Value: t.ID, Label: t.Name, Text: t.Description})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.ProjectNewPage(m))
+}
+
+func (c *Console) projectCreate(ec echo.Context, s access.Organization) error {
+	f, err := form(ec, "name", "template")
+	if err != nil {
+		return err
+	}
+	var p tenancy.Project
+	err = c.update(ec, func(tx *db.Tx) error { p, err = tenancy.NewProjectIn(tx, s, f["name"], f["template"]); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.projectNewPage(ec, s, http.StatusUnprocessableEntity, f["name"], f["template"], errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "The project "+p.Name+" is there. Invite the people who are to work in it.", paths.Project(p.ID))
+}
+
+func (c *Console) organizationSettings(ec echo.Context, s access.Organization) error {
+	return c.organizationSettingsPage(ec, s, http.StatusOK, nil, nil)
+}
+
+// organizationSettingsPage shows what is set, or what was typed in its place.
+func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organization, status int, typed *tenancy.OrganizationSettings, errs ui.Errors) error {
+	m := view.OrganizationSettings{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "settings"), Action: paths.OrganizationSettings(s.ID()), Number: itoa(s.ID()),
+		Editable: s.May(access.OrganizationManage), Key: key(), Errors: errs, Deletable: s.May(access.OrganizationDelete), DeleteURL: paths.OrganizationDelete(s.ID()), DeleteKey: key()}
+	if s.May(access.OrganizationRequireMfa) {
+		m.FactorURL = paths.OrganizationTwoStep(s.ID())
+	}
+	err := c.view(ec, func(tx *db.Tx) error {
+		o, err := tenancy.DescribeOrganization(tx, s)
+		if err != nil {
+			return err
+		}
+		m.Title, m.Name, m.AutoJoin, m.Factor, m.Created, m.Maintainer.Label = o.Name, o.Name, o.AutoJoin, o.FactorRequired, c.when(o.CreatedAt), o.MaintainerName
+		if is := s.Is(); is.MaintainerMember || is.Support || is.SuperAdmin {
+			m.Maintainer.URL = paths.Maintainer(o.Maintainer)
+		}
+		n, err := tenancy.CountKept(tx, s)
+		if n > 0 {
+			m.ProjectsLeft = ui.Count(n, "project", "projects")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if typed != nil {
+		m.Name, m.AutoJoin = typed.Name, typed.AutoJoin
+	}
+	return page(ec, status, view.OrganizationSettingsPage(m))
+}
+
+func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organization) error {
+	f, err := form(ec, "name", "autoJoin")
+	if err != nil {
+		return err
+	}
+	to := tenancy.OrganizationSettings{Name: f["name"], AutoJoin: f["autoJoin"] != ""}
+	var was tenancy.OrganizationSettings
+	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.SetOrganization(tx, s, to); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.organizationSettingsPage(ec, s, http.StatusUnprocessableEntity, &to, errs)
+	}
+	if err != nil {
+		return err
+	}
+	back := []ui.Pair{{Name: "name", Value: was.Name}}
+	if was.AutoJoin {
+		back = append(back, ui.Pair{Name: "autoJoin", Value: "1"})
+	}
+	return c.doneWith(ec, "The organization is saved.", undo{Action: paths.OrganizationSettings(s.ID()), Fields: back}, paths.OrganizationSettings(s.ID()))
+}
+
+func (c *Console) organizationDelete(ec echo.Context, s access.Organization) error {
+	f, err := form(ec, "confirm")
+	if err != nil {
+		return err
+	}
+	var o tenancy.Organization
+	err = c.update(ec, func(tx *db.Tx) error {
+		if o, err = tenancy.DescribeOrganization(tx, s); err != nil {
+			return err
+		}
+		if strings.TrimSpace(f["confirm"]) != o.Name {
+			return unconfirmed(o.Name)
+		}
+		return tenancy.DeleteOrganization(tx, s)
+	})
+	if errs, ok := fieldErrors(err); ok {
+		return c.organizationSettingsPage(ec, s, http.StatusUnprocessableEntity, nil, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "The organization "+o.Name+" is deleted.", paths.Projects())
+}
+
+// unconfirmed is the fault of a name that was typed to confirm, and is another one.
+func unconfirmed(name string) error {
+	message := "Type exactly " + name + "."
+	return &fault.Error{Kind: fault.Invalid, Code: "form.confirm", Message: message, Fields: []fault.Field{{Name: "confirm", Message: message}}}
+}
+
+var unprotectedFields = []field[tenancy.Unprotected]{
+	{"email", func(u tenancy.Unprotected) any { return u.Who.Email }},
+	{"name", func(u tenancy.Unprotected) any { return u.Who.Name }},
+	{"project", func(u tenancy.Unprotected) any {
+		if u.Project == 0 {
+			return nil
+		}
+		return u.Project
+	}},
+	{"where", func(u tenancy.Unprotected) any { return u.Where }},
+}
+
+func (c *Console) organizationTwoStep(ec echo.Context, s access.Organization) error {
+	return c.organizationTwoStepPage(ec, s, http.StatusOK, nil)
+}
+
+func (c *Console) organizationTwoStepPage(ec echo.Context, s access.Organization, status int, errs ui.Errors) error {
+	list := func(limit int, after *tenancy.Unprotected) (out []tenancy.Unprotected, err error) {
+		err = c.view(ec, func(tx *db.Tx) error { out, err = tenancy.UnprotectedIn(tx, s, after, limit); return err })
+		return out, err
+	}
+	done, err := exported(ec, "without-two-step", unprotectedFields, func(last *tenancy.Unprotected) ([]tenancy.Unprotected, error) { return list(1000, last) })
+	if done || err != nil {
+		return err
+	}
+	var after *tenancy.Unprotected
+	if text := ec.QueryParam("after"); text != "" {
+		u, err := tenancy.ParseUnprotected(text)
+		if err != nil {
+			return err
+		}
+		after = &u
+	}
+	people, err := list(pageSize+1, after)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(people) > pageSize {
+		people = people[:pageSize]
+		next = people[pageSize-1].Cursor()
+	}
+	m := view.TwoStep{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security()}
+	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	for _, u := range people {
+		m.List = append(m.List, view.UnprotectedRow{Name: u.Who.Name, Email: u.Who.Email, Where: u.Where})
+	}
+	err = c.view(ec, func(tx *db.Tx) error {
+		o, err := tenancy.DescribeOrganization(tx, s)
+		if err != nil {
+			return err
+		}
+		m.Name, m.On = o.Name, o.FactorRequired
+		own, err := tenancy.HasFactor(tx, s.Actor())
+		m.OwnMissing = !own
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.TwoStepPage(m))
+}
+
+func (c *Console) organizationTwoStepUpdate(ec echo.Context, s access.Organization) error {
+	f, err := form(ec, "on")
+	if err != nil {
+		return err
+	}
+	on := f["on"] != ""
+	err = c.update(ec, func(tx *db.Tx) error { return tenancy.RequireFactor(tx, s, on) })
+	if errs, ok := fieldErrors(err); ok {
+		return c.organizationTwoStepPage(ec, s, http.StatusConflict, errs)
+	}
+	if err != nil {
+		return err
+	}
+	says := map[bool]string{true: "Two-step sign-in is a must in this organization now.", false: "Two-step sign-in is optional in this organization now."}[on]
+	return c.done(ec, says, paths.OrganizationSettings(s.ID()))
+}

@@ -1,0 +1,398 @@
+package console_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/tenancy"
+	"steward/web/webtest"
+)
+
+// ofOrganization makes people members of a project's organization.
+func ofOrganization(s *webtest.Site, p tenancy.Project, people ...accounts.User) (path string) {
+	s.T.Helper()
+	s.Update(func(tx *db.Tx) error {
+		for _, u := range people {
+			if err := tenancy.JoinOrganization(tx, u.Actor(), p.Organization, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return "/organizations/" + num(p.Organization)
+}
+
+// told is how many mails of a kind somebody got.
+func toldOf(t *testing.T, s *webtest.Site, kind, email string) (n int64) {
+	t.Helper()
+	if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+		t.Fatal(err)
+	}
+	s.View(func(tx *db.Tx) (err error) {
+		n, err = db.Value[int64](tx, "SELECT count(*) FROM mails WHERE kind = $1 AND recipient = $2", kind, email)
+		return err
+	})
+	return n
+}
+
+// TestOrganizationMembers: a member invites a newcomer and somebody with an account, who
+// accept; removes one, who is mailed and out at once; and leaves, but not as the last.
+func TestOrganizationMembers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Team", false)
+	boss, friend := s.User("Boss"), s.User("Friend")
+	path := ofOrganization(s, p, boss)
+	c := s.SignIn(boss)
+	invite := func(emails ...string) webtest.Response {
+		return c.Post(path+"/members", url.Values{"emails": {strings.Join(emails, "\n")}, "reason": {"To run it"}, "days": {"7"}})
+	}
+	if sent := invite("nina@example.com", friend.Email).Want(http.StatusOK); strings.Contains(sent.Body, "/activate/") {
+		t.Error("the link that activates the account is shown though it is mailed")
+	}
+	invite(friend.Email).Want(http.StatusUnprocessableEntity)
+	invite(boss.Email).Want(http.StatusUnprocessableEntity)
+	invite("nonsense").Want(http.StatusUnprocessableEntity)
+	theirs := s.SignIn(friend)
+	theirs.Get(path).Want(http.StatusNotFound)
+	if r := theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther); r.Location != path {
+		t.Errorf("after accepting: %s", r.Location)
+	}
+	theirs.Get(path).Want(http.StatusOK)
+	if text := theirs.Get("/account").Want(http.StatusOK).Page().Find("#teams").Text() + theirs.Get("/account").Body; !strings.Contains(text, "Organization of Team") {
+		t.Error("the account page does not name the organization")
+	}
+	if body := s.SignIn(admin).Get("/account").Body; strings.Contains(body, "Organizations and maintainers") {
+		t.Error("the account page has the section for somebody who belongs to none")
+	}
+	nina := s.Anonymous()
+	nina.Get(mailed(t, s, "/activate/"))
+	nina.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {another}, "repeat": {another}}).Want(http.StatusSeeOther)
+	nina.Post("/login", url.Values{"email": {"nina@example.com"}, "password": {another}}).Want(http.StatusSeeOther)
+	nina.Post(asked(nina), nil).Want(http.StatusSeeOther)
+	nina.Get(path + "/billing").Want(http.StatusOK)
+
+	// Removed: out with the next request, and mailed; their own removal is leaving.
+	at := path + "/members/" + num(friend.ID)
+	theirs.Post(at+"/remove", nil).Want(http.StatusSeeOther) // "this is you"
+	theirs.Get(path).Want(http.StatusOK)
+	c.Post(at+"/remove", nil).Want(http.StatusSeeOther)
+	theirs.Get(path).Want(http.StatusNotFound)
+	theirs.Post(path+"/members", url.Values{"emails": {"x@example.com"}, "reason": {""}, "days": {"7"}}).Want(http.StatusNotFound)
+	c.Get(at).Want(http.StatusNotFound)
+	if toldOf(t, s, "teamRemoved", friend.Email) != 1 {
+		t.Error("who was removed is not mailed")
+	}
+
+	// An invitation that is cancelled while its page is open, and one whose time is over.
+	invite(friend.Email).Want(http.StatusOK)
+	accept := asked(theirs)
+	row := c.Get(path+"/members").Page().Find(fmt.Sprintf(`a.row-link:contains(%q)`, friend.Email)).AttrOr("href", "")
+	c.Post(row+"/send", nil).Want(http.StatusOK)
+	c.Post(row+"/cancel", nil).Want(http.StatusSeeOther)
+	theirs.Post(accept, nil).Want(http.StatusNotFound)
+	invite(friend.Email).Want(http.StatusOK)
+	accept = asked(theirs)
+	s.Clock.Forward(7*24*time.Hour + time.Minute)
+	theirs = s.SignIn(friend)
+	theirs.Post(accept, nil).Want(http.StatusNotFound)
+
+	// The inviter's right is asked for again when one is accepted.
+	c = s.SignIn(boss)
+	invite(friend.Email).Want(http.StatusOK)
+	c.Post(path+"/members/leave", nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusNotFound)
+	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
+	theirs.Get(path).Want(http.StatusNotFound)
+}
+
+// TestOrganizationsLastMember: of people who remove each other and leave at the same time one
+// stays, always.
+func TestOrganizationsLastMember(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for round := range 60 {
+		var o tenancy.Organization
+		a, b := s.User(""), s.User("")
+		s.Update(func(tx *db.Tx) error {
+			m, err := tenancy.CreateMaintainer(tx, a.Actor(), "M")
+			if err != nil {
+				return err
+			}
+			if o, err = tenancy.CreateOrganization(tx, a.Actor(), m.ID, "O", a); err != nil {
+				return err
+			}
+			return tenancy.JoinOrganization(tx, b.Actor(), o.ID, b)
+		})
+		team := func(tx *db.Tx, u accounts.User) (tenancy.Team, error) {
+			scope, err := tenancy.EnterOrganization(tx, u.Actor(), o.ID, access.OrganizationMembers)
+			if err != nil {
+				return tenancy.Team{}, err
+			}
+			return tenancy.OrganizationTeam(tx, scope)
+		}
+		var scopes [2]tenancy.Team
+		s.View(func(tx *db.Tx) (err error) {
+			if scopes[0], err = team(tx, a); err == nil {
+				scopes[1], err = team(tx, b)
+			}
+			return err
+		})
+		var done sync.WaitGroup
+		for i, other := range []accounts.User{b, a} {
+			done.Go(func() {
+				err := s.App.DB.Update(t.Context(), func(tx *db.Tx) error {
+					if round%2 == 0 {
+						return s.App.Tenancy.LeaveTeam(tx, scopes[i])
+					}
+					_, err := s.App.Tenancy.RemoveFromTeam(tx, scopes[i], other.ID)
+					return err
+				})
+				if err != nil && fault.Of(err) == nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		done.Wait()
+		s.View(func(tx *db.Tx) error {
+			n, err := db.Value[int64](tx, "SELECT count(*) FROM organization_members WHERE organization_id = $1", o.ID)
+			if n != 1 {
+				t.Errorf("round %d leaves %d members", round, n)
+			}
+			return err
+		})
+	}
+}
+
+// TestOrganizationSettings: the name and who may come in by themselves are changed and taken
+// back; hostile names stay text.
+func TestOrganizationSettings(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Named", false)
+	boss := s.User("Boss")
+	path := ofOrganization(s, p, boss)
+	c := s.SignIn(boss)
+	hostile := strings.Repeat(`<b>"'&{{x}}`, 18)
+	next := c.Post(path+"/settings", url.Values{"name": {hostile}}).Want(http.StatusSeeOther)
+	shown := c.Get(next.Location).Want(http.StatusOK)
+	if shown.Page().Find("main b").Length() != 0 || !strings.Contains(shown.Page().Find("h1").Text(), hostile) {
+		t.Error("the name is not shown as text")
+	}
+	var autoJoin bool
+	read := func() (name string) {
+		s.View(func(tx *db.Tx) (err error) {
+			if name, err = db.Value[string](tx, "SELECT name FROM organizations WHERE id = $1", p.Organization); err == nil {
+				autoJoin, err = db.Value[bool](tx, "SELECT allow_auto_join FROM organizations WHERE id = $1", p.Organization)
+			}
+			return err
+		})
+		return name
+	}
+	if read() != hostile || autoJoin {
+		t.Errorf("it is %q, auto-join %t", read(), autoJoin)
+	}
+	undo, fields := shown.Form(path + "/settings")
+	c.Post(undo, fields).Want(http.StatusSeeOther)
+	if read() != "Organization of Named" || !autoJoin {
+		t.Errorf("undone it is %q, auto-join %t", read(), autoJoin)
+	}
+	for _, name := range []string{"", " ", strings.Repeat("x", 201), "a\x00b", "a\nb"} {
+		c.Post(path+"/settings", url.Values{"name": {name}}).Want(http.StatusUnprocessableEntity)
+	}
+	s.SignIn(admin).Post(path+"/settings", url.Values{"name": {"Mine"}}).Want(http.StatusForbidden)
+}
+
+// TestRequiredFactor: who signs in without a second factor is listed, and kept out of the
+// organization and its projects while it is a must; whoever would lock themselves out cannot
+// ask for it, and somebody of the maintainer neither.
+func TestRequiredFactor(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Guarded", false)
+	boss, colleague := s.User("Boss"), s.User("Colleague")
+	path := ofOrganization(s, p, boss, colleague)
+	c, member, other := s.SignIn(boss), s.SignIn(admin), s.SignIn(colleague)
+	project := "/projects/" + num(p.ID)
+	c.Post(path+"/two-step", url.Values{"on": {"1"}}).Want(http.StatusConflict)
+	s.TwoStep(c)
+	if text := c.Get(path + "/two-step").Want(http.StatusOK).Page().Find("tbody").Text(); !strings.Contains(text, admin.Email) || !strings.Contains(text, colleague.Email) || strings.Contains(text, boss.Email) {
+		t.Errorf("kept out would be %q", text)
+	}
+	c.Post(path+"/two-step", url.Values{"on": {"1"}}).Want(http.StatusSeeOther)
+	for name, x := range map[string]struct {
+		c    *webtest.Client
+		path string
+	}{"project member": {member, project}, "project member, storage": {member, project + "/storage"}, "organization member": {other, path}, "organization member, join": {other, project + "/join"}} {
+		if r := x.c.Get(x.path); r.Status != http.StatusSeeOther || r.Location != "/account/security" {
+			t.Errorf("%s: %d %s", name, r.Status, r.Location)
+		}
+	}
+	if r := member.Get(project + "/storage?format=json"); r.Status != http.StatusUnauthorized {
+		t.Errorf("a program: %d", r.Status)
+	}
+	if !strings.Contains(member.Get("/account/security").Want(http.StatusOK).Body, "Organization of Guarded") {
+		t.Error("the page does not say who asks for it")
+	}
+	c.Get(path).Want(http.StatusOK)
+	// Whoever is invited accepts once they have it.
+	guest := s.User("Guest")
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET mfa_required = FALSE WHERE id = $1", p.Organization)
+	})
+	member.Post(users(p), inviting(access.Guest, guest.Email)).Want(http.StatusOK)
+	c.Post(path+"/two-step", url.Values{"on": {"1"}}).Want(http.StatusSeeOther)
+	theirs := s.SignIn(guest)
+	s.TwoStep(member) // so that the one who invited still may
+	if r := theirs.Post(asked(theirs), nil); r.Location != "/account/security" {
+		t.Errorf("accepting without a second factor: %d %s", r.Status, r.Location)
+	}
+	s.TwoStep(theirs)
+	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
+	theirs.Get(project).Want(http.StatusOK)
+	member.Get(project).Want(http.StatusOK)
+	c.Post(path+"/two-step", nil).Want(http.StatusSeeOther)
+	other.Get(path).Want(http.StatusOK)
+	other.Get(project + "/join").Want(http.StatusOK)
+}
+
+// TestBilling: each change of billing details is kept with who made it; what they say is in
+// no event.
+func TestBilling(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Billed", false)
+	boss := s.User("Boss")
+	path := ofOrganization(s, p, boss) + "/billing"
+	c := s.SignIn(boss)
+	details := func(company, email string) url.Values {
+		return url.Values{"company": {company}, "address": {"Line 1\r\nLine 2"}, "registration": {"12345678"}, "vat": {"CZ12345678"}, "email": {email}, "phone": {"+420 1"}, "order": {"PO-7"}, "note": {""}}
+	}
+	c.Post(path, details("First <Ltd>", "Bills@Example.com")).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Minute)
+	c.Post(path, details("Second", "bills@example.com")).Want(http.StatusSeeOther)
+	c.Post(path, details("Second", "bills@example.com")).Want(http.StatusSeeOther) // which changes nothing
+	c.Post(path, details("Third", "nonsense")).Want(http.StatusUnprocessableEntity)
+	c.Post(path, details(strings.Repeat("x", 201), "")).Want(http.StatusUnprocessableEntity)
+	c.Post(path, details("a\x01b", "")).Want(http.StatusUnprocessableEntity)
+	var rows []map[string]any
+	c.Get(path + "?format=json").Want(http.StatusOK).JSON(&rows)
+	if len(rows) != 2 || rows[0]["company"] != "Second" || rows[1]["company"] != "First <Ltd>" || rows[0]["email"] != "bills@example.com" || rows[0]["by"] != boss.Email || rows[0]["address"] != "Line 1\nLine 2" {
+		t.Errorf("the history is %v", rows)
+	}
+	page := c.Get(path).Want(http.StatusOK)
+	if v := page.Page().Find("#company").AttrOr("value", ""); v != "Second" {
+		t.Errorf("the form has %q", v)
+	}
+	if text := page.Page().Find("#history + *, tbody").Text(); !strings.Contains(text, "company") || page.Page().Find("main ltd").Length() != 0 {
+		t.Errorf("the changes are %q", text)
+	}
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE params LIKE '%CZ1234%' OR message LIKE '%CZ1234%' OR message LIKE '%Second%'")
+		if n != 0 {
+			t.Errorf("%d events hold what the details say", n)
+		}
+		return err
+	})
+}
+
+// TestOrganizationEnds: an organization is deleted by its typed name, and not while it has a
+// project whose data is there.
+func TestOrganizationEnds(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Ends", false)
+	boss := s.User("Boss")
+	path := ofOrganization(s, p, boss)
+	c := s.SignIn(boss)
+	end := url.Values{"confirm": {"Organization of Ends"}}
+	c.Post(path+"/delete", end).Want(http.StatusUnprocessableEntity)
+	state := func(to string) {
+		s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = $2 WHERE id = $1", p.ID, to) })
+	}
+	state("deleted")
+	c.Post(path+"/delete", end).Want(http.StatusUnprocessableEntity)
+	state("purged")
+	c.Post(path+"/delete", url.Values{"confirm": {"organization of ends"}}).Want(http.StatusUnprocessableEntity)
+	c.Post(path+"/delete", end).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusNotFound)
+	c.Get("/") // which says what was done
+	if strings.Contains(c.Get("/").Body, "Organization of Ends") {
+		t.Error("it is listed still")
+	}
+	s.SignIn(s.SuperAdmin("")).Get(path).Want(http.StatusNotFound)
+}
+
+// TestNewProject: a member of the organization makes projects of every kind, is their first
+// administrator, leaves and enters again.
+func TestNewProject(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("First", false)
+	boss := s.User("Boss")
+	path := ofOrganization(s, p, boss)
+	c := s.SignIn(boss)
+	var templates []string
+	s.View(func(tx *db.Tx) error {
+		list, err := tenancy.Templates(tx)
+		for _, x := range list {
+			templates = append(templates, x.ID)
+			r := c.Post(path+"/projects", url.Values{"name": {"Of " + x.ID}, "template": {x.ID}}).Want(http.StatusSeeOther)
+			c.Get(r.Location).Want(http.StatusOK)
+			c.Get(r.Location + "/settings/users/invite").Want(http.StatusOK)
+			s.Clock.Forward(time.Duration(x.Days) * 24 * time.Hour)
+			want := http.StatusOK
+			if x.Days > 0 {
+				want = http.StatusForbidden
+			}
+			c = s.SignIn(boss)
+			c.Get(r.Location).Want(want)
+		}
+		return err
+	})
+	if len(templates) != 5 {
+		t.Errorf("there are the templates %q", templates)
+	}
+	for _, f := range []url.Values{{"name": {""}, "template": {"demo"}}, {"name": {"X"}, "template": {"none"}}, {"name": {"X"}, "template": {""}}} {
+		c.Post(path+"/projects", f).Want(http.StatusUnprocessableEntity)
+	}
+	s.SignIn(admin).Post(path+"/projects", url.Values{"name": {"X"}, "template": {"demo"}}).Want(http.StatusForbidden)
+
+	// Joining, leaving, joining again.
+	first := "/projects/" + num(p.ID)
+	if r := c.Get(first).Want(http.StatusForbidden); r.Page().Find(`a[href="`+first+`/join"]`).Length() != 1 {
+		t.Error("the page does not lead to the way in")
+	}
+	for _, role := range []string{"share", "guest"} {
+		c.Post(first+"/join", url.Values{"role": {role}, "reason": {""}}).Want(http.StatusSeeOther)
+		c.Get(first).Want(http.StatusOK)
+		if got := listed(c, p, ""); !strings.Contains(strings.Join(got, " "), boss.Email+" "+role) {
+			t.Errorf("the list has %q", got)
+		}
+		if r := c.Get(first + "/join"); r.Location != first {
+			t.Errorf("the way in, from inside: %d %s", r.Status, r.Location)
+		}
+		if r := c.Post(first+"/join", url.Values{"role": {"share"}, "reason": {""}}); r.Location != first { // twice
+			t.Errorf("joining again: %d %s", r.Status, r.Location)
+		}
+		if got := listed(c, p, ""); !strings.Contains(strings.Join(got, " "), boss.Email+" "+role) {
+			t.Errorf("joining again, the list has %q", got)
+		}
+		c.Post(first+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+		c.Get(first).Want(http.StatusForbidden)
+	}
+	for _, role := range []string{"", "developer", "owner"} {
+		c.Post(first+"/join", url.Values{"role": {role}, "reason": {""}}).Want(http.StatusUnprocessableEntity)
+	}
+	c.Get(first + "/request").Want(http.StatusForbidden)
+}

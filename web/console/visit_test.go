@@ -1,0 +1,254 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/tenancy"
+	"steward/web/webtest"
+)
+
+// ofSupport makes somebody of support who signs in in two steps, and gives the secret.
+func ofSupport(s *webtest.Site, name string) (accounts.User, *webtest.Client, string) {
+	s.T.Helper()
+	u := s.User(name)
+	c := s.SignIn(u)
+	secret, _ := s.TwoStep(c)
+	s.Update(func(tx *db.Tx) error {
+		return s.App.Tenancy.SetSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, u.ID, true)
+	})
+	return u, c, secret
+}
+
+// lets says whether the organization of a project lets visitors in by themselves.
+func lets(s *webtest.Site, p tenancy.Project, on bool) {
+	s.T.Helper()
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET allow_auto_join = $2 WHERE id = $1", p.Organization, on)
+	})
+}
+
+// TestVisits: somebody of support comes in with a reason and for a time, which everybody in
+// the project sees on every page, and is out by themselves.
+func TestVisits(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for _, governed := range []bool{false, true} {
+		p, admin := s.Project("Visited", governed)
+		sven, c, _ := ofSupport(s, "Sven")
+		member, path := s.SignIn(admin), "/projects/"+num(p.ID)
+		if r := c.Get(path).Want(http.StatusForbidden); r.Page().Find(`a[href="`+path+`/join"]`).Length() != 1 {
+			t.Error("the page does not lead to the way in")
+		}
+		for _, f := range []url.Values{{"reason": {""}, "hours": {"8"}}, {"reason": {"Ticket 7"}, "hours": {"0"}}, {"reason": {"Ticket 7"}, "hours": {"9999"}}, {"reason": {"Ticket 7"}, "hours": {"8"}, "role": {"share"}}} {
+			c.Post(path+"/join", f).Want(http.StatusUnprocessableEntity)
+		}
+		c.Post(path+"/join", url.Values{"reason": {"Ticket 7"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+		c.Get(path).Want(http.StatusOK)
+		role := map[bool]string{false: "admin", true: "developer"}[governed]
+		if got := strings.Join(listed(member, p, ""), " "); !strings.Contains(got, sven.Email+" "+role) {
+			t.Errorf("the list has %q", got)
+		}
+		for _, page := range []string{"", "/storage", "/trash", "/settings/users", "/storage/jobs"} {
+			if text := member.Get(path + page).Want(http.StatusOK).Page().Find(".banner").Text(); !strings.Contains(text, "Sven, of support, is in this project for a time.") {
+				t.Errorf("%s says %q", page, text)
+			}
+		}
+		if body := member.Get(path + "/settings/users").Body; !strings.Contains(body, "Ticket 7") || !strings.Contains(body, "Support") {
+			t.Error("the list does not say why, and that they are of support")
+		}
+		s.Clock.Forward(8*time.Hour + time.Second)
+		member = s.SignIn(admin)
+		if text := member.Get(path).Want(http.StatusOK).Page().Find(".banner").Text(); strings.Contains(text, "Sven") {
+			t.Errorf("afterwards it says %q", text)
+		}
+		s.View(func(tx *db.Tx) error {
+			if _, err := tenancy.Enter(tx, sven.Actor(), p.ID, access.ProjectRead); err == nil {
+				t.Error("they are in it still")
+			}
+			return nil
+		})
+	}
+}
+
+// TestRequests: where an organization lets nobody in by themselves, visitors see no more than
+// a project's name and ask; those who manage its people decide, and nobody else.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Asked", false)
+	lets(s, p, false)
+	sven, c, _ := ofSupport(s, "Sven")
+	guest, boss := s.Member(p, access.Guest), s.User("Boss")
+	organization := ofOrganization(s, p, boss)
+	member, path := s.SignIn(admin), "/projects/"+num(p.ID)
+	request := func() string {
+		return member.Get(users(p)+"?status=asking").Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
+	}
+	wish := url.Values{"reason": {"Ticket 8"}, "hours": {"24"}}
+	c.Get(path + "/join").Want(http.StatusForbidden)
+	c.Post(path+"/join", wish).Want(http.StatusForbidden)
+	c.Get(organization).Want(http.StatusForbidden)
+	if r := c.Get(path).Want(http.StatusForbidden); r.Page().Find(`a[href="`+path+`/request"]`).Length() != 1 {
+		t.Error("the page does not lead to the form")
+	}
+	for _, f := range []url.Values{{"reason": {" "}, "hours": {"24"}}, {"reason": {"x"}, "hours": {"25"}}} {
+		c.Post(path+"/request", f).Want(http.StatusUnprocessableEntity)
+	}
+	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
+	c.Post(path+"/request", wish).Want(http.StatusUnprocessableEntity) // twice
+	if toldOf(t, s, "joinRequested", admin.Email) != 1 || toldOf(t, s, "joinRequested", guest.Email) != 0 {
+		t.Error("not those who decide were mailed")
+	}
+	at := request()
+	if text := member.Get(at).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, "Ticket 8") || !strings.Contains(text, "1 day") {
+		t.Errorf("the request says %q", text)
+	}
+	for name, x := range map[string]struct {
+		c      *webtest.Client
+		status int
+	}{"guest": {s.SignIn(guest), http.StatusForbidden}, "organization member": {s.SignIn(boss), http.StatusForbidden}, "who asked": {c, http.StatusForbidden}, "outsider": {s.SignIn(s.User("")), http.StatusNotFound}} {
+		if r := x.c.Post(at+"/approve", nil); r.Status != x.status {
+			t.Errorf("%s approves: %d", name, r.Status)
+		}
+	}
+	c.Get(path).Want(http.StatusForbidden)
+
+	// Rejected, taken back, approved.
+	member.Post(at+"/reject", nil).Want(http.StatusSeeOther)
+	member.Post(at+"/approve", nil).Want(http.StatusNotFound)
+	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
+	at = request()
+	c.Post(path+"/request/cancel", nil).Want(http.StatusSeeOther)
+	c.Post(path+"/request/cancel", nil).Want(http.StatusNotFound)
+	member.Post(at+"/approve", nil).Want(http.StatusNotFound)
+	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
+	at = request()
+	member.Post(at+"/approve", nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusOK)
+	if toldOf(t, s, "joinApproved", sven.Email) != 1 || toldOf(t, s, "joinRejected", sven.Email) != 1 {
+		t.Error("who asked is not mailed")
+	}
+	if body := member.Get(users(p)).Body; !strings.Contains(body, "Asked to join, approved by Admin of Asked") || !strings.Contains(body, "Ticket 8") {
+		t.Error("the list does not tell who let them in, and why")
+	}
+	if r := c.Post(path+"/request", wish); r.Location != path { // a member has no need to
+		t.Errorf("asking from inside: %d %s", r.Status, r.Location)
+	}
+
+	// Who is of support no more is out at once.
+	root := s.SignIn(s.SuperAdmin("Root"))
+	root.Post("/admin/users/"+num(sven.ID)+"/no-support", nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusNotFound)
+	c.Post(path+"/request", wish).Want(http.StatusNotFound)
+}
+
+// TestRequestEnds: a request counts for a week, and only as long as its person could make it.
+func TestRequestEnds(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Late", false)
+	lets(s, p, false)
+	mina := s.User("Mina")
+	var owner int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if owner, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err == nil {
+			err = tenancy.JoinMaintainer(tx, mina.Actor(), owner, mina)
+		}
+		return err
+	})
+	path, wish := "/projects/"+num(p.ID), url.Values{"reason": {"Look"}, "hours": {"1"}}
+	ask := func() (approve string) {
+		s.SignIn(mina).Post(path+"/request", wish).Want(http.StatusSeeOther)
+		return s.SignIn(admin).Get(users(p)+"?status=asking").Page().Find("tbody a.row-link").AttrOr("href", "") + "/approve"
+	}
+	at := ask()
+	s.Clock.Forward(7*24*time.Hour + time.Second) // nothing has come by to close it
+	s.SignIn(admin).Post(at, nil).Want(http.StatusNotFound)
+	at = ask()
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", mina.ID) })
+	s.SignIn(admin).Post(at, nil).Want(http.StatusConflict)
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'active' WHERE id = $1", mina.ID) })
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET mfa_required = TRUE WHERE id = $1", p.Organization)
+	})
+	member := s.SignIn(admin)
+	s.TwoStep(member)
+	member.Post(at, nil).Want(http.StatusConflict)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET mfa_required = FALSE WHERE id = $1", p.Organization)
+	})
+	member.Post(at, nil).Want(http.StatusSeeOther)
+	c := s.SignIn(mina)
+	c.Get(path).Want(http.StatusOK)
+	// Removed from the maintainer, they are out of what they were let into by it.
+	root := s.SignIn(s.SuperAdmin("Root"))
+	root.Post("/maintainers/"+num(owner)+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusNotFound)
+}
+
+// TestMaintainers: a super admin makes a maintainer and invites its people; these make
+// organizations, see the tree of projects, and come in as the organizations let them.
+func TestMaintainers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	root, mina := s.SignIn(s.SuperAdmin("Root")), s.User("Mina")
+	c, outsider := s.SignIn(mina), s.SignIn(s.User(""))
+	root.Post("/maintainers", url.Values{"name": {""}}).Want(http.StatusUnprocessableEntity)
+	members := root.Post("/maintainers", url.Values{"name": {"North EU"}}).Want(http.StatusSeeOther).Location
+	path := strings.TrimSuffix(members, "/members")
+	outsider.Post("/maintainers", url.Values{"name": {"Mine"}}).Want(http.StatusForbidden)
+	c.Get(path).Want(http.StatusNotFound)
+	root.Post(members, url.Values{"emails": {mina.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	c.Post(asked(c), nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusOK)
+	if text := c.Get("/maintainers").Page().Find("tbody").Text(); !strings.Contains(text, "North EU") {
+		t.Errorf("the maintainers are %q", text)
+	}
+	outsider.Get("/maintainers").Want(http.StatusOK)
+	if strings.Contains(outsider.Get("/maintainers").Body, "North EU") {
+		t.Error("somebody else sees the maintainer")
+	}
+	next := c.Post(path+"/settings", url.Values{"name": {"North Europe"}}).Want(http.StatusSeeOther)
+	undo, fields := c.Get(next.Location).Form(path + "/settings")
+	if fields.Get("name") != "North EU" {
+		t.Errorf("the undo is %v", fields)
+	}
+	c.Post(undo, fields).Want(http.StatusSeeOther)
+	organization := c.Post(path+"/organizations", url.Values{"name": {"Harbour"}}).Want(http.StatusSeeOther).Location
+	project := c.Post(organization+"/projects", url.Values{"name": {"Quay"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
+	number := strings.TrimPrefix(organization, "/organizations/")
+	if text := c.Get(path + "?organization=" + number).Want(http.StatusOK).Page().Find("tbody").Text(); !strings.Contains(text, "Harbour") || !strings.Contains(text, "Quay") {
+		t.Errorf("the tree is %q", text)
+	}
+	// Another of the maintainer is no member of the organization: they visit, or ask.
+	other := s.User("Max")
+	s.Update(func(tx *db.Tx) error {
+		id, err := db.Value[int64](tx, "SELECT id FROM maintainers WHERE name = 'North EU'")
+		if err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, other.Actor(), id, other)
+	})
+	visitor := s.SignIn(other)
+	open := path + "?organization=" + number
+	if visitor.Get(open).Page().Find(`a[href="`+project+`/join"]`).Length() != 1 {
+		t.Error("the tree does not lead into the project")
+	}
+	c.Post(organization+"/settings", url.Values{"name": {"Harbour"}}).Want(http.StatusSeeOther)
+	tree := visitor.Get(open).Want(http.StatusOK).Page()
+	if tree.Find(`a[href="`+project+`/request"]`).Length() != 1 || tree.Find(`a[href="`+organization+`"]`).Length() != 0 {
+		t.Error("the tree does not lead to asking, or leads to an organization that is closed")
+	}
+	visitor.Get(organization).Want(http.StatusForbidden)
+	visitor.Post(organization+"/join", nil).Want(http.StatusForbidden)
+	c.Post(organization+"/settings", url.Values{"name": {"Harbour"}, "autoJoin": {"1"}}).Want(http.StatusSeeOther)
+	visitor.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	visitor.Get(organization + "/billing").Want(http.StatusOK)
+}
