@@ -35,7 +35,7 @@ func postgres(t *testing.T) string {
 		t.Fatal("STEWARD_CRASH_POSTGRES must name a PostgreSQL server, such as postgres://steward@127.0.0.1:5432/postgres?sslmode=disable")
 	}
 	t.Setenv(dbtest.PostgresEnv, server)
-	return dbtest.DSN(t)
+	return dbtest.Empty(t)
 }
 
 // launchWork starts a worker.

@@ -197,7 +197,7 @@ func TestRefusedCommandLines(t *testing.T) {
 // TestFirstRun follows the link that an empty installation prints.
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
-	data, dsn := t.TempDir(), dbtest.DSN(t)
+	data, dsn := t.TempDir(), dbtest.Empty(t)
 	s := startServe(t, data, dsn)
 	anyone := s.Anonymous()
 	anyone.Get("/setup").Want(http.StatusForbidden)

@@ -16,7 +16,7 @@ import (
 // its files, and takes such ones afterwards.
 func TestMigrationOfFiles(t *testing.T) {
 	t.Parallel()
-	dsn := dbtest.DSN(t)
+	dsn := dbtest.Empty(t)
 	driver, name, dialect := "pgx", "postgres", goose.DialectPostgres
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
 		driver, name, dialect, dsn = "sqlite", "sqlite", goose.DialectSQLite3, path
