@@ -42,7 +42,8 @@ func adminScreens() []Screen {
 			{ID: "812", Operation: "mail.deliver", State: ui.Success, Attempts: "1", Created: ago(time.Minute), Duration: "0.2 s"},
 			{ID: "811", Operation: "storage.sweep", State: ui.Error, Error: "No space is left.", Attempts: "10", Created: ago(time.Hour), Duration: "3 s"},
 		}})),
-		ok("admin-events", "Events of all", admin.EventsPage(admin.Events{Shell: above(), List: []admin.EventRow{{Text: "A sign-in as root by password failed.", Tone: "warn", Icon: "triangle-alert", Address: "198.51.100.4", Device: "curl", Time: ago(time.Minute)}}})),
+		ok("admin-audit", "Audit log of the installation", admin.AuditPage(admin.Audit{Shell: above(), Log: auditLog("/admin/audit")})),
+		ok("admin-audit-new", "Audit log of the installation, nothing yet", admin.AuditPage(admin.Audit{Shell: above(), Log: emptyLog("/admin/audit")})),
 		ok("admin-settings", "Settings of the installation", admin.SettingsPage(admin.Settings{Shell: above(), Key: "k3", RequireFactor: true, Without: "3 people", Facts: []ui.Pair{{Name: "Public URL", Value: "https://steward.northwind.example"}, {Name: "Database", Value: "SQLite, /var/lib/steward/steward.db"}}})),
 	}
 }

@@ -24,7 +24,7 @@ func peopleScreens() []Screen {
 	for _, r := range access.Roles(false) {
 		choices = append(choices, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
 	}
-	list := people.Members{Shell: inside(), URL: "/projects/1042/settings/users", Project: "/projects/1042/settings/project", InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
+	list := people.Members{Shell: inside(), Tabs: settingsTabs(), InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
 		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", RemindURL: "/projects/1042/settings/users/remind", RemindKey: "k49", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
 		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
@@ -34,35 +34,35 @@ func peopleScreens() []Screen {
 	reader.InviteURL, reader.Warning = "", ""
 	none := list
 	none.List, none.Query, none.Role, none.Standing = nil, "zzz", "guest", "invited"
-	member := people.Member{Shell: inside(), In: people.InProject(list.URL), Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", RoleKey: "k40", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
+	member := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", RoleKey: "k40", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
 		Remove: ui.Confirm{ID: "remove", Question: "Remove " + longest + " from this project?", Verb: "Remove from project", Keep: "Keep", Key: "k41", Action: "/projects/1042/settings/users/2/remove", Consequence: "They are out with the next click, what they have running stops, and they get a mail. What they did stays. They can be invited again."}}
 	last := member
 	last.Errors = ui.Errors{"": "Hana Dvořáková is the last one who manages the people of this project. Give somebody else such a role first."}
-	self := people.Member{Shell: inside(), In: people.InProject(list.URL), Row: rows[1],
+	self := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[1],
 		Remove: ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: "k42", Action: "/projects/1042/settings/users/leave", Consequence: "You are out at once. What you did stays."}}
-	form := people.Invite{Shell: inside(), In: people.InProject(list.URL), Back: list.URL, Action: list.URL, Days: "7", Role: ui.Choices{ID: "role", Legend: "Role", Items: choices}}
+	form := people.Invite{Shell: inside(), In: people.InProject(list.Tabs.Users), Back: list.Tabs.Users, Action: list.Tabs.Users, Days: "7", Role: ui.Choices{ID: "role", Legend: "Role", Items: choices}}
 	wrong := form
 	wrong.Emails, wrong.Days, wrong.Until, wrong.Reason = "priya.raman@northwind\n"+longEmail, "99", "2001-01-01", longest
 	wrong.Errors = ui.Errors{"emails": `"priya.raman@northwind" is no full email address, like name@example.com.`, "role": "Choose a role.", "days": "An invitation counts for 1 to 14 days.", "until": "Choose a day that is still to come.", "reason": "At most 200 characters."}
 	wrong.Role.Error = "Choose a role."
-	sent := people.Invited{Shell: inside(), In: people.InProject(list.URL), Back: list.URL, Mailed: true, List: []people.InvitedRow{
+	sent := people.Invited{Shell: inside(), In: people.InProject(list.Tabs.Users), Back: list.Tabs.Users, Mailed: true, List: []people.InvitedRow{
 		{Email: longEmail, Role: "Read only", Link: "https://steward.northwind.example/activate/stw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG_000000", Fresh: true},
 		{Email: "sofia@partner.example", Role: "Guest", Fresh: true},
 		{Email: "priya.raman@northwind.example", Role: "Guest", Link: "https://steward.northwind.example/account/invitations"}}}
 	unmailed := sent
 	unmailed.Mailed, unmailed.List = false, sent.List[:1]
-	invitation := people.Invitation{Shell: inside(), In: people.InProject(list.URL), Row: rows[0], Open: ago(-5 * day), AgainURL: "/projects/1042/settings/invitations/8/send",
+	invitation := people.Invitation{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[0], Open: ago(-5 * day), AgainURL: "/projects/1042/settings/invitations/8/send",
 		Cancel: ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + longEmail + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: "k43", Action: "/projects/1042/settings/invitations/8/cancel", Consequence: "Nobody can accept it any more, and its link is dead."}}
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
 		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
 		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
 	own.List = append(own.List, account.InvitationRow{Place: "Northwind Foods", Kind: "organization", Inviter: "Hana Dvořáková", Reason: longest, Open: ago(-5 * day), AcceptURL: "/account/invitations/11/accept", AcceptKey: "k50", DeclineURL: "/account/invitations/11/decline", DeclineKey: "k51"})
-	about := people.Project{Shell: inside(), Members: list.URL, URL: "/projects/1042/settings/project", Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Created: ago(600 * day), Expires: ago(-12 * day),
+	about := people.Project{Shell: inside(), Tabs: settingsTabs(), Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Created: ago(600 * day), Expires: ago(-12 * day),
 		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
 	wrongAbout := about
 	wrongAbout.Name, wrongAbout.Retention, wrongAbout.Organization, wrongAbout.Errors = "", "99999", longest, ui.Errors{"name": "Enter a name for the project.", "retention": "Enter a number of days from 1 to 3650."}
 	readAbout := about
-	readAbout.Editable, readAbout.Name = false, longest
+	readAbout.Editable, readAbout.Name, readAbout.Tabs.Audit = false, longest, ""
 	return []Screen{
 		ok("project-settings", "Project settings", people.ProjectPage(about)),
 		refused("project-settings-errors", "Project settings, with faults", people.ProjectPage(wrongAbout)),

@@ -259,7 +259,7 @@ func TestASVS_16_2_5_config(t *testing.T) {
 		shown.WriteString(c.Do(r).Body)
 	}
 	shown.WriteString(c.Post("/auth/google", url.Values{}).Body)
-	for _, path := range []string{"/admin/settings", "/admin/mails", "/admin/jobs", "/admin/events", project} {
+	for _, path := range []string{"/admin/settings", "/admin/mails", "/admin/jobs", "/admin/audit", project} {
 		shown.WriteString(ada.Get(path).Body)
 	}
 	ada.Post("/admin/users", url.Values{"email": {"new@example.com"}, "name": {"New"}})

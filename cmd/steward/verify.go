@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"steward/internal/app"
+	"steward/internal/audit"
 	"steward/internal/config"
+	"steward/internal/db"
 	"steward/internal/ops"
 )
 
@@ -28,8 +30,17 @@ func (v *verifyCmd) Run(ctx context.Context, io streams) error {
 	defer func() { _ = a.Close() }()
 	out := &verdict{w: io.out, json: v.JSON}
 	steps := &steps{w: io.err}
-	report, err := ops.Verify(ctx, a, out.problem, steps.at)
+	var inSeals int64
+	report, err := ops.Verify(ctx, a, func(p ops.Problem) {
+		if p.Check == "events" {
+			inSeals++
+		}
+		out.problem(p)
+	}, steps.at)
 	steps.end()
+	if err == nil { // the audit pages tell when the seals were verified last
+		err = a.DB.Update(ctx, func(tx *db.Tx) error { return audit.Verified(tx, report.Sealed, inSeals) })
+	}
 	if err := out.end(report, err); err != nil {
 		return err
 	}

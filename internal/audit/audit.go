@@ -51,7 +51,8 @@ type Event struct {
 	Message      string
 	Params       map[string]any
 	Results      map[string]any
-	Reading      bool // of a read or a listing: kept for Retention only
+	Reading      bool  // of a read or a listing: kept for Retention only
+	Seal         int64 // the seal that covers it; 0 while there is none
 }
 
 // Request is what events note of the HTTP request that caused them. Its texts are valid
@@ -198,14 +199,14 @@ func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 }
 
 const columns = `id, created_at, type, name, object_type, object_id, object_name, organization_id, project_id, branch_id,
-	user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading`
+	user_id, token_id, actor_name, job_id, request_id, address, user_agent, message, params, results, reading, seal`
 
 func scan(r db.Row) (Event, error) {
 	var e Event
 	var params, results string
 	err := r.Scan(&e.ID, db.Time(&e.At), &e.Type, &e.Name, &e.ObjectType, &e.ObjectID, &e.ObjectName, db.Null(&e.Organization),
 		db.Null(&e.Project), db.Null(&e.Branch), db.Null(&e.UserID), db.Null(&e.TokenID), &e.ActorName, db.Null(&e.JobID),
-		&e.RequestID, &e.Address, &e.UserAgent, &e.Message, &params, &results, &e.Reading)
+		&e.RequestID, &e.Address, &e.UserAgent, &e.Message, &params, &results, &e.Reading, db.Null(&e.Seal))
 	if err != nil {
 		return Event{}, err
 	}

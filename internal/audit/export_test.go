@@ -5,3 +5,6 @@ var NewImpatientBuffer = newBuffer
 
 // MaxHeld is how many events a buffer holds.
 const MaxHeld = maxHeld
+
+// FindWithin is Find with how many events it looks at, at most.
+var FindWithin = find

@@ -18,7 +18,7 @@ func OfPerson(tx *db.Tx, a access.Actor, f Filter) ([]Event, error) {
 		who   any
 	}{
 		{"user_id = ? AND object_type IN ('user', 'session')", a.UserID},
-		{"object_type = 'user' AND object_id = ?", a.Email},
+		{"object_id = ? AND object_type || '' = 'user'", a.Email},
 	} {
 		var w db.Where
 		w.And(of.where, of.who)

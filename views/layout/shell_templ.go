@@ -101,7 +101,7 @@ func AdminNav() []NavItem {
 		{ID: "users", Label: "People", Icon: "user-cog", URL: paths.Admin()},
 		{ID: "mails", Label: "Mail", Icon: "mail", URL: paths.AdminMails()},
 		{ID: "jobs", Label: "System jobs", Icon: "list-checks", URL: paths.AdminJobs()},
-		{ID: "events", Label: "Events", Icon: "history", URL: paths.AdminEvents()},
+		{ID: "audit", Label: "Audit", Icon: "history", URL: paths.AdminAudit()},
 		{ID: "settings", Label: "Settings", Icon: "settings", URL: paths.AdminSettings()},
 	}
 }

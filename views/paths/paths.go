@@ -118,8 +118,8 @@ func AdminMailRetry(mail int64) string { return AdminMails() + "/" + number(mail
 // AdminJobs is the list of the system's jobs.
 func AdminJobs() string { return Admin() + "/jobs" }
 
-// AdminEvents is what happened to accounts and the installation.
-func AdminEvents() string { return Admin() + "/events" }
+// AdminAudit is the audit log of the installation.
+func AdminAudit() string { return Admin() + "/audit" }
 
 // AdminSettings are the settings of the installation.
 func AdminSettings() string { return Admin() + "/settings" }
@@ -309,6 +309,9 @@ func RowOrigin(project int64, table string, version int64, place string) string 
 
 // BucketDelete is the question whether a bucket may go, and where the answer is posted to.
 func BucketDelete(project int64, bucket string) string { return Bucket(project, bucket) + "/delete" }
+
+// ProjectAudit is the audit log of a project.
+func ProjectAudit(project int64) string { return Project(project) + "/settings/audit" }
 
 // ProjectSettings is what a project is.
 func ProjectSettings(project int64) string { return Project(project) + "/settings/project" }

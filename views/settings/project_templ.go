@@ -13,15 +13,25 @@ import (
 	"steward/views/ui"
 )
 
-// tabs are the parts of Users & settings.
-func tabs(members, project string, current string) []ui.Tab {
-	return []ui.Tab{{Label: "Users", URL: members, Current: current == "users"}, {Label: "Project", URL: project, Current: current == "project"}}
+// Tabs are the parts of Users & settings; those without an address are not for everybody.
+type Tabs struct {
+	Users, Project, Audit string
+}
+
+func (t Tabs) list(current string) (out []ui.Tab) {
+	for _, tab := range []ui.Tab{{Label: "Users", URL: t.Users}, {Label: "Project", URL: t.Project}, {Label: "Audit", URL: t.Audit}} {
+		if tab.URL != "" {
+			tab.Current = tab.Label == current
+			out = append(out, tab)
+		}
+	}
+	return out
 }
 
 // Project is what a project is. The form's fields are name, description and retention.
 type Project struct {
 	Shell                        layout.Shell
-	Members, URL                 string
+	Tabs                         Tabs
 	Organization, Number, Kind   string
 	Created, Expires             ui.Time
 	Editable                     bool
@@ -72,7 +82,7 @@ func ProjectPage(m Project) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Tabs("Users and settings", tabs(m.Members, m.URL, "project")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Tabs("Users and settings", m.Tabs.list("Project")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -242,9 +252,9 @@ func ProjectPage(m Project) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var8 templ.SafeURL
-				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinURLErrs(m.URL)
+				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinURLErrs(m.Tabs.Project)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings/project.templ`, Line: 51, Col: 51}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings/project.templ`, Line: 61, Col: 60}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -333,7 +343,7 @@ func ProjectPage(m Project) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout.Page(m.Shell, InProject(m.Members).frame("Project", len(m.Errors) > 0)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout.Page(m.Shell, InProject(m.Tabs.Users).frame("Project", len(m.Errors) > 0)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -19,13 +19,13 @@ import (
 )
 
 // field is one column of a list as programs get it. Values are strings, integers,
-// booleans, times, or nil.
+// booleans, times, JSON, or nil.
 type field[T any] struct {
 	name  string
 	value func(T) any
 }
 
-// exported answers ?format=csv and ?format=json with a whole list, streamed page by
+// exported answers ?format=csv, ?format=json and ?format=jsonl with a whole list, streamed page by
 // page, and reports whether it did. next gives the rows after the last of those it gave
 // before (nil at first), and none at the end.
 func exported[T any](ec echo.Context, name string, fields []field[T], next func(last *T) ([]T, error)) (bool, error) {
@@ -43,8 +43,10 @@ func exportedAs[T any](ec echo.Context, name string, o csv.WriterOptions, fields
 	case "csv":
 		kind = "text/csv; charset=utf-8"
 	case "json":
+	case "jsonl":
+		kind = "application/jsonl"
 	default:
-		return true, fault.Newf(fault.Invalid, "list.format", "A list comes as csv or json, not as %q.", format)
+		return true, fault.Newf(fault.Invalid, "list.format", "A list comes as csv, json or jsonl, not as %q.", format)
 	}
 	if err := savable(ec); err != nil {
 		return true, err
@@ -68,8 +70,11 @@ func exportedAs[T any](ec echo.Context, name string, o csv.WriterOptions, fields
 		}
 	}
 	w.WriteHeader(http.StatusOK)
-	if format == "json" {
-		return true, writeJSON(ec, fields, rows, next)
+	switch format {
+	case "json":
+		return true, writeJSON(ec, framing{"[", ",\n", "]\n", "[]\n"}, fields, rows, next)
+	case "jsonl":
+		return true, writeJSON(ec, framing{"", "\n", "\n", ""}, fields, rows, next)
 	}
 	for len(rows) > 0 {
 		for _, r := range rows {
@@ -96,14 +101,18 @@ type sink struct {
 	close func() error
 }
 
-func writeJSON[T any](ec echo.Context, fields []field[T], rows []T, next func(*T) ([]T, error)) error {
+// framing is what stands before the objects of a list, between them, and after them, and
+// what stands in place of none.
+type framing struct{ begin, between, end, none string }
+
+func writeJSON[T any](ec echo.Context, f framing, fields []field[T], rows []T, next func(*T) ([]T, error)) error {
 	w := ec.Response()
-	begin := "["
+	before, end := f.begin, f.none
 	for len(rows) > 0 {
 		for _, r := range rows {
 			var b strings.Builder
-			b.WriteString(begin)
-			begin = ",\n"
+			b.WriteString(before)
+			before, end = f.between, f.end
 			for i, f := range fields {
 				v, err := json.Marshal(jsonOf(f.value(r)))
 				if err != nil {
@@ -131,11 +140,7 @@ func writeJSON[T any](ec echo.Context, fields []field[T], rows []T, next func(*T
 			return err
 		}
 	}
-	if begin == "[" {
-		_, err := w.Write([]byte("[]\n"))
-		return err
-	}
-	_, err := w.Write([]byte("]\n"))
+	_, err := w.Write([]byte(end))
 	return err
 }
 
@@ -155,6 +160,8 @@ func cellOf(v any) csv.Cell {
 		return csv.Cell{Null: true}
 	case string:
 		return csv.Cell{Value: x, Quoted: x == ""}
+	case json.RawMessage:
+		return csv.Cell{Value: string(x)}
 	default:
 		return csv.Cell{Value: fmt.Sprint(x)}
 	}

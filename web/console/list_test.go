@@ -29,9 +29,9 @@ var lists = map[string]bool{
 	"/account": false, "/account/security": false, "/account/password": false, "/account/two-step": false, "/account/confirm": false,
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
 	"/account/sessions": true, "/account/activity": true,
-	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/events": true, "/admin/settings": false,
+	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
-	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false,
+	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false, "/projects/:project/settings/audit": true,
 	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/projects/:project/request": false,
 	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/new": false,
 	"/maintainers/:maintainer/members": true, "/maintainers/:maintainer/members/invite": false, "/maintainers/:maintainer/members/:member": false, "/maintainers/:maintainer/invitations/:invitation": false,
@@ -186,6 +186,12 @@ func TestQueries(t *testing.T) {
 	tablePath := in.path("/projects/:project/storage/tables/:table")
 	paths = append(paths, tablePath+"/versions?before=3", tablePath+"/versions/compare?before=1&after=2", tablePath+"/snapshots?before=a-1",
 		tablePath+"/preview?version=1", c.Get(tablePath+"/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""))
+	for _, log := range []string{in.path("/projects/:project/settings/audit"), "/admin/audit"} {
+		for _, filter := range []string{"kind=table", "object=in.c-walk.things", "object=in.*", "event=storage.tableImported", "tone=warn", "address=127.0.0.1", "reads=no", "who=" + url.QueryEscape(admin.Email), "from=2026-01-01&to=2026-12-31",
+			"kind=table&object=in.c-walk.things&event=storage.tableImported&tone=warn&address=127.0.0.1&reads=only&from=2026-01-01&before=a-1&who=" + url.QueryEscape(admin.Email)} {
+			paths = append(paths, log+"?"+filter)
+		}
+	}
 	s.TwoStep(c)
 	c.Post("/account/two-step/start", url.Values{}).Want(http.StatusSeeOther) // one is being set up again
 	many := manyBuckets(s, s.Scope(admin, p))

@@ -63,7 +63,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		people = people[:pageSize]
 		next = memberCursor(f.Sort, people[pageSize-1])
 	}
-	m := view.Members{URL: paths.Members(s.ID()), Project: paths.ProjectSettings(s.ID()), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
+	m := view.Members{Tabs: settingsTabs(s), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
 	for _, r := range access.Roles(s.Governed()) {
 		m.Roles = append(m.Roles, ui.Option{Value: string(r), Label: r.Label()})
 	}
@@ -76,10 +76,10 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		n, err := tenancy.CountMembers(tx, s)
 		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
 		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {
-			m.Asking, m.AskingURL = ui.Count(n.Asking, "person asks", "people ask")+" to be let in.", paths.With(m.URL, "status", string(tenancy.StandsAsking))
+			m.Asking, m.AskingURL = ui.Count(n.Asking, "person asks", "people ask")+" to be let in.", paths.With(m.Tabs.Users, "status", string(tenancy.StandsAsking))
 		}
 		if n.NoFactor > 0 && !f.NoFactor {
-			m.Warning, m.WarnURL = ui.Count(n.NoFactor, "person signs", "people sign")+" in without a second step.", paths.With(m.URL, "twoStep", "off")
+			m.Warning, m.WarnURL = ui.Count(n.NoFactor, "person signs", "people sign")+" in without a second step.", paths.With(m.Tabs.Users, "twoStep", "off")
 			if n.NoFactor == tenancy.NoFactorMost {
 				m.Warning = "At least " + m.Warning
 			}

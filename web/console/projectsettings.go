@@ -14,13 +14,22 @@ import (
 	"steward/views/ui"
 )
 
+// settingsTabs are the parts of Users & settings that somebody may read.
+func settingsTabs(s access.Project) view.Tabs {
+	t := view.Tabs{Users: paths.Members(s.ID()), Project: paths.ProjectSettings(s.ID())}
+	if s.May(access.AuditRead) {
+		t.Audit = paths.ProjectAudit(s.ID())
+	}
+	return t
+}
+
 func (c *Console) projectSettings(ec echo.Context, s access.Project) error {
 	return c.projectSettingsPage(ec, s, http.StatusOK, nil, nil)
 }
 
 // projectSettingsPage shows what a project is, with what was typed in place of what is set.
 func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
-	m := view.Project{Members: paths.Members(s.ID()), URL: paths.ProjectSettings(s.ID()), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
+	m := view.Project{Tabs: settingsTabs(s), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
 	err := c.view(ec, func(tx *db.Tx) error {
 		shell, p, err := c.projectShell(ec, tx, s)
 		m.Shell, m.Organization, m.Number, m.Kind = shell, p.OrganizationName, itoa(p.ID), "Standard"

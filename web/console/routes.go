@@ -86,7 +86,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: "/admin/mails", Rule: gate.SignedIn(access.InstallationManage, c.adminMails).Proved()},
 		{Method: "POST", Path: "/admin/mails/:mail/retry", Rule: gate.SignedIn(access.InstallationManage, c.adminMailRetry).Proved()},
 		{Method: "GET", Path: "/admin/jobs", Rule: gate.SignedIn(access.InstallationManage, c.adminJobs).Proved()},
-		{Method: "GET", Path: "/admin/events", Rule: gate.SignedIn(access.InstallationManage, c.adminEvents).Proved()},
+		{Method: "GET", Path: "/admin/audit", Rule: gate.SignedIn(access.InstallationManage, c.adminAudit).Proved()},
 		{Method: "GET", Path: "/admin/settings", Rule: gate.SignedIn(access.InstallationManage, c.adminSettings).Proved()},
 		{Method: "POST", Path: "/admin/settings", Rule: gate.SignedIn(access.InstallationManage, c.adminSettingsUpdate).Proved()},
 
@@ -159,6 +159,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: settings + "/requests/:request/reject", Rule: gate.InProject(access.JoinRequestsDecide, c.requestReject)},
 		{Method: "GET", Path: settings + "/project", Rule: gate.InProject(access.ProjectRead, c.projectSettings)},
 		{Method: "POST", Path: settings + "/project", Rule: gate.InProject(access.ProjectUpdate, c.projectSettingsUpdate)},
+		{Method: "GET", Path: settings + "/audit", Rule: gate.InProject(access.AuditRead, c.projectAudit)},
 
 		// Mails that are kept in place of being sent
 		{Method: "GET", Path: "/mailbox", Rule: gate.Public(c.mailbox)},

@@ -9,7 +9,6 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/accounts"
-	"steward/internal/audit"
 	"steward/internal/config"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -160,25 +159,6 @@ func (c *Console) adminJobs(ec echo.Context, a access.Actor) error {
 		m.List = append(m.List, view.JobRow{ID: itoa(j.ID), Operation: j.Operation, State: stateOf(j), Error: j.ErrorMessage, Attempts: ui.Number(j.Attempt + 1), Created: c.when(j.CreatedAt), Duration: c.duration(j)})
 	}
 	return page(ec, http.StatusOK, view.JobsPage(m))
-}
-
-func (c *Console) adminEvents(ec echo.Context, a access.Actor) error {
-	list := func(limit int, before audit.Cursor) (out []audit.Event, err error) {
-		err = c.view(ec, func(tx *db.Tx) error {
-			out, err = audit.OfAll(tx, a, audit.Filter{Before: before, Limit: limit})
-			return err
-		})
-		return out, err
-	}
-	events, pager, done, err := c.eventPage(ec, "events", list)
-	if done || err != nil {
-		return err
-	}
-	m := view.Events{Shell: c.adminShell(ec, a), Download: downloads(ec), Pager: pager}
-	for _, e := range events {
-		m.List = append(m.List, view.EventRow{Text: e.Message, Tone: eventTone(e), Icon: accountIcon(e), Address: e.Address, Device: device(e), Time: c.when(e.At)})
-	}
-	return page(ec, http.StatusOK, view.EventsPage(m))
 }
 
 func (c *Console) adminSettings(ec echo.Context, a access.Actor) error {

@@ -1,0 +1,319 @@
+package console_test
+
+import (
+	"context"
+	stdcsv "encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/tenancy"
+	"steward/web/webtest"
+)
+
+func auditOf(p tenancy.Project) string { return "/projects/" + num(p.ID) + "/settings/audit" }
+
+// happen records events as if they came from an address, all at the same moment.
+func happen(s *webtest.Site, address string, at time.Time, events ...audit.Event) {
+	s.T.Helper()
+	ctx := audit.WithRequest(context.Background(), audit.Request{ID: "request-" + address, Address: address, UserAgent: "Test <b>browser</b>"})
+	err := s.App.DB.Update(ctx, func(tx *db.Tx) error {
+		tx.Now = at
+		for _, e := range events {
+			if err := audit.Record(tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// eventIDs walks the pages of an audit log by their links and gives the ids of its events.
+func eventIDs(t *testing.T, c *webtest.Client, path string) (ids []string) {
+	t.Helper()
+	for pages := 0; path != ""; pages++ {
+		if pages > 50 {
+			t.Fatalf("the list does not end: %s", path)
+		}
+		html := c.Get(path).Want(http.StatusOK).Page()
+		html.Find("table.events tbody tr").Each(func(_ int, row *gq) {
+			row.Find("dt").EachWithBreak(func(_ int, dt *gq) bool {
+				if dt.Text() == "Event" {
+					ids = append(ids, dt.Next().Text())
+				}
+				return dt.Text() != "Event"
+			})
+		})
+		path = html.Find(`a[rel="next"]`).AttrOr("href", "")
+	}
+	return ids
+}
+
+type auditRow struct {
+	ID                                   int64
+	Created                              time.Time
+	Event, Message, Actor, Address, Type string
+	ObjectType, ObjectID, ObjectName     string
+	ProjectID                            int64
+	Reading                              bool
+	Params                               map[string]any
+}
+
+func auditJSON(c *webtest.Client, path string) (rows []auditRow) {
+	c.Get(path).Want(http.StatusOK).JSON(&rows)
+	return rows
+}
+
+func joined(path, query string) string {
+	if strings.Contains(path, "?") {
+		return path + "&" + query
+	}
+	return path + "?" + query
+}
+
+// TestAudit narrows the log of a project and of the installation by each filter and by
+// several: the pages show what fits, each event once, and the exports hold the same.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Watched", false)
+	other, stranger := s.Project("Elsewhere", false)
+	hana := s.Member(p, access.Guest)
+	mine, theirs := s.Scope(hana, p), s.Scope(stranger, other)
+	day := s.App.DB.Now().AddDate(0, 0, -30).Truncate(24 * time.Hour).Add(12 * time.Hour)
+	var same []audit.Event
+	for i := range 130 { // three pages of one moment
+		same = append(same, audit.In(mine, "storage.tableImported", "table", "in.c-shop.orders", "in.c-shop.orders").Says("%s imported %d rows.", hana.Name, i))
+	}
+	happen(s, "203.0.113.24", day, same...)
+	refused := audit.In(mine, "access.refused", "bucket", "in.c-shop", "Shop")
+	refused.Type = audit.Warn
+	happen(s, "203.0.113.240", day.Add(-48*time.Hour), refused.Says("%s was refused buckets.write.", hana.Name))
+	read := audit.In(mine, "storage.tablePreviewed", "table", "in.c-shop.orders", "in.c-shop.orders").Says("%s looked at table in.c-shop.orders.", hana.Name)
+	s.App.Reads.Note(t.Context(), read)
+	s.App.Reads.Flush()
+	happen(s, "198.51.100.7", day, audit.In(theirs, "storage.tableImported", "table", "in.c-shop.orders", "in.c-shop.orders").Says("%s imported a secret plan.", stranger.Name))
+	c, root := s.SignIn(admin), s.SignIn(s.SuperAdmin("Root"))
+	log := auditOf(p)
+	on := func(d time.Time) string { return d.Format(time.DateOnly) }
+	orders := "object=in.c-shop.orders"
+	for query, want := range map[string]int{
+		orders: 131, "object=IN.C-SHOP*": 132, "object=shop*": 1, "object=in.c-sho": 0, "kind=bucket": 1, "kind=table": 131,
+		"who=" + url.QueryEscape(hana.Email): 133, "who=" + url.QueryEscape(strings.ToUpper(hana.Name)): 133, "who=" + url.QueryEscape(hana.Name[:4]+"*"): 133, "who=nobody%40example.com": 0, "who=" + url.QueryEscape(stranger.Email): 0,
+		"event=access.refused": 1, "event=storage.*": 131, "event=storage": 0, "tone=warn": 1, "tone=error": 0,
+		"address=203.0.113.24": 130, "address=203.0.113.*": 131, "address=203.0.113.24*": 131, "address=198.51.100.7": 0, "address=%25": 0,
+		"from=" + on(day) + "&to=" + on(day): 130, "to=" + on(day.AddDate(0, 0, -1)): 1, "from=" + on(day.AddDate(0, 0, 1)) + "&to=" + on(day.AddDate(0, 0, 2)): 0,
+		orders + "&reads=no": 130, orders + "&reads=only": 1,
+		orders + "&kind=table&who=" + url.QueryEscape(hana.Email) + "&event=storage.tableImported&address=203.0.113.24&tone=info&reads=no&from=" + on(day): 130,
+		"kind=bucket&tone=warn&address=203.0.113.*": 1, "kind=bucket&tone=warn&reads=only": 0,
+	} {
+		path := joined(log, query)
+		ids := eventIDs(t, c, path)
+		if len(ids) != want || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != len(ids) {
+			t.Errorf("%s: %d events, want %d: %v", query, len(ids), want, ids)
+		}
+		var exported []string
+		for _, r := range auditJSON(c, joined(path, "format=json")) {
+			exported = append(exported, num(r.ID))
+		}
+		if !slices.Equal(exported, ids) {
+			t.Errorf("%s: the JSON holds %v, the list %v", query, exported, ids)
+		}
+		lines := strings.Split(strings.TrimSuffix(c.Get(joined(path, "format=jsonl")).Want(http.StatusOK).Body, "\n"), "\n")
+		if len(ids) == 0 {
+			lines = lines[1:]
+		}
+		cells, err := stdcsv.NewReader(strings.NewReader(c.Get(joined(path, "format=csv")).Want(http.StatusOK).Body)).ReadAll()
+		if err != nil || len(cells) != len(ids)+1 || len(lines) != len(ids) {
+			t.Fatalf("%s: %d lines of CSV (%v), %d of JSONL, %d events", query, len(cells), err, len(lines), len(ids))
+		}
+		for i, id := range ids {
+			var row auditRow
+			if err := json.Unmarshal([]byte(lines[i]), &row); err != nil || num(row.ID) != id || cells[i+1][0] != id {
+				t.Fatalf("%s: event %s is %q in JSONL (%v) and %q in CSV", query, id, lines[i], err, cells[i+1])
+			}
+		}
+	}
+	for _, r := range auditJSON(c, log+"?format=json") {
+		if r.ProjectID != p.ID || strings.Contains(r.Message, "secret plan") {
+			t.Errorf("the log of a project has %+v", r)
+		}
+	}
+	both := map[int64]int{}
+	for _, r := range auditJSON(root, "/admin/audit?format=json&"+orders) {
+		both[r.ProjectID]++
+	}
+	if both[p.ID] != 131 || both[other.ID] != 1 {
+		t.Errorf("the log of the installation has, by project, %v", both)
+	}
+	for _, bad := range []string{"tone=loud", "reads=some", "from=yesterday", "to=2026-13-01", "from=0000-01-01", "format=xml", "before=zzz"} {
+		c.Get(joined(log, bad)).Want(http.StatusUnprocessableEntity)
+	}
+}
+
+// TestAuditDays: days are those of the person who reads.
+func TestAuditDays(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Days", false)
+	late := time.Date(2026, 3, 1, 23, 30, 0, 0, time.UTC) // the next day in Tokyo
+	happen(s, "203.0.113.9", late, audit.In(s.Scope(admin, p), "project.updated", "project", num(p.ID), "Days").Says("%s changed it.", admin.Name))
+	c := s.SignIn(admin)
+	at := func(day string) int {
+		return len(eventIDs(t, c, auditOf(p)+"?address=203.0.113.9&from="+day+"&to="+day))
+	}
+	if at("2026-03-01") != 1 || at("2026-03-02") != 0 {
+		t.Error("in UTC the event is not of its day")
+	}
+	c.Post("/account", url.Values{"name": {admin.Name}, "timeZone": {"Asia/Tokyo"}}).Want(http.StatusSeeOther)
+	if at("2026-03-01") != 0 || at("2026-03-02") != 1 {
+		t.Error("in Tokyo the event is not of its day")
+	}
+	if row := c.Get(auditOf(p) + "?address=203.0.113.9").Page().Find("table.events tbody time").First().Text(); !strings.HasPrefix(row, "2 Mar 2026") {
+		t.Errorf("the event is drawn at %s", row)
+	}
+}
+
+// TestAuditReaders: the log is read by the roles of permissions.csv, who alone see its tab;
+// others meet what they meet everywhere.
+func TestAuditReaders(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for _, governed := range []bool{false, true} {
+		p, _ := s.Project("Roles", governed)
+		for _, role := range access.Roles(governed) {
+			want := http.StatusForbidden
+			if role == access.Share || role == access.Admin || role == access.ProductionManager {
+				want = http.StatusOK
+			}
+			c := s.SignIn(s.Member(p, role))
+			for _, query := range []string{"", "?format=csv", "?format=jsonl"} {
+				if got := c.Get(auditOf(p) + query).Status; got != want {
+					t.Errorf("%s reads %q: %d, want %d", role, query, got, want)
+				}
+			}
+			if tabs := c.Get("/projects/" + num(p.ID) + "/settings/users").Page().Find(`nav.tabs a[href="` + auditOf(p) + `"]`).Length(); (tabs == 1) != (want == http.StatusOK) {
+				t.Errorf("%s sees %d tabs of the log", role, tabs)
+			}
+		}
+		_, stranger := s.Project("Other", governed)
+		foreign, unknown := s.SignIn(stranger).Get(auditOf(p)).Want(http.StatusNotFound), s.SignIn(stranger).Get("/projects/99999/settings/audit").Want(http.StatusNotFound)
+		if foreign.Page().Find("main").Text() == "" || foreign.Page().Find("h1").Text() != unknown.Page().Find("h1").Text() {
+			t.Error("a project of somebody else differs from one that is not there")
+		}
+		if r := s.Anonymous().Get(auditOf(p)); !strings.HasPrefix(r.Location, "/login") {
+			t.Errorf("nobody: %d %s", r.Status, r.Location)
+		}
+	}
+}
+
+// TestAuditRecordsExports: whoever takes the log away leaves an event that says what was
+// asked for, and is not in what they got.
+func TestAuditRecordsExports(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Exported", false)
+	c := s.SignIn(admin)
+	for _, format := range []string{"csv", "json", "jsonl"} {
+		got := c.Get(auditOf(p) + "?kind=project&tone=info&format=" + format).Want(http.StatusOK)
+		if strings.Contains(got.Body, got.Header.Get("X-Request-Id")) {
+			t.Errorf("the export as %s holds itself", format)
+		}
+		rows := auditJSON(s.SignIn(admin), auditOf(p)+"?event=audit.exported&format=json")
+		want := map[string]any{"format": format, "kind": "project", "tone": "info"}
+		if len(rows) == 0 || fmt.Sprint(rows[0].Params) != fmt.Sprint(want) || rows[0].Actor != admin.Name || !strings.Contains(rows[0].Message, "exported the audit log") {
+			t.Fatalf("the export as %s is recorded as %+v", format, rows)
+		}
+	}
+	before := len(eventIDs(t, c, auditOf(p)+"?event=audit.exported"))
+	c.Get(auditOf(p) + "?format=xml").Want(http.StatusUnprocessableEntity)
+	s.SignIn(s.Member(p, access.Guest)).Get(auditOf(p) + "?format=csv").Want(http.StatusForbidden)
+	if after := len(eventIDs(t, c, auditOf(p)+"?event=audit.exported")); after != before {
+		t.Errorf("%d exports are recorded that were none", after-before)
+	}
+}
+
+// TestAuditIsInert: names of all kinds are text in the page and in the files, and no secret
+// of the installation stands in either.
+func TestAuditIsInert(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Hostile", false)
+	const evil = `=HYPERLINK("http://evil.example")<script>alert(1)</script>"'&`
+	long := strings.Repeat("ř", 200)
+	scope := s.Scope(admin, p)
+	e := audit.In(scope, "storage.bucketCreated", "bucket", evil, long)
+	e.ActorName, e.Params, e.Results = evil, map[string]any{evil: evil}, map[string]any{"list": []string{evil}}
+	happen(s, "203.0.113.1", s.App.DB.Now(), e.Says("%s did %s.", evil, evil))
+	c := s.SignIn(admin)
+	res := c.Get(auditOf(p) + "?" + url.Values{"who": {evil}, "object": {evil}}.Encode()).Want(http.StatusOK)
+	html := res.Page()
+	if html.Find("table.events tbody tr").Length() != 1 || html.Find("table.events script, table.events b").Length() != 0 || html.Find(`input[name="who"]`).AttrOr("value", "") != evil {
+		t.Errorf("the page is %.3000s", res.Body)
+	}
+	if narrower := html.Find(`table.events td a[href*="object="]`).AttrOr("href", ""); len(eventIDs(t, c, narrower)) != 1 {
+		t.Errorf("the link of the object leads to other events: %s", narrower)
+	}
+	cells, err := stdcsv.NewReader(strings.NewReader(c.Get(auditOf(p) + "?address=203.0.113.1&format=csv").Body)).ReadAll()
+	if err != nil || len(cells) != 2 {
+		t.Fatalf("%v %q", err, cells)
+	}
+	for _, cell := range cells[1] {
+		if strings.HasPrefix(cell, "=") {
+			t.Errorf("a spreadsheet would run %q", cell)
+		}
+	}
+	if rows := auditJSON(c, auditOf(p)+"?address=203.0.113.1&format=json"); len(rows) != 1 || rows[0].Params[evil] != evil || rows[0].ObjectName != long {
+		t.Errorf("the JSON holds %+v", rows)
+	}
+}
+
+// TestAuditSeals: the page says how far the log is sealed, and in which seal an event is.
+func TestAuditSeals(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Sealed", false)
+	c := s.SignIn(admin)
+	banner := func() string {
+		return strings.Join(strings.Fields(c.Get(auditOf(p)).Want(http.StatusOK).Page().Find(".banner").Text()), " ")
+	}
+	if text := banner(); !strings.Contains(text, "No event is sealed yet.") || !strings.Contains(text, "Last verificationNone yet.") {
+		t.Errorf("before the first seal: %s", text)
+	}
+	s.Clock.Forward(time.Hour)
+	if _, seals, err := audit.Seal(t.Context(), s.App.DB); err != nil || seals == 0 {
+		t.Fatalf("%d seals, %v", seals, err)
+	}
+	var sealed audit.Sealed
+	var err error
+	if sealed, err = audit.Verify(t.Context(), s.App.DB, func(d audit.Damage) { t.Error(d) }, func(int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	s.Update(func(tx *db.Tx) error { return audit.Verified(tx, sealed, 0) })
+	c = s.SignIn(admin)
+	for _, want := range []string{"Sealed up to", sealed.Digest, "1 seal holds.", "No event waits for its seal."} {
+		if text := banner(); !strings.Contains(text, want) {
+			t.Errorf("after the seal there is no %q in: %s", want, text)
+		}
+	}
+	row := c.Get(auditOf(p)).Page().Find("table.events tbody tr").Last().Text()
+	if !strings.Contains(strings.Join(strings.Fields(row), ""), "Seal1") {
+		t.Errorf("an event does not say its seal: %s", row)
+	}
+	s.Update(func(tx *db.Tx) error { return audit.Verified(tx, sealed, 2) })
+	s.Clock.Forward(time.Second)
+	if text := banner(); !strings.Contains(text, "not as it was sealed") || !strings.Contains(text, "2 problems") {
+		t.Errorf("after a verification that found problems: %s", text)
+	}
+}
