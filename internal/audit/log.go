@@ -37,7 +37,7 @@ func OfAll(by access.Actor) (Reach, error) {
 	if !by.SuperAdmin {
 		return Reach{}, fault.New(fault.Forbidden, "audit.all", "Only super admins read the audit log of all.")
 	}
-	return Reach{condition{"created_at > ?", "created_at > ?", []any{0}},
+	return Reach{condition{"id > 0", "id + 0 > 0", nil}, // the text of a partial index, which nothing else is to use
 		By(by, "audit.exported", "installation", "", "").Says("%s exported the audit log of the installation.", by.Name)}, nil
 }
 
