@@ -10,7 +10,6 @@ import (
 
 	"steward/internal/audit"
 	"steward/internal/db"
-	"steward/internal/fault"
 )
 
 // sameCommit is how long jobs take to end that ended with the same commit, so that the
@@ -208,8 +207,8 @@ func (s *Service) ask(tx *db.Tx, j Job, answers map[creator]error) error {
 // start makes a waiting job this process's own. It ends one that is refused or cancelled,
 // and then reports false. ErrFenced if somebody has cancelled it since it was read.
 func (s *Service) start(tx *db.Tx, j *Job, refused error) (bool, error) {
-	if refused == nil && j.CancelRequested {
-		refused = fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
+	if j.CancelRequested {
+		refused = cancelled(j.CancelReason)
 	}
 	if refused != nil {
 		return false, s.end(tx, *j, refused)

@@ -67,6 +67,7 @@ type Job struct {
 	MaxAttempts     int64
 	Fence           int64
 	CancelRequested bool
+	CancelReason    string // a sentence; "" when a person cancelled this one job
 	RowsDone        int64
 	BytesDone       int64
 	BytesTotal      int64
@@ -245,11 +246,64 @@ func (s *Service) Cancel(tx *db.Tx, scope access.Project, id int64) (Job, error)
 		return Job{}, err
 	}
 	tx.OnCommit(func() {
-		s.cancelRunning(id)
+		s.cancelRunning(func(j Job) bool { return j.ID == id })
 		s.changed(j)
 		s.hub.Signal(wakeTopic)
 	})
 	return get(tx, "id = $1", id)
+}
+
+// StopProject asks all unfinished jobs of a project to stop, for a reason that each of them
+// tells, and gives how many there were. Those that run end at once in this process, and at
+// their next heartbeat in others; those that wait end when their turn comes, and do nothing.
+func (s *Service) StopProject(tx *db.Tx, project int64, reason string) (int64, error) {
+	n, err := tx.Exec("UPDATE jobs SET cancel_requested = $2, cancel_reason = $3 WHERE project_id = $1 AND state IN ('waiting', 'processing') AND NOT cancel_requested", project, true, reason)
+	if err != nil {
+		return 0, err
+	}
+	tx.OnCommit(func() {
+		s.cancelRunning(func(j Job) bool { return j.Project == project })
+		s.hub.Signal(wakeTopic)
+		s.hub.Signal(ProjectTopic(project))
+	})
+	return n, nil
+}
+
+// StopSystem asks one of the system's own jobs to stop, likewise. Conflict when it has finished.
+func (s *Service) StopSystem(tx *db.Tx, id int64, reason string) error {
+	n, err := tx.Exec("UPDATE jobs SET cancel_requested = $2, cancel_reason = $3 WHERE id = $1 AND class = 'system' AND state IN ('waiting', 'processing')", id, true, reason)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fault.Newf(fault.Conflict, "jobs.finished", "Job %d has finished already.", id)
+	}
+	tx.OnCommit(func() {
+		s.cancelRunning(func(j Job) bool { return j.ID == id })
+		s.hub.Signal(wakeTopic)
+	})
+	return nil
+}
+
+// cancelled is how a job ends that was asked to stop.
+func cancelled(reason string) error {
+	if reason == "" {
+		reason = "Cancelled. The table was not changed."
+	}
+	return fault.New(fault.Conflict, Cancelled, reason)
+}
+
+// asked is how a job ends if it was asked to stop; nil if nobody has.
+func asked(tx *db.Tx, id int64) (stop, err error) {
+	type request struct {
+		made   bool
+		reason string
+	}
+	r, err := db.One(tx, func(r db.Row) (x request, err error) { return x, r.Scan(&x.made, &x.reason) }, "SELECT cancel_requested, cancel_reason FROM jobs WHERE id = $1", id)
+	if err != nil || !r.made {
+		return nil, err
+	}
+	return cancelled(r.reason), nil
 }
 
 // TableUse is a table that a job read or wrote.
@@ -330,7 +384,7 @@ func addLog(tx *db.Tx, job int64, level audit.Type, message string) error {
 
 const columns = `id, class, operation, state, project_id, branch_id, priority, serial_key, params, results, error_code, error_message,
 	table_name, file_id, run_id, user_id, token_id, actor_name, created_at, started_at, finished_at, attempt, max_attempts,
-	fence, cancel_requested, rows_done, bytes_done, bytes_total, in_bytes, out_bytes`
+	fence, cancel_requested, cancel_reason, rows_done, bytes_done, bytes_total, in_bytes, out_bytes`
 
 func get(tx *db.Tx, where string, args ...any) (Job, error) {
 	return db.One(tx, scan, "SELECT "+columns+" FROM jobs WHERE "+where, args...)
@@ -342,7 +396,7 @@ func scan(r db.Row) (Job, error) {
 	err := r.Scan(&j.ID, &j.Class, &j.Operation, &j.State, db.Null(&j.Project), db.Null(&j.Branch), &j.Priority, &j.SerialKey, &params, &results,
 		&j.ErrorCode, &j.ErrorMessage, &j.Table, db.Null(&j.FileID), &j.RunID, db.Null(&j.UserID), db.Null(&j.TokenID), &j.ActorName,
 		db.Time(&j.CreatedAt), db.Time(&j.StartedAt), db.Time(&j.FinishedAt), &j.Attempt, &j.MaxAttempts,
-		&j.Fence, &j.CancelRequested, &j.RowsDone, &j.BytesDone, &j.BytesTotal, &j.InBytes, &j.OutBytes)
+		&j.Fence, &j.CancelRequested, &j.CancelReason, &j.RowsDone, &j.BytesDone, &j.BytesTotal, &j.InBytes, &j.OutBytes)
 	j.Params, j.Results = json.RawMessage(params), json.RawMessage(results)
 	return j, err
 }

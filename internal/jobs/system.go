@@ -8,6 +8,11 @@ import (
 	"steward/internal/fault"
 )
 
+// FindSystem is one of the system's own jobs. NotFound if there is none.
+func FindSystem(tx *db.Tx, id int64) (Job, error) {
+	return get(tx, "id = $1 AND class = 'system'", id)
+}
+
 // ListSystem gives the system's own jobs, newest first. Of the filter, State, Before and
 // Limit count. Forbidden for who is no super admin.
 func (s *Service) ListSystem(tx *db.Tx, by access.Actor, f Filter) ([]Job, error) {

@@ -171,6 +171,9 @@ func (r *Run) Progress(rows, bytes int64) {
 	r.bytes.Store(bytes)
 }
 
+// Done is how far the job is, as Progress was told.
+func (r *Run) Done() (rows int64) { return r.rows.Load() }
+
 // Log adds a line to the job's log. ErrFenced if another worker has taken the job over.
 func (r *Run) Log(ctx context.Context, level audit.Type, format string, args ...any) error {
 	return r.s.db.Update(ctx, func(tx *db.Tx) error {
@@ -221,7 +224,7 @@ func (r *Run) Complete(tx *db.Tx, res Result) error {
 		if err := r.s.hold(tx, r.Job); err != nil {
 			return err
 		}
-		return fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed.")
+		return cancelled("") // and if it was asked for another reason, fail tells it
 	}
 	if err := next(tx, r.Job.SerialKey); err != nil {
 		return err
@@ -277,7 +280,7 @@ func (s *Service) run(running context.Context, j Job) {
 	case errors.Is(cause, errStopping):
 		err = s.release(j)
 	case errors.Is(cause, errCancelled):
-		err = s.fail(j, fault.New(fault.Conflict, Cancelled, "Cancelled. The table was not changed."), nil)
+		err = s.fail(j, cancelled(""), nil)
 	case err == nil:
 		err = s.fail(j, errors.New("the job's work ended without a result"), nil)
 	case fault.Of(cause) != nil: // the guard's
@@ -362,7 +365,8 @@ func (r *Run) beat(ctx context.Context) {
 	}
 }
 
-// fail ends a job badly, with what it leaves behind unless leave is nil. System jobs that
+// fail ends a job badly, with what it leaves behind unless leave is nil; one that was asked
+// to stop ends for that reason and leaves nothing, whatever came of it. System jobs that
 // stand in no line are tried again, later each time; one that does would keep the jobs
 // behind it waiting.
 func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) error {
@@ -374,6 +378,13 @@ func (s *Service) fail(j Job, cause error, leave func(*db.Tx) (any, error)) erro
 		}
 		if err := s.hold(tx, j); err != nil {
 			return err
+		}
+		stop, err := asked(tx, j.ID)
+		if err != nil {
+			return err
+		}
+		if stop != nil {
+			return s.end(tx, j, stop)
 		}
 		if j.Class == System && j.SerialKey == "" && j.Attempt+1 < j.MaxAttempts {
 			delay := retryDelay(j.Attempt)
@@ -575,11 +586,13 @@ func (s *Service) interrupt(ctx context.Context, where string, arg any) error {
 	return nil
 }
 
-func (s *Service) cancelRunning(id int64) {
+func (s *Service) cancelRunning(which func(Job) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.running[id]; r != nil {
-		r.cancel(errCancelled)
+	for _, r := range s.running {
+		if which(r.Job) {
+			r.cancel(errCancelled)
+		}
 	}
 }
 
