@@ -109,7 +109,7 @@ func recorded(t *testing.T) (out []string) {
 	through := map[string]struct {
 		arg    int
 		before string
-	}{"In": {1, ""}, "By": {1, ""}, "told": {3, "storage."}, "noted": {3, "storage.*"}, "event": {2, ""}, "about": {2, ""}, "inOrganization": {1, ""}}
+	}{"In": {1, ""}, "By": {1, ""}, "told": {3, "storage."}, "noted": {3, "storage.*"}, "event": {2, ""}, "about": {2, ""}, "inOrganization": {1, ""}, "lifeEvent": {3, ""}}
 	for _, f := range files(t) {
 		if f.test || strings.HasPrefix(f.pkg, "cmd/") || f.pkg == "web/webtest" {
 			continue

@@ -15,8 +15,8 @@ ALTER TABLE projects ADD COLUMN resumed_at BIGINT NOT NULL DEFAULT 0;      -- wh
 ALTER TABLE projects ADD COLUMN rested BIGINT NOT NULL DEFAULT 0;          -- for how long it had rested then: its past is kept so much longer
 CREATE INDEX projects_name ON projects (name_search, id);
 CREATE INDEX projects_state ON projects (state, name_search, id);
-CREATE INDEX projects_expiry ON projects (expires_at) WHERE expires_at IS NOT NULL AND state = 'active';
-CREATE INDEX projects_purge ON projects (purge_at) WHERE state = 'deleted';
+CREATE INDEX projects_expiry ON projects (state, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX projects_purge ON projects (state, purge_at) WHERE purge_at IS NOT NULL;
 
 ALTER TABLE jobs ADD COLUMN cancel_reason TEXT NOT NULL DEFAULT '';        -- a sentence; '' when a person cancelled the one job
 

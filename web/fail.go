@@ -129,6 +129,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 	page := viewerrors.Error{Status: status, RequestID: audit.RequestOf(r.Context()).ID}
 	if f.Code != "notFound" { // one answer for all that nobody may know of, whatever the reason
 		page.Message = f.Message
+		page.Title = map[string]string{tenancy.IsDeleted: "This project is deleted", tenancy.IsExpired: "This project has expired", tenancy.IsDisabled: "This project is disabled"}[f.Code]
 		page.Back = wayOn(r, f)
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {
@@ -150,6 +151,9 @@ func wayOn(r *http.Request, f *fault.Error) ui.Link {
 	}
 	if f.Code == tenancy.Invited {
 		return ui.Link{Label: "See the invitation", URL: paths.Invitations()}
+	}
+	if f.Code == tenancy.IsDeleted || f.Code == tenancy.IsExpired || f.Code == tenancy.IsDisabled {
+		return ui.Link{}
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, paths.Projects()+"projects/")
 	number, _, _ := strings.Cut(rest, "/")

@@ -322,7 +322,7 @@ func consistent(t *testing.T, tx *db.Tx) error {
 			AND NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.table_id = t.id)
 			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.operation IN ('table.compact', 'table.trim') AND j.params = '{"tableId":' || t.id || '}')`,
 		"versions of a job that did not succeed": "SELECT count(*) FROM versions v JOIN jobs j ON j.id = v.job_id WHERE j.state <> 'success'",
-		"successes that are not one version": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND j.state = 'success' AND
+		"successes that are not one version": `SELECT count(*) FROM jobs j JOIN projects p ON p.id = j.project_id AND p.purge_begun_at IS NULL WHERE j.class = 'storage' AND j.state = 'success' AND
 			(CASE WHEN j.operation IN (` + unversioned + `) OR EXISTS (SELECT 1 FROM job_tables u JOIN trash x ON x.kind = 'table' AND x.object_id = u.table_id AND x.state = 'purged'
 				WHERE u.job_id = j.id AND u.direction = 'write') THEN 0 ELSE 1 END) <> (SELECT count(*) FROM versions v WHERE v.job_id = j.id)`,
 		"successes that name no table": `SELECT count(*) FROM jobs j WHERE j.class = 'storage' AND j.state = 'success' AND j.operation NOT IN ('tableSnapshotCreate', 'tableSnapshotDelete', 'fileCheck', 'bucketDelete')

@@ -28,6 +28,7 @@ import (
 	"steward/internal/storage"
 	"steward/internal/storage/csv"
 	"steward/internal/storage/engine"
+	"steward/internal/tenancy"
 )
 
 // stepsWorld is what all operations start from: a stopped installation, and the binary
@@ -52,6 +53,7 @@ type operation struct {
 	ready   func(r *round)                                 // fetches the form; may be nil
 	ask     func(r *round) error                           // an error means that the connection broke; then it is asked again
 	done    func(t *testing.T, data string)                // looks when all is over; may be nil
+	sees    func(t *testing.T, a *app.App) string          // in place of the picture of the tables; may be nil
 }
 
 // round is one life of an operation: from its form to the end of its job, with the
@@ -170,6 +172,7 @@ func operations() []operation {
 		{name: "purge", job: storage.FilesPurge, late: true, ask: maintenance, prepare: func(t *testing.T, _ *stepsWorld, data string) {
 			change(t, data, "UPDATE trash SET expires_at = 1")
 		}},
+		{name: "purge of a project", job: tenancy.ProjectPurge, late: true, prepare: deleteProject, ask: func(r *round) error { return r.due("housekeeping") }, sees: purgedProject, done: nothingStored},
 		{name: "sweep", job: storage.Sweep, hide: true, prepare: plantOrphans, ask: func(r *round) error { return r.due(storage.Sweep) }, done: noOrphans},
 	}
 }
@@ -453,6 +456,10 @@ func (w *stepsWorld) look(t *testing.T, op operation, data string) (picture stri
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if op.sees != nil {
+			picture = op.sees(t, a)
+			return
 		}
 		picture = pictureOf(t, a, scopeOf(t, a, w.project))
 	})

@@ -106,7 +106,7 @@ func InvitedPath(tx *db.Tx, user, invitation int64, until time.Time, shown bool)
 // Vouched reports whether an account may answer an invitation of that number and time:
 // unless it was activated later, by a link of another invitation that was shown to others.
 func Vouched(tx *db.Tx, user, invitation int64, made time.Time) (bool, error) {
-	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE id = $1 AND activated_by IS NOT NULL AND activated_by <> $2 AND activated_at >= $3", user, invitation, made)
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE id = $1 AND activated_shown AND (activated_by IS NULL OR activated_by <> $2) AND activated_at >= $3", user, invitation, made)
 	return n == 0, err
 }
 
@@ -114,6 +114,24 @@ func Vouched(tx *db.Tx, user, invitation int64, made time.Time) (bool, error) {
 func EndInvited(tx *db.Tx, invitation int64) error {
 	_, err := tx.Exec("UPDATE account_links SET ended_at = $2 WHERE invitation_id = $1 AND ended_at IS NULL", invitation, tx.Now)
 	return err
+}
+
+// ForgetInvitations takes the invitations with a project, a hundred at most, out of the
+// accounts that they made or activated, so that they can be deleted, and gives their numbers.
+func ForgetInvitations(tx *db.Tx, project int64) ([]int64, error) {
+	list, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 ORDER BY id LIMIT 100", project)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range list {
+		if _, err := tx.Exec("DELETE FROM account_links WHERE invitation_id = $1", i); err != nil {
+			return nil, err
+		}
+		if _, err := tx.Exec("UPDATE users SET activated_by = NULL WHERE activated_by = $1", i); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // endLinks kills every link of a person.
@@ -202,7 +220,8 @@ func (s *Service) Activate(ctx context.Context, a Activation) (User, error) {
 			return err
 		}
 		if err := tx.Must(`UPDATE users SET state = 'active', name = $2, search = $3, password_hash = $4, pepper_key = $5, password_short = $7, password_changed_at = $6, session_epoch = session_epoch + 1,
-			activated_at = $6, activated_by = (SELECT l.invitation_id FROM account_links l WHERE l.code_hash = $8 AND l.shown)
+			activated_at = $6, activated_by = (SELECT l.invitation_id FROM account_links l WHERE l.code_hash = $8 AND l.shown),
+			activated_shown = EXISTS (SELECT 1 FROM account_links l WHERE l.code_hash = $8 AND l.shown)
 			WHERE id = $1 AND state = 'invited'`, u.ID, a.Name, search(u.Email, a.Name), hash.hash, hash.pepperKey, tx.Now, hash.short, id.Digest(a.Code)); err != nil {
 			return err
 		}

@@ -137,13 +137,14 @@ func TestASVS_6_4_6(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	u := s.User("Petra")
+	p, _ := s.Project("Looked at", false)
 	super := s.SignIn(s.SuperAdmin("Root"))
 	person := fmt.Sprintf("/admin/users/%d", u.ID)
 	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
 		if !strings.HasPrefix(r.Path, "/admin") {
 			continue
 		}
-		path := strings.Replace(r.Path, ":user", fmt.Sprint(u.ID), 1)
+		path := strings.NewReplacer(":user", fmt.Sprint(u.ID), ":project", fmt.Sprint(p.ID)).Replace(r.Path)
 		if r.Method == http.MethodGet {
 			page := super.Get(path).Want(http.StatusOK).Page()
 			if n := page.Find(`main input[type="password"], main input[name="password"]`).Length(); n != 0 {

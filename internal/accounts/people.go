@@ -17,17 +17,17 @@ import (
 // What super admins do to the accounts of others; anyone else is Forbidden. The operator at
 // the command line is an actor of the same right.
 
-// sees is administers for what changes nothing, which the gate has just allowed.
-func sees(by access.Actor) error {
+// Oversees is Administers for what changes nothing, which the gate has just allowed.
+func Oversees(by access.Actor) error {
 	if by.SuperAdmin || !control.On(control.SuperAdmins) {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "accounts.administer", "Only super admins manage the accounts of others.")
 }
 
-// administers is asked in the transaction of the deed: the rights may have been taken away,
-// and the session ended, since the request began.
-func administers(tx *db.Tx, by access.Actor) error {
+// Administers is Forbidden for who is no super admin. It is asked in the transaction of the
+// deed: the rights may have been taken away, and the session ended, since the request began.
+func Administers(tx *db.Tx, by access.Actor) error {
 	super := by.SuperAdmin
 	if super && by.UserID != 0 {
 		u, err := get(tx, "id = $1", by.UserID)
@@ -37,14 +37,14 @@ func administers(tx *db.Tx, by access.Actor) error {
 		super = u.SuperAdmin && u.State == Active
 	}
 	if !super {
-		return sees(access.Actor{})
+		return Oversees(access.Actor{})
 	}
 	return Present(tx, by)
 }
 
 // Person is somebody as super admins see them. NotFound if there is nobody.
 func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security, error) {
-	if err := sees(by); err != nil {
+	if err := Oversees(by); err != nil {
 		return User{}, Security{}, err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -59,7 +59,7 @@ func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security
 // mailed, and its path given for whoever invites to pass on. Invalid for the address or
 // the name; Conflict when there is an account already.
 func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path string, err error) {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return User{}, "", err
 	}
 	if strings.TrimSpace(n.Name) == "" {
@@ -78,7 +78,7 @@ func (s *Service) Invite(tx *db.Tx, by access.Actor, n NewUser) (u User, path st
 // It also gives its path, for the super admin to pass on. The one before dies. Conflict
 // for a disabled account.
 func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return "", err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -110,7 +110,7 @@ func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string,
 // can act. Nothing is deleted. Conflict for one's own account and for the last super
 // admin's.
 func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	if err := tx.Lock("super admins"); err != nil {
@@ -143,7 +143,7 @@ func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
 
 // Enable opens a disabled account again, as it was.
 func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -165,7 +165,7 @@ func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
 
 // GrantSuperAdmin makes a person a super admin. Conflict for somebody who cannot sign in.
 func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -183,7 +183,7 @@ func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error 
 
 // RevokeSuperAdmin takes the rights of a super admin away. Conflict for the last one.
 func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	if err := tx.Lock("super admins"); err != nil {
@@ -205,7 +205,7 @@ func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error
 // SetSupport says whether a person is of support. From then on they need a second factor
 // before anything else. Conflict for somebody who cannot sign in.
 func (s *Service) SetSupport(tx *db.Tx, by access.Actor, user int64, on bool) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -245,7 +245,7 @@ func keepSuperAdmin(tx *db.Tx, u User) error {
 // after the other, before the mails about the first one are read. The operator waits for
 // nothing.
 func (s *Service) ResetFactor(tx *db.Tx, by access.Actor, user int64) (path string, err error) {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return "", err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -283,7 +283,7 @@ func errDisabled() error {
 
 // EndAll ends every session of a person.
 func (s *Service) EndAll(tx *db.Tx, by access.Actor, user int64) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -316,7 +316,7 @@ type ListFilter struct {
 
 // List gives people, the newest first.
 func (s *Service) List(tx *db.Tx, by access.Actor, f ListFilter) ([]Listed, error) {
-	if err := sees(by); err != nil {
+	if err := Oversees(by); err != nil {
 		return nil, err
 	}
 	var w db.Where

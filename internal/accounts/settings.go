@@ -22,7 +22,7 @@ func SettingsOf(tx *db.Tx) (Settings, error) {
 
 // SetSettings keeps the settings of the installation. Forbidden for who is no super admin.
 func (s *Service) SetSettings(tx *db.Tx, by access.Actor, n Settings) error {
-	if err := administers(tx, by); err != nil {
+	if err := Administers(tx, by); err != nil {
 		return err
 	}
 	was, err := SettingsOf(tx)
@@ -44,7 +44,7 @@ func (s *Service) SetSettings(tx *db.Tx, by access.Actor, n Settings) error {
 
 // WithoutFactor counts the people who can sign in and have no second factor.
 func (s *Service) WithoutFactor(tx *db.Tx, by access.Actor) (int64, error) {
-	if err := sees(by); err != nil {
+	if err := Oversees(by); err != nil {
 		return 0, err
 	}
 	return db.Value[int64](tx, "SELECT count(*) FROM users u WHERE u.state = 'active' AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id)")

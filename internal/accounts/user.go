@@ -2,6 +2,7 @@
 package accounts
 
 import (
+	"fmt"
 	netmail "net/mail"
 	"strings"
 	"time"
@@ -82,10 +83,13 @@ const nameMax = 200
 
 // CheckName is nil for a name that can be shown: 1 to 200 characters without control
 // or direction characters. field names the input in the error.
-func CheckName(field, what, name string) error {
+func CheckName(field, what, name string) error { return CheckText(field, what, name, nameMax) }
+
+// CheckText is CheckName for a line of text that may have so many characters.
+func CheckText(field, what, name string, most int) error {
 	var c fault.Check
 	c.Field(strings.TrimSpace(name) != "", field, "Enter "+what+".")
-	c.Field(utf8.RuneCountInString(name) <= nameMax, field, "At most 200 characters.")
+	c.Field(utf8.RuneCountInString(name) <= most, field, fmt.Sprintf("At most %d characters.", most))
 	c.Field(utf8.ValidString(name) && shown(name), field, "Leave out control characters.")
 	return c.Err()
 }

@@ -136,7 +136,7 @@ func (a *App) open(ctx context.Context, o Options) error {
 			return err
 		}
 		a.Accounts = accounts.New(a.DB, ring, a.Mail, known, provider)
-		a.Tenancy = tenancy.New(a.Accounts, a.Mail)
+		a.Tenancy = tenancy.New(a.DB, a.Accounts, a.Mail, a.Jobs)
 	}
 	tables := engine.New(a.Blobs, engine.Options{Staging: func(folder string) { a.Log.Debug("commit: stage", "folder", folder) }})
 	a.Storage = storage.New(a.DB, a.Jobs, a.Blobs, tables, a.Reads, a.Log)

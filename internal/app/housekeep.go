@@ -39,10 +39,11 @@ type cleaned struct {
 // time is over, events of reads past their retention, what mails said that are over, and
 // the records of the system's own regular jobs and of requests for a new password. Whom a
 // link waits for that ends soon is told. Invitations and memberships whose time is over are
-// closed. What fails does not keep the rest from being done.
+// closed, and what is due in the life of projects is done. What fails does not keep the rest
+// from being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
-	var errs [6]error
+	var errs [7]error
 	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
@@ -66,7 +67,7 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 			return err
 		}
 		var err error
-		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife), accounts.ResetRequest)
+		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife), accounts.ResetRequest, tenancy.TellMembers)
 		return err
 	})
 	done.Uploads, errs[1] = a.Blobs.Sweep(ctx, time.Now().Add(-uploadLife)) // by the clock of the file system
@@ -74,6 +75,7 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	done.Events, errs[3] = audit.Prune(ctx, a.DB)
 	done.Mails, errs[4] = a.Mail.Sweep(ctx)
 	errs[5] = a.Tenancy.EndMemberships(ctx, a.DB)
+	errs[6] = a.Tenancy.Expire(ctx)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -210,6 +210,27 @@ func TestSweepPlan(t *testing.T) {
 	}
 }
 
+// TestLifePlan: what is due in the life of projects is found by indexes, however many there are.
+func TestLifePlan(t *testing.T) {
+	t.Parallel()
+	dsn := "sqlite:" + t.TempDir() + "/steward.db"
+	s := webtest.Open(t, webtest.Options{Idle: true, DSN: dsn})
+	ctx, trace := db.WithTrace(t.Context())
+	if err := s.App.Tenancy.Expire(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(trace.Queries()) != 3 {
+		t.Fatalf("%d queries", len(trace.Queries()))
+	}
+	for _, q := range trace.Queries() {
+		for _, step := range dbtest.Plan(t, dsn, q.SQL, q.Args) {
+			if strings.HasPrefix(step, "SCAN") || strings.Contains(step, "TEMP B-TREE") {
+				t.Errorf("%s\n  reads all: %s", q.SQL, step)
+			}
+		}
+	}
+}
+
 // TestSystemJobs: the schedules of the program run, and nobody in a project sees them.
 func TestSystemJobs(t *testing.T) {
 	t.Parallel()

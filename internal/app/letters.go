@@ -50,6 +50,11 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.TeamWelcome:    view.TeamWelcome,
 		mail.TeamInvitation: view.TeamInvitation,
 		mail.TeamRemoved:    view.TeamRemoved,
+
+		// What becomes of a project
+		mail.ProjectExpires:  view.ProjectExpires,
+		mail.ProjectDeleted:  view.ProjectDeleted,
+		mail.ProjectRestored: view.ProjectRestored,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // values are all that any kind of letter takes.
-var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked"}
+var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked", "project", "until", "expired"}
 
 // elements are the names of the elements of a letter, in their order, and the addresses
 // that it leads to.
@@ -130,7 +130,7 @@ func TestLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		text = m.Text()
-		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation, mail.TeamWelcome, mail.TeamInvitation, mail.JoinRequested, mail.JoinApproved} // of what is to come
+		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation, mail.TeamWelcome, mail.TeamInvitation, mail.JoinRequested, mail.JoinApproved, mail.ProjectExpires} // of what is to come
 		if !slices.Contains(ahead, kind) && (!strings.Contains(text, "When: 21 November 2026, 22:00 UTC\n") || !strings.Contains(text, "Address: 192.0.2.17\nDevice: Firefox on Linux\n")) {
 			t.Errorf("%s does not say when and where:\n%s", kind, text)
 		}

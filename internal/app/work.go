@@ -6,6 +6,7 @@ import (
 	"steward/internal/jobs"
 	"steward/internal/mail"
 	"steward/internal/storage"
+	"steward/internal/tenancy"
 )
 
 // handlers is the map of jobs: which kind is run by what.
@@ -36,6 +37,10 @@ func (a *App) handlers() map[string]jobs.Handler {
 
 		// What people get
 		accounts.ResetRequest: people.RunReset,
+
+		// What becomes of projects
+		tenancy.TellMembers:  a.Tenancy.RunTell,
+		tenancy.ProjectPurge: a.purge,
 
 		// What keeps the house in order
 		storage.TableCompact: st.RunCompact,

@@ -46,6 +46,9 @@ func (b *builder) world() error {
 	if err := b.tidied(); err != nil {
 		return err
 	}
+	if err := b.givenUp(sandbox); err != nil {
+		return err
+	}
 	if err := b.newcomers(flights); err != nil {
 		return err
 	}
@@ -353,6 +356,34 @@ func (b *builder) mishaps(flights tenancy.Project) error {
 		_, err := b.app.Jobs.Cancel(tx, gita, j.ID)
 		return err
 	})
+}
+
+// givenUp is a project beside the others that was tried and deleted; a super admin can bring
+// it back.
+func (b *builder) givenUp(sandbox tenancy.Project) error {
+	b.clock.Set(time.Now().Add(-40 * time.Hour))
+	b.step(0, "a project that was tried, and deleted")
+	const name = "Noise trial"
+	var p tenancy.Project
+	err := b.update(func(tx *db.Tx) (err error) {
+		p, err = tenancy.CreateProject(tx, b.users["vera@steward.example"].Actor(), tenancy.NewProject{Organization: sandbox.Organization, Name: name, Description: "Noise around airports. Given up: there are no public data.", Member: b.users["lena@contoso.example"]})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	lena, err := b.scope("lena@contoso.example", p.ID)
+	if err != nil {
+		return err
+	}
+	if err := b.bucket(lena, storage.In, "noise", "Noise", ""); err != nil {
+		return err
+	}
+	if err := b.load(lena, "stations.csv", []byte("station,airport\nN1,SEA\nN2,PDX\n"), "in.c-noise.stations", false, csv.DefaultDialect()); err != nil {
+		return err
+	}
+	b.clock.Forward(6 * time.Hour)
+	return b.app.DB.Update(b.request(), func(tx *db.Tx) error { return b.app.Tenancy.Delete(tx, lena, name) })
 }
 
 // newcomers are invited and have not answered yet.

@@ -58,6 +58,9 @@ const (
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, at
+	ProjectExpires    Kind = "projectExpires"    // project, expires
+	ProjectDeleted    Kind = "projectDeleted"    // by, project, until, expired, at
+	ProjectRestored   Kind = "projectRestored"   // by, project, expires, at
 )
 
 // Kinds are all of them.
@@ -67,6 +70,7 @@ func Kinds() []Kind {
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, JoinRequested, JoinApproved, JoinRejected,
+		ProjectExpires, ProjectDeleted, ProjectRestored,
 	}
 }
 

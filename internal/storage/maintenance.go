@@ -12,6 +12,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/storage/engine"
+	"steward/internal/tenancy"
 )
 
 // longestJob is how far back the files of a running job may lie: what is older and not
@@ -106,10 +107,19 @@ func (s *Service) RunTrim(ctx context.Context, run *jobs.Run) error {
 	})
 }
 
-// retained is the moment before which what was replaced is not kept any more.
+// horizonOf is the moment before which what was replaced in project p is not kept any more, at
+// the moment $1: the beginning of time while nobody can enter the project, which then keeps
+// everything. For what was there before it rested the time in which it did does not count.
+const horizonOf = `CASE WHEN p.state <> 'active' THEN 0 ELSE CAST($1 AS BIGINT) - p.retention_days * 86400000000
+	- CASE WHEN CAST($1 AS BIGINT) - p.retention_days * 86400000000 < p.resumed_at THEN p.rested ELSE 0 END END`
+
+// awake is the condition that people can enter the project of something in the trash.
+const awake = "EXISTS (SELECT 1 FROM projects p WHERE p.id = trash.project_id AND p.state = 'active')"
+
+// retained is the moment before which what a table replaced is not kept any more.
 func retained(tx *db.Tx, t Table) (time.Time, error) {
-	days, err := db.Value[int64](tx, "SELECT retention_days FROM projects WHERE id = $1", t.ProjectID)
-	return tx.Now.Add(-time.Duration(days) * 24 * time.Hour), err
+	return db.One(tx, func(r db.Row) (at time.Time, err error) { return at, r.Scan(db.Time(&at)) },
+		"SELECT "+horizonOf+" FROM projects p WHERE p.id = $2", tx.Now, t.ProjectID)
 }
 
 // tend is work on a table's files that nobody sees: stage writes metadata that shows the
@@ -122,18 +132,30 @@ func (s *Service) tend(ctx context.Context, run *jobs.Run, stage func(context.Co
 		return err
 	}
 	var t Table
-	err := s.db.View(ctx, func(tx *db.Tx) (err error) { t, err = anyTable(tx, p.Table); return err })
+	says := ""
+	err := s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if t, err = anyTable(tx, p.Table); err != nil {
+			return err
+		}
+		state, err := db.Value[string](tx, "SELECT state FROM projects WHERE id = $1", t.ProjectID)
+		if state != tenancy.Active {
+			says = "Nobody can enter the project, which is left as it is."
+		}
+		return err
+	})
 	if fault.Is(err, fault.NotFound) { // purged meanwhile
-		return s.db.Update(ctx, func(tx *db.Tx) error { return run.Complete(tx, jobs.Result{Results: p, Says: "The table is gone."}) })
+		says, err = "The table is gone.", nil
 	}
 	if err != nil {
 		return err
+	}
+	if says != "" {
+		return s.db.Update(ctx, func(tx *db.Tx) error { return run.Complete(tx, jobs.Result{Results: p, Says: says}) })
 	}
 	st, err := stage(ctx, t)
 	if err != nil {
 		return err
 	}
-	var says string
 	err = s.flip(ctx, run, func(tx *db.Tx) error {
 		if err := run.Hold(tx); err != nil {
 			return err
@@ -172,9 +194,9 @@ func (s *Service) RunMaintain(ctx context.Context, run *jobs.Run) error {
 		due, err = db.All(tx, scanTable, "SELECT "+tableColumns+` WHERE t.id IN (
 			SELECT v.table_id FROM versions v JOIN versions n ON n.table_id = v.table_id AND n.number = v.number + 1
 				JOIN tables x ON x.id = v.table_id JOIN projects p ON p.id = x.project_id
-				WHERE v.expired_at IS NULL AND n.created_at <= $1 - p.retention_days * 86400000000
+				WHERE v.expired_at IS NULL AND n.created_at <= `+horizonOf+`
 			UNION SELECT s.table_id FROM snapshots s JOIN tables x ON x.id = s.table_id JOIN projects p ON p.id = x.project_id
-				WHERE s.deleted_at IS NOT NULL AND s.purged_at IS NULL AND s.deleted_at <= $1 - p.retention_days * 86400000000)
+				WHERE s.deleted_at IS NOT NULL AND s.purged_at IS NULL AND s.deleted_at <= `+horizonOf+`)
 			ORDER BY t.id LIMIT `+fmt.Sprint(maintainMost), tx.Now.UnixMicro())
 		return err
 	})
@@ -259,7 +281,7 @@ func (s *Service) compactAgain(ctx context.Context) (asked int, err error) {
 func (s *Service) expireTrash(ctx context.Context) (purged int, failed, err error) {
 	var due []Trashed
 	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
-		due, err = db.All(tx, scanTrashed, "SELECT "+trashColumns+" FROM trash WHERE state = 'held' AND with_bucket = 0 AND expires_at <= $1 ORDER BY expires_at, id LIMIT "+fmt.Sprint(maintainMost), tx.Now)
+		due, err = db.All(tx, scanTrashed, "SELECT "+trashColumns+" FROM trash WHERE state = 'held' AND with_bucket = 0 AND expires_at <= $1 AND "+awake+" ORDER BY expires_at, id LIMIT "+fmt.Sprint(maintainMost), tx.Now)
 		return err
 	})
 	if err != nil {

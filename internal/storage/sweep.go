@@ -38,7 +38,7 @@ func (f File) usable(now time.Time) error {
 }
 
 // SweepFiles removes the bytes of uploaded files whose time is over, unless an
-// unfinished job needs them, and gives how many files there were. The row comes first: it
+// unfinished job needs them or nobody can enter their project, and gives how many files there were. The row comes first: it
 // says that the bytes are gone before they are. A crash in between leaves bytes that the
 // next sweep removes, never a file without its bytes.
 func (s *Service) SweepFiles(ctx context.Context) (total int64, err error) {
@@ -59,6 +59,7 @@ func (s *Service) sweepFiles(ctx context.Context) (int64, error) {
 	err := s.db.Update(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(fmt.Sprintf(`UPDATE files SET removed_at = $1 WHERE removed_at IS NULL AND id IN (SELECT f.id FROM files f
 			WHERE f.expires_at IS NOT NULL AND NOT f.swept AND f.expires_at < $2 AND f.removed_at IS NULL
+			AND EXISTS (SELECT 1 FROM projects p WHERE p.id = f.project_id AND p.state = 'active')
 			AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.file_id = f.id AND j.state IN ('waiting', 'processing'))
 			ORDER BY f.expires_at LIMIT %d)`, sweepMax), tx.Now, tx.Now.Add(-sweepDelay))
 		if err != nil {

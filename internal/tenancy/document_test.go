@@ -35,7 +35,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| stay of a visitor, in hours | %s |", hours),
 		fmt.Sprintf("| days that a request counts | %d |", tenancy.RequestDays),
 		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),
-		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.TellMost),
+		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.DecidersMost),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
 		if !strings.Contains(string(text), row+"\n") {
@@ -52,5 +52,32 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	if tenancy.PerRole.Window != time.Hour {
 		t.Errorf("a limit of an hour is of %s", tenancy.PerRole.Window)
+	}
+}
+
+// TestDocumentedLife: docs/projects.md tells the times of a project's life as the program has
+// them, and every state.
+func TestDocumentedLife(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/projects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
+	for _, row := range []string{
+		fmt.Sprintf("| grace of a deleted project | %d days |", days(tenancy.Grace)),
+		fmt.Sprintf("| warning before the end of a project | %d days |", days(tenancy.Warning)),
+		fmt.Sprintf("| last day of a project | within %d years |", tenancy.ExpiryYearsMax),
+		fmt.Sprintf("| reason for disabling | at most %d characters |", tenancy.ReasonMax),
+		fmt.Sprintf("| rest of a purge that was stopped after the grace | %d hours |", int(tenancy.PurgePause/time.Hour)),
+	} {
+		if !strings.Contains(string(text), row+"\n") {
+			t.Errorf("docs/projects.md does not say %q", row)
+		}
+	}
+	for _, state := range []string{tenancy.Active, tenancy.Disabled, tenancy.Deleted, tenancy.Purged} {
+		if !strings.Contains(string(text), "\n| "+state+" |") {
+			t.Errorf("docs/projects.md does not tell of the state %s", state)
+		}
 	}
 }

@@ -13,5 +13,12 @@ var (
 	PerAskedPlace = perAskedPlace
 )
 
-// TellMost is how many of those who decide are told of a request.
-const TellMost = tellMost
+// DecidersMost is how many of those who decide are told of a request.
+const DecidersMost = decidersMost
+
+// Bounds of the life of a project, likewise.
+const (
+	ExpiryYearsMax = expiryYearsMax
+	ReasonMax      = reasonMax
+	PurgePause     = purgePause
+)

@@ -213,14 +213,10 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
 		return access.Project{}, outside(tx, a, r.place)
 	}
-	switch {
-	case r.state == "disabled":
-		return access.Project{}, fault.New(fault.Forbidden, "tenancy.disabled", "This project is disabled. Its data is kept.")
-	case r.state != "active":
-		return access.Project{}, fault.New(fault.Forbidden, "tenancy.deleted", "This project is deleted.")
-	case !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo):
-		return access.Project{}, fault.New(fault.Forbidden, "tenancy.expired", "This project has expired.")
-	case r.locked && control.On(control.FactorDemanded):
+	if r.state != Active || !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo) {
+		return access.Project{}, closed(tx, project)
+	}
+	if r.locked && control.On(control.FactorDemanded) {
 		return access.Project{}, errFactor()
 	}
 	r.facts.Development = r.place.Governed && !r.isDefault

@@ -254,8 +254,8 @@ func (t Through) Text() string {
 	return ""
 }
 
-// tellMost is how many of those who decide are told of a request.
-const tellMost = 100
+// decidersMost is how many of those who decide are told of a request.
+const decidersMost = 100
 
 // tellDeciders mails those who may decide on a request to join a project.
 func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
@@ -263,7 +263,7 @@ func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
 	}, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)
-		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", tellMost), p.ID, tx.Now)
+		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", decidersMost), p.ID, tx.Now)
 	if err != nil {
 		return err
 	}

@@ -439,3 +439,37 @@ func JoinRejected(t Told) Letter {
 	return t.happened(t.letter("You were not let into "+t.named("project", "a project"), t.named("by", "Somebody")+" rejected your request to join "+t.project()+" at "+t.host()+"."),
 		do("If you need it all the same, ask them."))
 }
+
+// ProjectExpires tells that the time of a project is over soon.
+func ProjectExpires(t Told) Letter {
+	said := "The time of " + t.project() + " at " + t.host() + ", in which you are, is over soon."
+	if end := t.moment("expires", time.Time{}); end != "" {
+		said = "The time of " + t.project() + " at " + t.host() + ", in which you are, is over on " + end + "."
+	}
+	m := t.letter("The time of "+t.named("project", "a project")+" is over soon", said,
+		"Then it is deleted: nobody can enter it any more, and what runs in it stops. A super admin can bring it back for some weeks. After that its data is purged for good.")
+	m.Advice = []ui.Link{do("If it is still needed, ask the people who run this console for more time.")}
+	return m
+}
+
+// ProjectDeleted tells that a project was deleted.
+func ProjectDeleted(t Told) Letter {
+	said := t.named("by", "Somebody") + " deleted " + t.project() + " at " + t.host() + ", in which you are."
+	if t.value("expired") != "" {
+		said = "The time of " + t.project() + " at " + t.host() + ", in which you are, is over. So it was deleted."
+	}
+	m := t.letter(t.named("project", "A project")+" was deleted", said+" Nobody can enter it any more, and what ran in it was stopped.")
+	if until := t.moment("until", time.Time{}); until != "" {
+		m.Said = append(m.Said, "A super admin can bring it back as it was, until "+until+". Then its data is purged for good.")
+	}
+	return t.happened(m, do("If you still need it, ask the people who run this console in time."))
+}
+
+// ProjectRestored tells that a project is back that was deleted.
+func ProjectRestored(t Told) Letter {
+	m := t.letter(t.named("project", "A project")+" is back", t.named("by", "Somebody")+" brought "+t.project()+" at "+t.host()+" back, which was deleted. You are in it as before. What ran in it when it was deleted has to be started again.")
+	if end := t.moment("expires", time.Time{}); end != "" {
+		m.Said = append(m.Said, "Its time is over on "+end+".")
+	}
+	return t.happened(m)
+}

@@ -115,6 +115,15 @@ func AdminMails() string { return Admin() + "/mails" }
 // AdminMailRetry sends a dead mail again (POST).
 func AdminMailRetry(mail int64) string { return AdminMails() + "/" + number(mail) + "/retry" }
 
+// AdminProjects is the list of all projects.
+func AdminProjects() string { return Admin() + "/projects" }
+
+// AdminProject is one of them, with its life.
+func AdminProject(project int64) string { return AdminProjects() + "/" + number(project) }
+
+// AdminProjectDo does one thing to a project (POST): undelete, purge, purge/stop, disable, enable, expiry.
+func AdminProjectDo(project int64, what string) string { return AdminProject(project) + "/" + what }
+
 // AdminJobs is the list of the system's jobs.
 func AdminJobs() string { return Admin() + "/jobs" }
 
@@ -336,6 +345,9 @@ func MemberRemove(project, membership int64) string { return Member(project, mem
 
 // MemberLeave takes oneself out of a project (POST).
 func MemberLeave(project int64) string { return Members(project) + "/leave" }
+
+// ProjectDelete asks whether a project may be deleted, and deletes it (POST).
+func ProjectDelete(project int64) string { return ProjectSettings(project) + "/delete" }
 
 // MemberInvited is one invitation to a project.
 func MemberInvited(project, invitation int64) string {

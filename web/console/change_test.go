@@ -276,6 +276,13 @@ var constructive = map[string]string{
 	"/projects/:project/storage/tables/:table/snapshots":          "keeps what is there; a snapshot is deleted again on its page",
 	"/projects/:project/trash/:trash/restore":                     "brings back; what came back can be dropped again",
 	"/projects/:project/trash/:trash/purge":                       "is where the promise of the trash ends: it asks for the name, and only few may",
+	"/admin/projects/:project/undelete":                           "is undone by deleting it again",
+	"/admin/projects/:project/expiry":                             "is a form with what was set before",
+	"/admin/projects/:project/disable":                            "is undone by enable, see TestDisableProject",
+	"/admin/projects/:project/enable":                             "is undone by disable",
+	"/admin/projects/:project/purge":                              "is where the promise of the grace ends: it asks for the name, and only super admins may",
+	"/admin/projects/:project/purge/stop":                         "keeps what is there",
+	"/projects/:project/settings/project/delete":                  "is undone by a super admin, see TestUndelete",
 }
 
 // elsewhere are the POST routes whose undo another test walks.

@@ -239,7 +239,7 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	link := func(p tenancy.Project) layout.Project {
 		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
 	}
-	shell.Project, shell.Nav, shell.Notices = link(p), layout.ProjectNav(p.ID), notices(p)
+	shell.Project, shell.Nav, shell.Notices, shell.Ends = link(p), layout.ProjectNav(p.ID), notices(p), c.ends(p)
 	for _, o := range others {
 		shell.Projects = append(shell.Projects, link(o))
 	}
@@ -256,6 +256,19 @@ func notices(p tenancy.Project) (out []ui.Banner) {
 		out = append(out, ui.Banner{Icon: "user-cog", Text: text, Action: ui.Button{Label: "See who", URL: paths.With(paths.Members(p.ID), "sort", "newest"), Small: true}})
 	}
 	return out
+}
+
+// ends tells of a project that expires within the time in which its members are warned.
+func (c *Console) ends(p tenancy.Project) layout.Ends {
+	now, day := c.app.DB.Now(), 24*time.Hour
+	if p.ExpiresAt.IsZero() || p.ExpiresAt.Sub(now) > tenancy.Warning {
+		return layout.Ends{}
+	}
+	left := "today"
+	if days := int64(p.ExpiresAt.Truncate(day).Sub(now.Truncate(day)) / day); days > 0 {
+		left = "in " + ui.Count(days, "day", "days")
+	}
+	return layout.Ends{Left: left, At: ui.Exact(p.ExpiresAt, time.UTC)}
 }
 
 // key is a fresh idempotency key for a form.

@@ -136,6 +136,20 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	for _, deed := range [][2]string{{"support", "user.supportGranted"}, {"no-support", "user.supportRevoked"}, {"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
 		recorded("/admin/users/:user/"+deed[0], deed[1], root.Post(person+"/"+deed[0], nil))
 	}
+	name := url.Values{"confirm": {"P"}}
+	for _, deed := range []struct {
+		what, event string
+		form        url.Values
+	}{
+		{"expiry", "project.expiryChanged", url.Values{"expires": {time.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}}, {"disable", "project.disabled", url.Values{"reason": {"For a test"}}}, {"enable", "project.enabled", nil},
+		{"", "project.deleted", name}, {"purge", "project.purgeStarted", name}, {"purge/stop", "project.purgeStopped", nil}, {"undelete", "project.undeleted", nil},
+	} {
+		if deed.what == "" {
+			recorded("/projects/:project/settings/project/delete", deed.event, root.Post("/projects/1/settings/project/delete", deed.form))
+			continue
+		}
+		recorded("/admin/projects/:project/"+deed.what, deed.event, root.Post("/admin/projects/1/"+deed.what, deed.form))
+	}
 	s.TwoStep(root)
 	recorded("/organizations/:organization/two-step", "organization.factorRequired", root.Post("/organizations/1/two-step", url.Values{"on": {"1"}}))
 	recorded("/admin/settings", "installation.settingsChanged", root.Post("/admin/settings", url.Values{"requireFactor": {"1"}}))

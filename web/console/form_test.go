@@ -379,7 +379,7 @@ func TestASVS_8_2_3(t *testing.T) {
 			case r.Rule.Kind == gate.ForAnyone:
 			case who == "nobody":
 				want = http.StatusSeeOther // to the sign-in page
-			case r.Rule.Permission == access.InstallationManage && who != "super admin":
+			case (strings.HasPrefix(r.Path, "/admin") || r.Rule.Permission == access.InstallationManage) && who != "super admin":
 				want = http.StatusForbidden
 			case r.Rule.Kind == gate.ForProject && who == "super admin":
 				want = http.StatusForbidden

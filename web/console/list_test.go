@@ -29,6 +29,7 @@ var lists = map[string]bool{
 	"/account": false, "/account/security": false, "/account/password": false, "/account/two-step": false, "/account/confirm": false,
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
 	"/account/sessions": true, "/account/activity": true,
+	"/admin/projects": true, "/admin/projects/:project": false, "/projects/:project/settings/project/delete": false,
 	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
 	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false, "/projects/:project/settings/audit": true,
@@ -182,7 +183,8 @@ func TestQueries(t *testing.T) {
 	c := s.SignIn(admin)
 	jobsPath := in.path("/projects/:project/storage/jobs")
 	paths := []string{jobsPath + "?status=success", jobsPath + "?operation=tableImport", jobsPath + "?table=in.c-walk.things", jobsPath + "?status=cancelled", jobsPath + "?status=error&operation=tableImport",
-		jobsPath + "?status=cancelled&operation=tableImport&table=in.c-walk.things&before=a-1", jobsPath + "?before=a-1", "/?q=count"}
+		jobsPath + "?status=cancelled&operation=tableImport&table=in.c-walk.things&before=a-1", jobsPath + "?before=a-1", "/?q=count",
+		"/admin/projects?state=deleted", "/admin/projects?organization=1", "/admin/projects?q=count", "/admin/projects?state=active&organization=1&q=count&after=a%0A1"}
 	tablePath := in.path("/projects/:project/storage/tables/:table")
 	paths = append(paths, tablePath+"/versions?before=3", tablePath+"/versions/compare?before=1&after=2", tablePath+"/snapshots?before=a-1",
 		tablePath+"/preview?version=1", c.Get(tablePath+"/preview?version=1").Page().Find("tbody th a").AttrOr("href", ""))

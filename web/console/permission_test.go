@@ -315,6 +315,10 @@ func forms(path string) url.Values {
 		return url.Values{"emails": {"invited-by-walk-" + id.Short() + "@example.com"}, "role": {"readOnly"}, "reason": {""}, "until": {""}, "days": {"7"}}
 	case strings.HasSuffix(path, "/settings/project"):
 		return url.Values{"name": {"Walked"}, "description": {""}, "retention": {"30"}}
+	case strings.HasSuffix(path, "/settings/project/delete"):
+		return url.Values{"confirm": {"Another name"}} // the project is needed for the rest of a walk
+	case strings.HasPrefix(path, "/admin/projects/"):
+		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
 	case strings.HasSuffix(path, "/role"):
 		return url.Values{"role": {"readOnly"}}
 	case strings.HasSuffix(path, "/storage/buckets"):

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -38,6 +39,9 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		}
 		m.Created, m.Expires = c.when(p.CreatedAt), c.when(p.ExpiresAt)
 		m.Name, m.Description, m.Retention = p.Name, p.Description, itoa(p.Retention)
+		if s.May(access.ProjectDelete) {
+			m.DeleteURL = paths.ProjectDelete(p.ID)
+		}
 		return err
 	})
 	if err != nil {
@@ -65,4 +69,40 @@ func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error
 		return err
 	}
 	return c.doneWith(ec, "The project is saved.", undo{Action: paths.ProjectSettings(s.ID()), Fields: []ui.Pair{{Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}}, paths.ProjectSettings(s.ID()))
+}
+
+func (c *Console) projectDelete(ec echo.Context, s access.Project) error {
+	return c.projectDeletePage(ec, s, http.StatusOK, nil)
+}
+
+func (c *Console) projectDeletePage(ec echo.Context, s access.Project, status int, errs ui.Errors) error {
+	m := view.ProjectDelete{Members: paths.Members(s.ID()), URL: paths.ProjectSettings(s.ID()), Action: paths.ProjectDelete(s.ID()), Key: key(), Errors: errs, Grace: ui.Count(int64(tenancy.Grace/(24*time.Hour)), "day", "days")}
+	err := c.view(ec, func(tx *db.Tx) error {
+		shell, p, err := c.projectShell(ec, tx, s)
+		if err != nil {
+			return err
+		}
+		t, err := c.app.Storage.Totals(tx, s)
+		m.Shell, m.Name, m.Tables, m.Rows, m.People = shell, p.Name, ui.Number(t.Tables), ui.Number(t.Rows), ui.Number(p.Members)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.ProjectDeletePage(m))
+}
+
+func (c *Console) projectDeleteSubmit(ec echo.Context, s access.Project) error {
+	f, err := form(ec, "confirm")
+	if err != nil {
+		return err
+	}
+	err = c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.Delete(tx, s, f["confirm"]) })
+	if errs, ok := fieldErrors(err); ok {
+		return c.projectDeletePage(ec, s, http.StatusUnprocessableEntity, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "The project is deleted. A super admin can bring it back for "+ui.Count(int64(tenancy.Grace/(24*time.Hour)), "day", "days")+".", paths.Projects())
 }

@@ -17,6 +17,7 @@ import (
 	"steward/internal/jobs"
 	"steward/internal/storage"
 	"steward/internal/storage/csv"
+	"steward/internal/tenancy"
 	"steward/web/console"
 	"steward/web/gate"
 	"steward/web/webtest"
@@ -31,7 +32,7 @@ func TestASVS_8_3_1(t *testing.T) {
 	in := furnish(t, s, p, admin)
 	reader := s.Member(p, access.ReadOnly)
 	scope, may, low := s.Scope(reader, p), s.SignIn(admin), s.SignIn(reader)
-	st, people := s.App.Storage, s.App.Accounts
+	st, people, life := s.App.Storage, s.App.Accounts, s.App.Tenancy
 	table := in.path("/projects/:project/storage/tables/:table")
 	load := storage.Load{File: 1, Bucket: in.bucket, Table: "things", Dialect: csv.DefaultDialect()}
 	for _, x := range []struct {
@@ -84,6 +85,15 @@ func TestASVS_8_3_1(t *testing.T) {
 		"revoke":      func(tx *db.Tx) error { return people.RevokeSuperAdmin(tx, who, admin.ID) },
 		"sessions":    func(tx *db.Tx) error { return people.EndAll(tx, who, admin.ID) },
 		"settings":    func(tx *db.Tx) error { return people.SetSettings(tx, who, accounts.Settings{RequireFactor: true}) },
+		"projects":    func(tx *db.Tx) error { _, err := life.ListAll(tx, who, tenancy.OverseenFilter{Limit: 1}); return err },
+		"project":     func(tx *db.Tx) error { _, err := life.Oversee(tx, who, p.ID); return err },
+		"undelete":    func(tx *db.Tx) error { return life.Undelete(tx, who, p.ID, time.Time{}) },
+		"expiry":      func(tx *db.Tx) error { return life.SetExpiry(tx, who, p.ID, time.Time{}) },
+		"close":       func(tx *db.Tx) error { return life.Disable(tx, who, p.ID, "x") },
+		"open":        func(tx *db.Tx) error { return life.Enable(tx, who, p.ID) },
+		"purge":       func(tx *db.Tx) error { return life.PurgeNow(tx, who, p.ID, p.Name) },
+		"stop":        func(tx *db.Tx) error { return life.StopPurge(tx, who, p.ID) },
+		"delete":      func(tx *db.Tx) error { return life.Delete(tx, scope, p.Name) },
 		"list":        func(tx *db.Tx) error { _, err := people.List(tx, who, accounts.ListFilter{Limit: 1}); return err },
 		"person":      func(tx *db.Tx) error { _, _, err := people.Person(tx, who, admin.ID); return err },
 	} {

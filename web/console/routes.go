@@ -83,6 +83,14 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: "/admin/users/:user/no-support", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("They are not of support any more.", c.supports(false))).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/reset-mfa", Rule: gate.SignedIn(access.InstallationManage, c.adminUserLink(people.ResetFactor)).Proved()},
 		{Method: "POST", Path: "/admin/users/:user/end-sessions", Rule: gate.SignedIn(access.InstallationManage, c.adminUserDo("All sessions have ended.", people.EndAll)).Proved()},
+		{Method: "GET", Path: "/admin/projects", Rule: gate.SignedIn(access.InstallationManage, c.adminProjects).Proved()},
+		{Method: "GET", Path: "/admin/projects/:project", Rule: gate.SignedIn(access.InstallationManage, c.adminProject).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/undelete", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectUndelete).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/expiry", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectExpiry).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/disable", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectDisable).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/enable", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectEnable).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/purge", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectPurge).Proved()},
+		{Method: "POST", Path: "/admin/projects/:project/purge/stop", Rule: gate.SignedIn(access.ProjectsUndelete, c.adminProjectPurgeStop).Proved()},
 		{Method: "GET", Path: "/admin/mails", Rule: gate.SignedIn(access.InstallationManage, c.adminMails).Proved()},
 		{Method: "POST", Path: "/admin/mails/:mail/retry", Rule: gate.SignedIn(access.InstallationManage, c.adminMailRetry).Proved()},
 		{Method: "GET", Path: "/admin/jobs", Rule: gate.SignedIn(access.InstallationManage, c.adminJobs).Proved()},
@@ -160,6 +168,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/project", Rule: gate.InProject(access.ProjectRead, c.projectSettings)},
 		{Method: "POST", Path: settings + "/project", Rule: gate.InProject(access.ProjectUpdate, c.projectSettingsUpdate)},
 		{Method: "GET", Path: settings + "/audit", Rule: gate.InProject(access.AuditRead, c.projectAudit)},
+		{Method: "GET", Path: settings + "/project/delete", Rule: gate.InProject(access.ProjectDelete, c.projectDelete).Proved()},
+		{Method: "POST", Path: settings + "/project/delete", Rule: gate.InProject(access.ProjectDelete, c.projectDeleteSubmit).Proved()},
 
 		// Mails that are kept in place of being sent
 		{Method: "GET", Path: "/mailbox", Rule: gate.Public(c.mailbox)},

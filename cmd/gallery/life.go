@@ -1,0 +1,79 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"steward/views/admin"
+	viewerrors "steward/views/errors"
+	"steward/views/layout"
+	people "steward/views/settings"
+	"steward/views/ui"
+)
+
+// lifeScreens are those about the life of a project: its end, and what super admins do to it.
+func lifeScreens() []Screen {
+	active := admin.Standing{Tone: "ok", Icon: "check", Word: "Active"}
+	deleted := admin.Standing{Tone: "bad", Icon: "trash-2", Word: "Deleted"}
+	name := longest[:200]
+	list := admin.Projects{Shell: above(), List: []admin.ProjectRow{
+		{ID: "1042", Name: "Retail analytics", URL: "/admin/projects/1042", Organization: "Northwind Foods", OrganizationURL: "/admin/projects?organization=3", State: active, Created: ago(600 * day), Expires: ago(-5 * day)},
+		{ID: "1043", Name: name, URL: "/admin/projects/1043", Organization: name, OrganizationURL: "/admin/projects?organization=4", State: deleted, Created: ago(90 * day), Until: ago(-40 * day)},
+		{ID: "1051", Name: "Finance sandbox", URL: "/admin/projects/1051", Organization: "Northwind Foods", OrganizationURL: "/admin/projects?organization=3", State: admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, Created: ago(20 * day)},
+		{ID: "7", Name: "Trial", URL: "/admin/projects/7", Organization: "Northwind Foods", OrganizationURL: "/admin/projects?organization=3", State: admin.Standing{Icon: "eraser", Word: "Purged"}, Created: ago(900 * day)},
+	}, Pager: ui.Pager{Text: "4 projects on this page"}, Download: ui.Download{CSV: "/admin/projects?format=csv", JSON: "/admin/projects?format=json"}}
+	of := list
+	of.Organization, of.Of, of.AllURL = "4", name, "/admin/projects"
+	form := func(what, value string) admin.Form {
+		return admin.Form{Action: "/admin/projects/1042/" + what, Key: "k60-" + what, Value: value}
+	}
+	history := []ui.Item{
+		{Tone: "warn", Icon: "folder", Who: "Hana Dvořáková", Text: "deleted the project “Retail analytics”. It can be brought back until 20 January 2027, 22:45 UTC.", Time: ago(time.Hour)},
+		{Icon: "folder", Who: "Vera Lindqvist", Text: "created the project “Retail analytics”.", Time: ago(600 * day)},
+	}
+	project := admin.Project{Shell: above(), ID: "1042", Name: "Retail analytics", Organization: "Northwind Foods", Kind: "Standard", People: "12", State: active, Created: ago(600 * day), Expires: ago(-5 * day),
+		Expiry: form("expiry", "2026-11-26"), Disable: form("disable", ""), History: history[1:]}
+	wrong := project
+	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters."}
+	disabled := project
+	disabled.State, disabled.Disabled, disabled.Reason, disabled.Disable, disabled.Enable = admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, ago(2*day), name, admin.Form{}, form("enable", "")
+	gone := project
+	gone.State, gone.Deleted, gone.DeletedBy, gone.Until, gone.PurgeDue = deleted, ago(time.Hour), name, ago(-59*day), ago(-59*day)
+	gone.Expiry, gone.Disable, gone.Undelete, gone.Purge, gone.History = admin.Form{}, admin.Form{}, form("undelete", ""), form("purge", ""), history
+	confirm := gone
+	confirm.Name, confirm.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
+	purging := gone
+	purging.State, purging.Until, purging.PurgeDue, purging.Undelete, purging.Purge = admin.Standing{Tone: "bad", Icon: "eraser", Word: "Being purged"}, ui.Time{}, ui.Time{}, admin.Form{}, admin.Form{}
+	purging.Progress = admin.Purging{State: ui.Processing, Text: "1,204 tables and files removed, 3.4 GB", Stop: form("purge/stop", "")}
+	broken := gone
+	broken.Until, broken.Undelete = ui.Time{}, admin.Form{}
+	broken.Progress = admin.Purging{State: ui.Cancelled, Text: "1,204 tables and files removed, 3.4 GB", Problem: "Vera Lindqvist stopped the purge. What was removed is gone for good; the rest is still there."}
+	purged := purging
+	purged.State, purged.Purged, purged.People = admin.Standing{Icon: "eraser", Word: "Purged"}, ago(time.Minute), "0"
+	purged.Progress = admin.Purging{State: ui.Success, Text: "1,204 tables and files were removed."}
+
+	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
+	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day)}
+	again := ask
+	again.Name, again.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
+	closed := func(screen, title, message string) Screen {
+		return Screen{Name: screen, Title: title, Status: http.StatusForbidden, Component: viewerrors.Page(viewerrors.Error{Status: http.StatusForbidden, Title: title, Message: message, RequestID: "0123456789abcdef0123", SignOutKey: "k62"})}
+	}
+	return []Screen{
+		ok("admin-projects", "All projects", admin.ProjectsPage(list)),
+		ok("admin-projects-of", "All projects, of one organization", admin.ProjectsPage(of)),
+		ok("admin-projects-none", "All projects, none fits", admin.ProjectsPage(admin.Projects{Shell: above(), Query: "zzz", State: "purged"})),
+		ok("admin-project", "One project", admin.ProjectPage(project)),
+		refused("admin-project-errors", "One project, with faults", admin.ProjectPage(wrong)),
+		ok("admin-project-disabled", "One project, disabled", admin.ProjectPage(disabled)),
+		ok("admin-project-deleted", "One project, deleted", admin.ProjectPage(gone)),
+		refused("admin-project-confirm", "One project, another name typed", admin.ProjectPage(confirm)),
+		ok("admin-project-purging", "One project, being purged", admin.ProjectPage(purging)),
+		ok("admin-project-stopped", "One project, its purge stopped", admin.ProjectPage(broken)),
+		ok("admin-project-purged", "One project, purged", admin.ProjectPage(purged)),
+		ok("project-delete", "Delete this project, which expires soon", people.ProjectDeletePage(ask)),
+		refused("project-delete-errors", "Delete this project, another name typed", people.ProjectDeletePage(again)),
+		closed("project-deleted", "This project is deleted", "Hana Dvořáková deleted this project on 21 November 2026, 21:45 UTC. A super admin can bring it back as it was, until 20 January 2027, 21:45 UTC. Then its data is purged for good."),
+		closed("project-disabled", "This project is disabled", "A super admin disabled this project on 21 November 2026, 21:45 UTC, for this reason: "+longest+". Its data is kept, and a super admin can enable it again."),
+	}
+}

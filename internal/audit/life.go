@@ -1,0 +1,23 @@
+package audit
+
+import (
+	"fmt"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// LifeOf gives what happened to a project itself, newest first: not to what is in it. Of
+// the filter, Before and Limit count. Forbidden for who is no super admin.
+func LifeOf(tx *db.Tx, by access.Actor, project, branch int64, f Filter) ([]Event, error) {
+	if !by.SuperAdmin {
+		return nil, fault.New(fault.Forbidden, "audit.all", "Only super admins see the events of all.")
+	}
+	var w db.Where
+	w.And("project_id = ? AND branch_id = ? AND object_type = 'project' AND object_id = ?", project, branch, fmt.Sprint(project))
+	if !f.Before.At.IsZero() {
+		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)
+	}
+	return db.All(tx, scan, "SELECT "+columns+" FROM events WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY created_at DESC, id DESC LIMIT %d", f.Limit), w.Args()...)
+}

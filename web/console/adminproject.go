@@ -1,0 +1,298 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/tenancy"
+	view "steward/views/admin"
+	"steward/views/paths"
+	"steward/views/ui"
+)
+
+var overseenFields = []field[tenancy.Overseen]{
+	{"id", func(p tenancy.Overseen) any { return p.ID }},
+	{"name", func(p tenancy.Overseen) any { return p.Name }},
+	{"organizationId", func(p tenancy.Overseen) any { return p.Organization }},
+	{"organization", func(p tenancy.Overseen) any { return p.OrganizationName }},
+	{"governed", func(p tenancy.Overseen) any { return p.Governed }},
+	{"state", func(p tenancy.Overseen) any { return p.State }},
+	{"created", func(p tenancy.Overseen) any { return p.CreatedAt }},
+	{"expires", func(p tenancy.Overseen) any { return p.ExpiresAt }},
+	{"disabled", func(p tenancy.Overseen) any { return p.DisabledAt }},
+	{"disabledReason", func(p tenancy.Overseen) any { return p.DisabledReason }},
+	{"deleted", func(p tenancy.Overseen) any { return p.DeletedAt }},
+	{"deletedBy", func(p tenancy.Overseen) any { return p.DeletedBy }},
+	{"purgeDue", func(p tenancy.Overseen) any { return p.PurgeAt }},
+	{"purged", func(p tenancy.Overseen) any { return p.PurgedAt }},
+}
+
+func (c *Console) adminProjects(ec echo.Context, a access.Actor) error {
+	f := tenancy.OverseenFilter{Search: query(ec, "q"), State: query(ec, "state")}
+	if text := query(ec, "organization"); text != "" {
+		var err error
+		if f.Organization, err = strconv.ParseInt(text, 10, 64); err != nil || f.Organization <= 0 {
+			return fault.New(fault.Invalid, "list.organization", "An organization is named by its number.")
+		}
+	}
+	list := func(limit int, after tenancy.After) (out []tenancy.Overseen, err error) {
+		f := f
+		f.Limit, f.After = limit, after
+		err = c.view(ec, func(tx *db.Tx) error { out, err = c.app.Tenancy.ListAll(tx, a, f); return err })
+		return out, err
+	}
+	done, err := exported(ec, "projects", overseenFields, func(last *tenancy.Overseen) ([]tenancy.Overseen, error) {
+		if last == nil {
+			return list(1000, tenancy.After{})
+		}
+		return list(1000, tenancy.After{Name: strings.ToLower(last.Name), ID: last.ID})
+	})
+	if done || err != nil {
+		return err
+	}
+	var after tenancy.After
+	if text := ec.QueryParam("after"); text != "" {
+		if after.Name, after.ID, err = parseNamed(text); err != nil {
+			return err
+		}
+	}
+	found, err := list(pageSize+1, after)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > pageSize {
+		found = found[:pageSize]
+		next = strings.ToLower(found[pageSize-1].Name) + "\n" + itoa(found[pageSize-1].ID)
+	}
+	m := view.Projects{Shell: c.adminShell(ec, a), Query: f.Search, State: f.State, Download: downloads(ec), AllURL: paths.With(paths.AdminProjects(), "q", f.Search, "state", f.State)}
+	m.Pager = more(ec, ui.Count(int64(len(found)), "project", "projects")+" on this page", "after", next, "More projects")
+	for _, p := range found {
+		row := view.ProjectRow{ID: itoa(p.ID), Name: p.Name, URL: paths.AdminProject(p.ID), Organization: p.OrganizationName, OrganizationURL: paths.With(paths.AdminProjects(), "organization", itoa(p.Organization)),
+			State: standingOf(p), Created: c.when(p.CreatedAt), Expires: c.when(p.ExpiresAt)}
+		if p.Recoverable(c.app.DB.Now()) {
+			row.Until = c.when(p.Until())
+		}
+		m.List = append(m.List, row)
+	}
+	if f.Organization != 0 {
+		if m.Organization, m.Of = itoa(f.Organization), "organization "+itoa(f.Organization); len(found) > 0 {
+			m.Of = found[0].OrganizationName
+		}
+	}
+	return page(ec, http.StatusOK, view.ProjectsPage(m))
+}
+
+func standingOf(p tenancy.Overseen) view.Standing {
+	switch {
+	case p.State == tenancy.Disabled:
+		return view.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}
+	case p.State == tenancy.Deleted && !p.PurgeBegunAt.IsZero():
+		return view.Standing{Tone: "bad", Icon: "eraser", Word: "Being purged"}
+	case p.State == tenancy.Deleted:
+		return view.Standing{Tone: "bad", Icon: "trash-2", Word: "Deleted"}
+	case p.State == tenancy.Purged:
+		return view.Standing{Icon: "eraser", Word: "Purged"}
+	}
+	return view.Standing{Tone: "ok", Icon: "check", Word: "Active"}
+}
+
+func (c *Console) adminProject(ec echo.Context, a access.Actor) error {
+	return c.adminProjectPage(ec, a, http.StatusOK, nil, nil)
+}
+
+// adminProjectPage shows a project, with what was typed in place of what is set.
+func (c *Console) adminProjectPage(ec echo.Context, a access.Actor, status int, typed map[string]string, errs ui.Errors) error {
+	id, err := number(ec, "project")
+	if err != nil {
+		return err
+	}
+	m := view.Project{Shell: c.adminShell(ec, a), ID: itoa(id), Errors: errs}
+	err = c.view(ec, func(tx *db.Tx) error {
+		p, err := c.app.Tenancy.Oversee(tx, a, id)
+		if err != nil {
+			return err
+		}
+		events, err := audit.LifeOf(tx, a, id, p.Branch, audit.Filter{Limit: 30})
+		if err != nil {
+			return err
+		}
+		m.History = c.changes(events)
+		c.adminProjectFacts(&m, p)
+		c.adminProjectForms(&m, p, typed)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, status, view.ProjectPage(m))
+}
+
+func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
+	m.Name, m.Organization, m.People, m.State, m.Kind = p.Name, p.OrganizationName, ui.Number(p.Members), standingOf(p), "Standard"
+	if p.Governed {
+		m.Kind = "Governed"
+	}
+	m.Created, m.Expires, m.Disabled, m.Reason = c.when(p.CreatedAt), c.when(p.ExpiresAt), c.when(p.DisabledAt), p.DisabledReason
+	m.Deleted, m.DeletedBy, m.Purged = c.when(p.DeletedAt), p.DeletedBy, c.when(p.PurgedAt)
+	if p.Recoverable(c.app.DB.Now()) {
+		m.Until = c.when(p.Until())
+	}
+	if p.State == tenancy.Deleted && !p.Purging() {
+		m.PurgeDue = c.when(p.PurgeAt)
+	}
+	if p.PurgeJob == 0 {
+		return
+	}
+	m.Progress = view.Purging{State: stateOf(p.Purge), Text: ui.Count(p.Purge.RowsDone, "table or file", "tables and files") + " removed, " + ui.Bytes(p.Purge.BytesDone), Problem: p.Purge.ErrorMessage}
+	if p.State == tenancy.Purged {
+		m.Progress.Text = ui.Count(p.Purge.RowsDone, "table or file was", "tables and files were") + " removed."
+	}
+	if p.Purging() && !p.Purge.CancelRequested {
+		m.Progress.Stop = view.Form{Action: paths.AdminProjectDo(p.ID, "purge/stop"), Key: key()}
+	}
+}
+
+// adminProjectForms are what can be done to a project as it is.
+func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed map[string]string) {
+	do := func(what string) view.Form { return view.Form{Action: paths.AdminProjectDo(p.ID, what), Key: key()} }
+	expires, now := expiryDay(p.ExpiresAt), c.app.DB.Now()
+	if text, ok := typed["expires"]; ok {
+		expires = text
+	}
+	switch p.State {
+	case tenancy.Active:
+		m.Disable = do("disable")
+		m.Disable.Value = typed["reason"]
+	case tenancy.Disabled:
+		m.Enable = do("enable")
+	case tenancy.Deleted:
+		if p.Recoverable(now) {
+			m.Undelete = do("undelete")
+			if m.Undelete.Value = expires; typed == nil && !p.ExpiresAt.After(now) { // a new one has to be chosen
+				m.Undelete.Value = ""
+			}
+		}
+		if !p.Purging() {
+			m.Purge = do("purge")
+		}
+	}
+	if p.State == tenancy.Active || p.State == tenancy.Disabled {
+		m.Expiry = do("expiry")
+		m.Expiry.Value = expires
+	}
+}
+
+// expiryDay is the day on which a project expires; "" for never.
+func expiryDay(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.DateOnly)
+}
+
+// expiry reads such a day, and gives its end; the zero time for never. Invalid for what is no day.
+func expiry(text string) (time.Time, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		const message = "Enter a day like 2026-12-31."
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "form.expires", Message: message, Fields: []fault.Field{{Name: "expires", Message: message}}, Err: err}
+	}
+	return day.AddDate(0, 0, 1).Add(-time.Second), nil // the day itself is in it
+}
+
+// adminProjectDo does one thing to a project, and says so.
+func (c *Console) adminProjectDo(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) error) error {
+	id, err := number(ec, "project")
+	if err != nil {
+		return err
+	}
+	err = c.update(ec, func(tx *db.Tx) error { return do(tx, id) })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.AdminProject(id))
+	}
+	if errs, ok := fieldErrors(err); ok {
+		return c.adminProjectPage(ec, a, http.StatusUnprocessableEntity, typed, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, says, paths.AdminProject(id))
+}
+
+func (c *Console) adminProjectUndelete(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "expires")
+	if err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The project is back.", f, func(tx *db.Tx, project int64) error {
+		at, err := expiry(f["expires"])
+		if err != nil {
+			return err
+		}
+		return c.app.Tenancy.Undelete(tx, a, project, at)
+	})
+}
+
+func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "expires")
+	if err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The expiry is saved.", f, func(tx *db.Tx, project int64) error {
+		at, err := expiry(f["expires"])
+		if err != nil {
+			return err
+		}
+		return c.app.Tenancy.SetExpiry(tx, a, project, at)
+	})
+}
+
+func (c *Console) adminProjectPurge(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "confirm")
+	if err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The purge is under way.", f, func(tx *db.Tx, project int64) error {
+		return c.app.Tenancy.PurgeNow(tx, a, project, f["confirm"])
+	})
+}
+
+func (c *Console) adminProjectPurgeStop(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The purge stops. What was removed is gone for good.", nil, func(tx *db.Tx, project int64) error {
+		return c.app.Tenancy.StopPurge(tx, a, project)
+	})
+}
+
+func (c *Console) adminProjectDisable(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "reason")
+	if err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The project is disabled.", f, func(tx *db.Tx, project int64) error {
+		return c.app.Tenancy.Disable(tx, a, project, f["reason"])
+	})
+}
+
+func (c *Console) adminProjectEnable(ec echo.Context, a access.Actor) error {
+	if _, err := form(ec); err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The project is enabled.", nil, func(tx *db.Tx, project int64) error {
+		return c.app.Tenancy.Enable(tx, a, project)
+	})
+}
