@@ -3,6 +3,8 @@
 -- The audit log: the events of a project whatever their branch, and what each filter finds,
 -- newest first. A filter within a project walks along either.
 CREATE INDEX events_audit ON events (project_id, created_at DESC, id DESC);
+-- Those of an organization: what was done to it, to its projects as such, and to their people.
+CREATE INDEX events_organization ON events (organization_id, created_at DESC, id DESC) WHERE object_type IN ('organization', 'project', 'user');
 CREATE INDEX events_kind ON events (object_type, created_at DESC, id DESC);
 CREATE INDEX events_thing ON events (object_id, created_at DESC, id DESC);
 CREATE INDEX events_name ON events (name, created_at DESC, id DESC);

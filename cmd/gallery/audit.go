@@ -6,6 +6,7 @@ import (
 
 	"steward/views/audit"
 	people "steward/views/settings"
+	"steward/views/tenancy"
 	"steward/views/ui"
 )
 
@@ -51,6 +52,7 @@ func auditScreens() []Screen {
 	searching.Pager = ui.Pager{Text: "0 events on this page, searched back to 18 Nov 2026, 06:40:02", Next: ui.Link{Label: "Search older events", URL: at + "?before=a-1"}}
 	return []Screen{
 		ok("audit", "Audit log of a project", people.AuditPage(pageOf(auditLog(at)))),
+		ok("organization-audit", "Audit log of an organization", tenancy.OrganizationAuditPage(tenancy.OrganizationAudit{Shell: outside(), Name: longest, URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "audit"), Log: auditLog("/organizations/7/audit")})),
 		ok("audit-broken", "Audit log, a seal does not hold", people.AuditPage(pageOf(broken))),
 		ok("audit-none", "Audit log, nothing fits", people.AuditPage(pageOf(none))),
 		ok("audit-searching", "Audit log, nothing fits so far", people.AuditPage(pageOf(searching))),

@@ -10,7 +10,7 @@ import (
 )
 
 func teamScreens() []Screen {
-	tabs := tenancy.OrganizationTabs(7, true, "projects")
+	tabs := tenancy.OrganizationTabs(7, true, true, "projects")
 	member := people.Standing{Tone: "ok", Icon: "check", Word: "Active"}
 	rows := []people.MemberRow{
 		{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example", You: true, URL: "/organizations/7/members/1", Standing: member, Factor: "On", Since: ago(600 * day), By: people.By{Text: "Came with the organization"}},
@@ -18,7 +18,7 @@ func teamScreens() []Screen {
 		{Name: "ivo@northwind.example", Email: "ivo@northwind.example", URL: "/organizations/7/invitations/3", Standing: people.Standing{Tone: "info", Icon: "mail", Word: "Invited"}, Since: ago(time.Hour), By: people.By{Text: "Invited by Hana Dvořáková"}},
 	}
 	download := ui.Download{CSV: "/organizations/7?format=csv", JSON: "/organizations/7?format=json"}
-	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", JoinKey: "k60", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
+	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", JoinKey: "k60", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
 	empty := team
 	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
 	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,
@@ -32,7 +32,7 @@ func teamScreens() []Screen {
 	fresh := tenancy.ProjectNew{Shell: outside(), Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Action: "/organizations/7/projects", Key: "k62", Template: kinds}
 	wrong := fresh
 	wrong.Name, wrong.Errors, wrong.Template.Error = "", ui.Errors{"name": "Enter a name for the project.", "template": "Choose what kind of project it is."}, "Choose what kind of project it is."
-	settings := tenancy.OrganizationSettings{Shell: outside(), Title: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "settings"), Action: "/organizations/7/settings", Maintainer: ui.Link{Label: "North EU", URL: "/maintainers/3"}, Number: "7", Created: ago(600 * day),
+	settings := tenancy.OrganizationSettings{Shell: outside(), Title: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "settings"), Action: "/organizations/7/settings", Maintainer: ui.Link{Label: "North EU", URL: "/maintainers/3"}, Number: "7", Created: ago(600 * day),
 		Editable: true, Key: "k63", Name: "Northwind Foods", AutoJoin: true, FactorURL: "/organizations/7/two-step", Deletable: true, DeleteURL: "/organizations/7/delete", DeleteKey: "k64"}
 	refusedSettings := settings
 	refusedSettings.Title, refusedSettings.Name, refusedSettings.Factor, refusedSettings.Errors = longest, "", true, ui.Errors{"name": "Enter a name for the organization.", "confirm": "Type exactly " + longest + "."}
@@ -44,7 +44,7 @@ func teamScreens() []Screen {
 	locked.OwnMissing, locked.Errors = true, ui.Errors{"": "Turn on two-step sign-in for yourself first. Otherwise you would lock yourself out."}
 	safe := without
 	safe.On, safe.List = true, nil
-	billing := tenancy.Billing{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, "billing"), Action: "/organizations/7/billing", Key: "k66", Pager: ui.Pager{Text: "1 change on this page"}, Download: download,
+	billing := tenancy.Billing{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "billing"), Action: "/organizations/7/billing", Key: "k66", Pager: ui.Pager{Text: "1 change on this page"}, Download: download,
 		Fields:  []tenancy.BillingField{{ID: "company", Label: "Company", Value: "Northwind Foods a.s."}, {ID: "address", Label: "Address", Value: "Dlouhá 1\n110 00 Praha", Long: true}, {ID: "email", Label: "Billing email", Value: longEmail}},
 		History: []tenancy.BillingChange{{Who: longest, When: ago(3 * day), What: "company, address, billing email", Values: []ui.Pair{{Name: "Company", Value: "Northwind Foods a.s."}, {Name: "Address", Value: longest}}}}}
 	unpaid := billing

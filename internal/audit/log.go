@@ -32,6 +32,20 @@ func OfProject(s access.Project) (Reach, error) {
 		In(s, "audit.exported", "project", fmt.Sprint(s.ID()), "").Says("%s exported the audit log of the project.", s.Actor().Name)}, nil
 }
 
+// OfOrganization reaches what was done to an organization, to its projects as such, and to
+// their people: not to the data of projects, which one has to be in for that. Forbidden
+// without the permission to read it.
+func OfOrganization(s access.Organization) (Reach, error) {
+	if err := s.Require(access.AuditOrganization); err != nil {
+		return Reach{}, err
+	}
+	e := By(s.Actor(), "audit.exported", "organization", fmt.Sprint(s.ID()), "")
+	e.Organization = s.ID()
+	const kinds = "object_type IN ('organization', 'project', 'user')" // the text of a partial index
+	return Reach{condition{"organization_id = ? AND " + kinds, "organization_id + 0 = ? AND " + kinds, []any{s.ID()}},
+		e.Says("%s exported the audit log of the organization.", s.Actor().Name)}, nil
+}
+
 // OfAll reaches the events of everybody and everything. Forbidden for who is no super admin.
 func OfAll(by access.Actor) (Reach, error) {
 	if !by.SuperAdmin {

@@ -410,6 +410,9 @@ func OrganizationDelete(organization int64) string { return Organization(organiz
 // Billing is what an organization is billed by.
 func Billing(organization int64) string { return Organization(organization) + "/billing" }
 
+// OrganizationAudit is what was done to an organization, its projects and their people.
+func OrganizationAudit(organization int64) string { return Organization(organization) + "/audit" }
+
 // Maintainers lists the maintainers that somebody may see; a new one is posted here.
 func Maintainers() string { return "/maintainers" }
 

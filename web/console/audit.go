@@ -18,10 +18,12 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/tenancy"
 	"steward/views/admin"
 	view "steward/views/audit"
 	"steward/views/paths"
 	"steward/views/settings"
+	tenants "steward/views/tenancy"
 	"steward/views/ui"
 )
 
@@ -63,6 +65,27 @@ func (c *Console) projectAudit(ec echo.Context, s access.Project) error {
 		return err
 	}
 	return page(ec, http.StatusOK, settings.AuditPage(m))
+}
+
+func (c *Console) organizationAudit(ec echo.Context, s access.Organization) error {
+	reach, err := audit.OfOrganization(s)
+	if err != nil {
+		return err
+	}
+	log, done, err := c.auditLog(ec, reach, paths.OrganizationAudit(s.ID()))
+	if done || err != nil {
+		return err
+	}
+	m := tenants.OrganizationAudit{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "audit"), Log: log}
+	err = c.view(ec, func(tx *db.Tx) error {
+		o, err := tenancy.DescribeOrganization(tx, s)
+		m.Name = o.Name
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return page(ec, http.StatusOK, tenants.OrganizationAuditPage(m))
 }
 
 func (c *Console) adminAudit(ec echo.Context, a access.Actor) error {

@@ -317,3 +317,45 @@ func TestAuditSeals(t *testing.T) {
 		t.Errorf("after a verification that found problems: %s", text)
 	}
 }
+
+// TestAuditOfOrganization: its members read what was done to the organization, to its projects
+// and to their people, and nothing of data or of others; people of a project do not.
+func TestAuditOfOrganization(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Watched", false)
+	other, _ := s.Project("Elsewhere", false)
+	furnish(t, s, p, admin)
+	boss := s.User("Boss")
+	path := ofOrganization(s, p, boss)
+	ofOrganization(s, other, s.User("Other boss"))
+	c := s.SignIn(boss)
+	c.Post(path+"/settings", url.Values{"name": {"Watched & Co."}, "autoJoin": {"1"}}).Want(http.StatusSeeOther)
+	names := map[string]int{}
+	for _, r := range auditJSON(c, path+"/audit?format=json") {
+		names[r.Event]++
+		if !slices.Contains([]string{"organization", "project", "user"}, r.ObjectType) || r.ProjectID != 0 && r.ProjectID != p.ID {
+			t.Errorf("it shows %+v", r)
+		}
+	}
+	for _, name := range []string{"organization.created", "organization.updated", "organization.memberAdded", "project.created", "project.memberAdded", "project.memberInvited", "project.joinRequested", "organization.billingChanged"} {
+		if names[name] == 0 {
+			t.Errorf("it lacks %s: %v", name, names)
+		}
+	}
+	if names["organization.created"] != 1 || names["project.created"] != 1 {
+		t.Errorf("it has those of others: %v", names)
+	}
+	ids := eventIDs(t, c, path+"/audit")
+	slices.Sort(ids)
+	if n := len(ids); n < 20 || len(slices.Compact(ids)) != n {
+		t.Errorf("the pages list %d events, some twice", n)
+	}
+	if got := auditJSON(c, path+"/audit?format=json&event=organization.updated"); len(got) != 1 || !strings.Contains(got[0].Message, "Watched & Co.") {
+		t.Errorf("a filter finds %+v", got)
+	}
+	s.SignIn(admin).Get(path + "/audit").Want(http.StatusForbidden)
+	s.SignIn(s.User("")).Get(path + "/audit").Want(http.StatusNotFound)
+	_, support, _ := ofSupport(s, "Sven")
+	support.Get(path + "/audit").Want(http.StatusForbidden)
+}

@@ -36,7 +36,7 @@ var lists = map[string]bool{
 	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/projects/:project/request": false,
 	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/new": false,
 	"/maintainers/:maintainer/members": true, "/maintainers/:maintainer/members/invite": false, "/maintainers/:maintainer/members/:member": false, "/maintainers/:maintainer/invitations/:invitation": false,
-	"/organizations/:organization": true, "/organizations/:organization/settings": false, "/organizations/:organization/two-step": true, "/organizations/:organization/billing": true, "/organizations/:organization/projects/new": false,
+	"/organizations/:organization": true, "/organizations/:organization/settings": false, "/organizations/:organization/two-step": true, "/organizations/:organization/billing": true, "/organizations/:organization/audit": true, "/organizations/:organization/projects/new": false,
 	"/organizations/:organization/members": true, "/organizations/:organization/members/invite": false, "/organizations/:organization/members/:member": false, "/organizations/:organization/invitations/:invitation": false,
 	"/projects/:project/storage": true, "/projects/:project/storage/buckets/new": false,
 	"/projects/:project/storage/buckets/:bucket": true, "/projects/:project/storage/buckets/:bucket/edit": false,
@@ -208,7 +208,7 @@ func TestQueries(t *testing.T) {
 			paths = append(paths, in.path(strings.Replace(r.Path, ":user", num(admin.ID), 1)))
 		}
 	}
-	paths = append(paths, in.path("/maintainers/:maintainer?organization=:organization"), in.path("/maintainers/:maintainer?q=x&after=a%0A1"), in.path("/organizations/:organization?q=x&after=a%0A1"), in.path("/organizations/:organization/members?q=x&after=a"), in.path("/organizations/:organization/two-step?after=1%0A1%0Aa%0Aa"), in.path("/projects/:project/settings/users?status=asking"))
+	paths = append(paths, in.path("/maintainers/:maintainer?organization=:organization"), in.path("/maintainers/:maintainer?q=x&after=a%0A1"), in.path("/organizations/:organization?q=x&after=a%0A1"), in.path("/organizations/:organization/audit?reads=no&kind=user"), in.path("/organizations/:organization/audit?event=project.created&before=a-1"), in.path("/organizations/:organization/members?q=x&after=a"), in.path("/organizations/:organization/two-step?after=1%0A1%0Aa%0Aa"), in.path("/projects/:project/settings/users?status=asking"))
 	super, boss := s.SignIn(s.SuperAdmin("Root")), s.SignIn(in.boss)
 	plans := 0
 	for _, path := range paths {

@@ -17,7 +17,7 @@ import (
 
 // organizationTabs are the parts of an organization that the scope's actor may see.
 func organizationTabs(s access.Organization, current string) []ui.Tab {
-	return view.OrganizationTabs(s.ID(), s.May(access.OrganizationBilling), current)
+	return view.OrganizationTabs(s.ID(), s.May(access.OrganizationBilling), s.May(access.AuditOrganization), current)
 }
 
 // afterNamed is the place in a list ordered by name that an address asks for.

@@ -122,6 +122,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: organization + "/delete", Rule: gate.InOrganization(access.OrganizationDelete, c.organizationDelete).Proved()},
 		{Method: "GET", Path: organization + "/billing", Rule: gate.InOrganization(access.OrganizationBilling, c.billing)},
 		{Method: "POST", Path: organization + "/billing", Rule: gate.InOrganization(access.OrganizationBilling, c.billingUpdate)},
+		{Method: "GET", Path: organization + "/audit", Rule: gate.InOrganization(access.AuditOrganization, c.organizationAudit)},
 		{Method: "GET", Path: organization + "/members", Rule: gate.InOrganization(access.OrganizationRead, c.ofOrganization(c.team))},
 		{Method: "GET", Path: organization + "/members/invite", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInvite))},
 		{Method: "POST", Path: organization + "/members", Rule: gate.InOrganization(access.OrganizationMembers, c.ofOrganization(c.teamInviteSend))},

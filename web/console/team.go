@@ -28,7 +28,7 @@ type teamAt struct {
 // ofOrganization serves the pages of a team for an organization.
 func (c *Console) ofOrganization(h func(echo.Context, teamAt) error) func(echo.Context, access.Organization) error {
 	return func(ec echo.Context, s access.Organization) error {
-		return h(ec, teamAt{url: paths.Organization(s.ID()), tabs: tenants.OrganizationTabs(s.ID(), s.May(access.OrganizationBilling), "members"),
+		return h(ec, teamAt{url: paths.Organization(s.ID()), tabs: organizationTabs(s, "members"),
 			actor: s.Actor(), find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.OrganizationTeam(tx, s) }, joins: !s.Is().OrgMember && s.May(access.OrganizationJoin)})
 	}
 }
