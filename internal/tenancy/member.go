@@ -305,7 +305,7 @@ var perRole = throttle.Limit{Count: 20, Window: time.Hour}
 // SetRole gives a member of the scope's project another role, at once. Forbidden without
 // MembersRole, and for the roles that only members of the organization give; Invalid for a
 // role that there is not; NotFound for who is no member; Conflict for the last one who
-// manages people; TooMany past twenty changes an hour.
+// manages people, and where roles come from single sign-on; TooMany past twenty changes an hour.
 func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role access.Role) (Member, error) {
 	s, err := again(tx, s, access.MembersRole)
 	if err != nil {
@@ -314,6 +314,13 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	m, err := FindMember(tx, s, membership)
 	if err != nil || m.Role == role {
 		return m, err
+	}
+	external, err := db.Value[bool](tx, "SELECT external_roles FROM projects WHERE id = $1", s.ID())
+	if err != nil {
+		return m, err
+	}
+	if external {
+		return m, fault.New(fault.Conflict, "tenancy.externalRoles", "Roles in this project come from single sign-on. Change them there.")
 	}
 	if err := grantable(s, role); err != nil {
 		return m, err

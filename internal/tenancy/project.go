@@ -32,6 +32,7 @@ type Project struct {
 	Members          int64    // only from Describe
 	Retention        int64    // how many days versions and dropped tables are kept; only from Describe
 	Visitors         Visitors // only from Describe
+	ExternalRoles    bool     // they come from single sign-on; only from Describe
 }
 
 // NewProject is what a project is made from.
@@ -274,9 +275,9 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.ExternalRoles, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days,
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, v.through
 		FROM projects p JOIN organizations o ON o.id = p.organization_id
 		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
@@ -295,6 +296,7 @@ type Settings struct {
 	Name        string
 	Description string
 	Retention   int64 // for how many days versions and dropped tables are kept
+	External    bool  // roles come from single sign-on, and are not changed here
 }
 
 // Set changes the settings of the scope's project, and gives those before. Forbidden without
@@ -318,15 +320,15 @@ func Set(tx *db.Tx, s access.Project, to Settings) (was Settings, err error) {
 	if err != nil {
 		return was, err
 	}
-	was = Settings{p.Name, p.Description, p.Retention}
+	was = Settings{p.Name, p.Description, p.Retention, p.ExternalRoles}
 	if was == to {
 		return was, nil
 	}
-	if err := tx.Must("UPDATE projects SET name = $2, name_search = $3, description = $4, retention_days = $5 WHERE id = $1", p.ID, to.Name, strings.ToLower(to.Name), to.Description, to.Retention); err != nil {
+	if err := tx.Must("UPDATE projects SET name = $2, name_search = $3, description = $4, retention_days = $5, external_roles = $6 WHERE id = $1", p.ID, to.Name, strings.ToLower(to.Name), to.Description, to.Retention, to.External); err != nil {
 		return was, err
 	}
 	e := audit.In(s, "project.updated", "project", fmt.Sprint(p.ID), to.Name)
-	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "description": []string{was.Description, to.Description}, "retentionDays": []int64{was.Retention, to.Retention}}
+	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "description": []string{was.Description, to.Description}, "retentionDays": []int64{was.Retention, to.Retention}, "externalRoles": []bool{was.External, to.External}}
 	return was, audit.Record(tx, e.Says("%s changed the project: %s.", s.Actor().Name, was.differs(to)))
 }
 
@@ -341,6 +343,9 @@ func (s Settings) differs(to Settings) string {
 	}
 	if s.Retention != to.Retention {
 		out = append(out, fmt.Sprintf("days for which versions are kept from %d to %d", s.Retention, to.Retention))
+	}
+	if s.External != to.External {
+		out = append(out, map[bool]string{true: "roles come from single sign-on", false: "roles are changed here"}[to.External])
 	}
 	return strings.Join(out, ", ")
 }

@@ -218,8 +218,12 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 	}
 	m := view.Member{In: view.InProject(paths.Members(s.ID())), Errors: errs}
 	err = c.view(ec, func(tx *db.Tx) error {
-		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+		shell, project, err := c.projectShell(ec, tx, s)
+		if err != nil {
 			return err
+		}
+		if m.Shell = shell; project.ExternalRoles {
+			m.Fixed = "Roles in this project come from single sign-on. Change them there."
 		}
 		p, err := tenancy.FindMember(tx, s, id)
 		if err != nil {
@@ -234,7 +238,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 	if err != nil {
 		return err
 	}
-	if s.May(access.MembersRole) {
+	if s.May(access.MembersRole) && m.Fixed == "" {
 		m.RoleURL, m.RoleKey, m.Role = paths.MemberRole(s.ID(), id), key(), roleChoices(s, chosen, errs["role"])
 	}
 	switch {

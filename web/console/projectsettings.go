@@ -38,7 +38,7 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 			m.Kind = "Governed: changes go through review"
 		}
 		m.Created, m.Expires = c.when(p.CreatedAt), c.when(p.ExpiresAt)
-		m.Name, m.Description, m.Retention = p.Name, p.Description, itoa(p.Retention)
+		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if s.May(access.ProjectDelete) {
 			m.DeleteURL = paths.ProjectDelete(p.ID)
 		}
@@ -48,17 +48,17 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		return err
 	}
 	if typed != nil {
-		m.Name, m.Description, m.Retention = typed["name"], typed["description"], typed["retention"]
+		m.Name, m.Description, m.Retention, m.External = typed["name"], typed["description"], typed["retention"], typed["externalRoles"] != ""
 	}
 	return page(ec, status, view.ProjectPage(m))
 }
 
 func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error {
-	f, err := form(ec, "name", "description", "retention")
+	f, err := form(ec, "name", "description", "retention", "externalRoles")
 	if err != nil {
 		return err
 	}
-	to := tenancy.Settings{Name: f["name"], Description: plainLines(f["description"])}
+	to := tenancy.Settings{Name: f["name"], Description: plainLines(f["description"]), External: f["externalRoles"] != ""}
 	to.Retention, _ = strconv.ParseInt(f["retention"], 10, 64) // what is no number is told like 0
 	var was tenancy.Settings
 	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.Set(tx, s, to); return err })
@@ -68,7 +68,11 @@ func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error
 	if err != nil {
 		return err
 	}
-	return c.doneWith(ec, "The project is saved.", undo{Action: paths.ProjectSettings(s.ID()), Fields: []ui.Pair{{Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}}, paths.ProjectSettings(s.ID()))
+	back := []ui.Pair{{Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}
+	if was.External {
+		back = append(back, ui.Pair{Name: "externalRoles", Value: "1"})
+	}
+	return c.doneWith(ec, "The project is saved.", undo{Action: paths.ProjectSettings(s.ID()), Fields: back}, paths.ProjectSettings(s.ID()))
 }
 
 func (c *Console) projectDelete(ec echo.Context, s access.Project) error {

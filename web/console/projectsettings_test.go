@@ -63,3 +63,34 @@ func listedProjects(c *webtest.Client, search string) (out []map[string]any) {
 	c.Get("/?format=json&q=" + search).Want(http.StatusOK).JSON(&out)
 	return out
 }
+
+// TestExternalRoles: where roles come from single sign-on nobody changes one here, and the
+// pages say so; the undo brings it back.
+func TestExternalRoles(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Elsewhere", false)
+	guest := s.Member(p, access.Guest)
+	c := s.SignIn(admin)
+	at, path := rowOf(c, p, guest.Email), "/projects/"+num(p.ID)+"/settings/project"
+	c.Post(path, url.Values{"name": {"Elsewhere"}, "description": {""}, "retention": {"30"}, "externalRoles": {"1"}}).Want(http.StatusSeeOther)
+	page := c.Get(path)
+	if member := c.Get(at).Want(http.StatusOK); member.Page().Find(`form[action$="/role"]`).Length() != 0 || !strings.Contains(member.Body, "Roles in this project come from single sign-on.") {
+		t.Error("the page of a member offers another role, or does not say why it does not")
+	}
+	if r := c.Post(at+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "come from single sign-on") {
+		t.Error("it is not said why")
+	}
+	if got := strings.Join(listed(c, p, ""), " "); !strings.Contains(got, guest.Email+" guest") {
+		t.Errorf("the list has %q", got)
+	}
+	if !strings.Contains(s.SignIn(guest).Get(path).Body, "Come from single sign-on") {
+		t.Error("who may only read is not told")
+	}
+	undo, fields := page.Form(path)
+	if fields.Has("externalRoles") {
+		t.Errorf("the undo has %v", fields)
+	}
+	c.Post(undo, fields).Want(http.StatusSeeOther)
+	c.Post(at+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusSeeOther)
+}
