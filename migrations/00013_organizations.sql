@@ -15,6 +15,8 @@ ALTER TABLE organization_members ADD COLUMN email TEXT NOT NULL DEFAULT '';
 ALTER TABLE organization_members ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE organization_members ADD COLUMN invitor_id BIGINT REFERENCES users (id);
 UPDATE organization_members SET email = (SELECT u.email FROM users u WHERE u.id = user_id);
+-- By which right somebody let themselves in; '' = none. It ends with that right.
+ALTER TABLE organization_members ADD COLUMN through TEXT NOT NULL DEFAULT '' CHECK (through IN ('', 'maintainer', 'support'));
 CREATE INDEX organization_members_email ON organization_members (organization_id, email);
 ALTER TABLE maintainer_members ADD COLUMN email TEXT NOT NULL DEFAULT '';
 ALTER TABLE maintainer_members ADD COLUMN reason TEXT NOT NULL DEFAULT '';

@@ -73,7 +73,7 @@ func lifeScreens() []Screen {
 		ok("admin-project-purged", "One project, purged", admin.ProjectPage(purged)),
 		ok("project-delete", "Delete this project, which expires soon", people.ProjectDeletePage(ask)),
 		refused("project-delete-errors", "Delete this project, another name typed", people.ProjectDeletePage(again)),
-		closed("project-deleted", "This project is deleted", "Hana Dvořáková deleted this project on 21 November 2026, 21:45 UTC. A super admin can bring it back as it was, until 20 January 2027, 21:45 UTC. Then its data is purged for good."),
+		closed("project-deleted", "This project is deleted", "\"Hana Dvořáková\" deleted this project on 21 November 2026, 21:45 UTC. A super admin can bring it back as it was, until 20 January 2027, 21:45 UTC. Then its data is purged for good."),
 		closed("project-disabled", "This project is disabled", "A super admin disabled this project on 21 November 2026, 21:45 UTC, for this reason: "+longest+". Its data is kept, and a super admin can enable it again."),
 	}
 }

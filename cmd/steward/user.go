@@ -146,7 +146,7 @@ type userSuperAdminCmd struct {
 func (u *userSuperAdminCmd) Run(ctx context.Context, streams streams) error {
 	return u.do(ctx, streams, func(tx *db.Tx, a *app.App, x accounts.User) (string, error) {
 		if u.Revoke {
-			return x.Email + " is no super admin any more.", a.Accounts.RevokeSuperAdmin(tx, operator, x.ID)
+			return x.Email + " is no super admin any more.", a.Tenancy.RevokeSuperAdmin(tx, operator, x.ID)
 		}
 		return x.Email + " is a super admin now.", a.Accounts.GrantSuperAdmin(tx, operator, x.ID)
 	})

@@ -110,6 +110,7 @@ type Facts struct {
 	OrgMember   bool
 	Development bool  // the branch is a development branch of a governed project
 	TokenID     int64 // the member's master token
+	Visitor     bool  // in it for a time, from the maintainer or support
 }
 
 // Place is a branch of a project.
@@ -167,7 +168,7 @@ func (s Project) May(p Permission) bool { return s.MayOn(p, false) }
 // or not.
 func (s Project) MayOn(p Permission, isOwn bool) bool {
 	row, ok := inProject[p]
-	if !ok || s.place.Project == 0 {
+	if !ok || s.place.Project == 0 || s.facts.Visitor && forMembers(p) {
 		return false
 	}
 	switch row[s.facts.Role.column()] {
@@ -200,11 +201,24 @@ func (s Project) Require(p Permission, isOwn bool) error {
 	if s.facts.Role == "" {
 		return fault.New(fault.Forbidden, JoinFirst, "Join the project first. A member of its organization may do so, or may be invited.")
 	}
+	if s.facts.Visitor && forMembers(p) {
+		return fault.Newf(fault.Forbidden, "access.visitor", "You are in this project for a time only. That does not let you %s.", what[p])
+	}
 	says := fmt.Sprintf("Your role here is %s. It does not let you %s.", s.facts.Role.Label(), what[p])
 	if roles := s.holders(p); len(roles) > 0 {
 		says += " Roles that do: " + strings.Join(roles, ", ") + "."
 	}
 	return fault.New(fault.Forbidden, "access.role", says)
+}
+
+// forMembers reports whether a permission is kept from visitors, whatever their role: they
+// neither let others in or out, nor end the project.
+func forMembers(p Permission) bool {
+	switch p {
+	case MembersInvite, MembersRemove, MembersRole, MembersGrantShare, JoinRequestsDecide, ProjectDelete:
+		return true
+	}
+	return false
 }
 
 // holders are the roles of this kind of project that hold a permission whatever it is

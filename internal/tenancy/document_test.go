@@ -35,6 +35,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| stay of a visitor, in hours | %s |", hours),
 		fmt.Sprintf("| days that a request counts | %d |", tenancy.RequestDays),
 		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),
+		fmt.Sprintf("| projects that one person joins as a visitor | %d a day |", tenancy.PerVisitor.Count),
 		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.DecidersMost),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
@@ -45,7 +46,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("changes at most %d times an hour.", tenancy.PerRole.Count)) {
 		t.Error("docs/people.md does not tell how often a role changes")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

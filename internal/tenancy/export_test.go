@@ -11,6 +11,7 @@ var (
 
 	PerAsker      = perAsker
 	PerAskedPlace = perAskedPlace
+	PerVisitor    = perVisitor
 )
 
 // DecidersMost is how many of those who decide are told of a request.

@@ -98,7 +98,7 @@ func closed(tx *db.Tx, project int64) error {
 	case !l.Recoverable(tx.Now):
 		return fault.New(fault.Forbidden, IsDeleted, "This project was deleted, and its data is purged. It cannot be brought back.")
 	}
-	says := l.DeletedBy + " deleted this project on " + day(l.DeletedAt) + "."
+	says := fmt.Sprintf("%q deleted this project on %s.", l.DeletedBy, day(l.DeletedAt))
 	if l.Expired() {
 		says = "The time of this project was over on " + day(l.ExpiresAt) + ", so Steward deleted it."
 	}

@@ -197,6 +197,11 @@ func NamesOfProjects(tx *db.Tx, s access.Maintainer, organization int64, f Filte
 	if _, err := FindOrganization(tx, s, organization); err != nil {
 		return nil, err
 	}
+	if _, locked, err := standing(tx, s.Actor().UserID, organization); err != nil {
+		return nil, err
+	} else if locked {
+		return nil, errFactor()
+	}
 	return projectsOf(tx, s.Actor(), organization, f)
 }
 

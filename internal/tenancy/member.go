@@ -45,6 +45,9 @@ type Member struct {
 	Through  Through
 }
 
+// visits reports whether they are in the project for a time, from the maintainer or support.
+func (m Member) visits() bool { return m.Through.Visits() && !m.Until.IsZero() }
+
 // Sort is an order of people.
 type Sort string
 
@@ -281,7 +284,7 @@ func Grantable(s access.Project) (out []access.Role) {
 // its members for as long as they could. The caller holds the lock. An account may be
 // disabled all the same: then those of the organization manage the people.
 func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
-	if !Administers(m.Role) || m.Who.State != accounts.Active {
+	if !Administers(m.Role) || m.Who.State != accounts.Active || m.visits() {
 		return nil
 	}
 	until := m.Until
@@ -289,7 +292,7 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 		until = forEver
 	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active'`, s.ID(), m.ID, until)
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3 AND m.through NOT IN ('maintainer', 'support')) AND u.state = 'active'`, s.ID(), m.ID, until)
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}

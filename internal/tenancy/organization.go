@@ -130,7 +130,8 @@ type OrganizationSettings struct {
 }
 
 // SetOrganization changes the settings of the scope's organization, and gives those before.
-// Forbidden without OrganizationManage; Invalid by field. Support and people of the
+// Forbidden without OrganizationManage,
+// and for who may come in is a matter of members alone; Invalid by field. Support and people of the
 // maintainer who are in a project of it stay there until their time is over.
 func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was OrganizationSettings, err error) {
 	if s, err = anew(tx, s, access.OrganizationManage); err != nil {
@@ -143,6 +144,9 @@ func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) 
 	o, err := DescribeOrganization(tx, s)
 	if err != nil {
 		return was, err
+	}
+	if to.AutoJoin != o.AutoJoin && !s.Is().OrgMember {
+		return was, fault.New(fault.Forbidden, "tenancy.autoJoin", "Only members of the organization decide who may join its projects by themselves.")
 	}
 	was = OrganizationSettings{o.Name, o.AutoJoin}
 	if was == to {

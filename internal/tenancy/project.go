@@ -44,6 +44,7 @@ type NewProject struct {
 	Member       accounts.User // becomes its first administrator
 	Template     string        // id of the one it is made from; "" = none
 	Expires      time.Time     // zero = never
+	Through      Through       // the right on which the member's place hangs; "" for none
 }
 
 // CreateProject makes a project with its default branch and its first member: an
@@ -83,7 +84,8 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 		role = access.ProductionManager
 	}
 	p := Project{ID: id, Organization: n.Organization, Name: name, Governed: n.Governed, State: "active", CreatedAt: tx.Now, Role: role}
-	return p, Join(tx, a, p, n.Member, role)
+	u := n.Member
+	return p, join(tx, a, p, Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role, Through: n.Through})
 }
 
 // Join makes a person a member of a project with a role, and gives them their master
@@ -197,10 +199,11 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		var x row
 		x.place.Project = project
 		return x, r.Scan(&x.place.Branch, &x.isDefault, &x.place.Org, &x.place.Governed, &x.state, db.Time(&x.projectTo),
-			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember, &x.locked)
+			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember, &x.locked, &x.facts.Visitor)
 	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
 			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2),
-			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $2)
+			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $2),
+			COALESCE(m.through IN ('maintainer', 'support') AND m.expires_at IS NOT NULL, FALSE)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
 		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
@@ -214,11 +217,11 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
 		return access.Project{}, outside(tx, a, r.place)
 	}
-	if r.state != Active || !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo) {
-		return access.Project{}, closed(tx, project)
-	}
 	if r.locked && control.On(control.FactorDemanded) {
 		return access.Project{}, errFactor()
+	}
+	if r.state != Active || !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo) {
+		return access.Project{}, closed(tx, project)
 	}
 	r.facts.Development = r.place.Governed && !r.isDefault
 	return access.InProject(a, r.place, r.facts, p, false)

@@ -158,7 +158,15 @@ func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
 
 // members is what members of the team are read from. Each goes by the number of the person.
 func (t Team) members() string {
-	return "SELECT 0, x.user_id, '', x.joined_at, NULL, NULL, x.reason, '', " + personColumns + " FROM " + t.table() + " x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0 WHERE "
+	return "SELECT 0, x.user_id, '', x.joined_at, NULL, NULL, x.reason, " + t.through() + ", " + personColumns + " FROM " + t.table() + " x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0 WHERE "
+}
+
+// through is where a member's right stands.
+func (t Team) through() string {
+	if t.Kind == OfOrganization {
+		return "x.through"
+	}
+	return "''"
 }
 
 // CountTeam counts the members of a team, and who is invited to it.
@@ -181,6 +189,9 @@ func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
 // for who is a member.
 func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
+	if err == nil && m.Through != "" {
+		err = tx.Must("UPDATE organization_members SET through = $3 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, string(m.Through))
+	}
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", m.Who.Email)
 	}
@@ -263,8 +274,10 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 			return fault.Newf(fault.Conflict, "tenancy.lastMember", "%s is the last member of the %s who can sign in. Invite somebody else first.", m.Who.Name, t.Kind)
 		}
 	}
-	if err := lockRights(tx, m.Who.ID); err != nil {
-		return err
+	if t.Kind == OfMaintainer {
+		if err := lockRights(tx, m.Who.ID); err != nil {
+			return err
+		}
 	}
 	if err := tx.Must("DELETE FROM "+t.table()+" WHERE "+t.column()+" = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
 		return err
@@ -272,10 +285,11 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	if t.Kind == OfOrganization {
 		return nil
 	}
-	return v.endVisits(tx, t.actor, m.Who, "p.organization_id IN (SELECT id FROM organizations WHERE maintainer_id = $2) AND m.through = 'maintainer'", t.ID)
+	return v.endRight(tx, t.actor, m.Who, ThroughMaintainer, t.ID)
 }
 
-// JoinOrganizationOneself makes the actor a member of the scope's organization. Forbidden
+// JoinOrganizationOneself makes the actor a member of the scope's organization, until they
+// lose the right by which they may. Forbidden
 // without OrganizationJoin; Conflict for who is one.
 func JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
 	if err := lockRights(tx, s.Actor().UserID); err != nil {
@@ -294,5 +308,5 @@ func JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
 		return err
 	}
 	w := Who{u.ID, u.Email, u.Name, u.State}
-	return t.add(tx, s.Actor(), Member{Who: w, Invitor: w})
+	return t.add(tx, s.Actor(), Member{Who: w, Invitor: w, Through: through(s.Is())})
 }

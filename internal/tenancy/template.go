@@ -25,6 +25,15 @@ func Templates(tx *db.Tx) ([]Template, error) {
 	return db.All(tx, scanTemplate, "SELECT id, name, description, days FROM project_templates ORDER BY position")
 }
 
+// creates is the right by which somebody makes a project who does not belong to its
+// organization: they are in it as long as they have that.
+func creates(is access.Above) Through {
+	if is.OrgMember {
+		return ""
+	}
+	return through(is)
+}
+
 // NewProjectIn makes a project of the scope's organization from a template. The actor becomes
 // its first administrator. Forbidden without ProjectsCreate; Invalid by field: name and
 // template.
@@ -49,7 +58,7 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 	if err != nil {
 		return Project{}, err
 	}
-	n := NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID}
+	n := NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Through: creates(s.Is())}
 	if t.Days > 0 {
 		n.Expires = tx.Now.AddDate(0, 0, int(t.Days))
 	}

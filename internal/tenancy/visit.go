@@ -11,6 +11,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
+	"steward/internal/throttle"
 )
 
 // Through is the right by which somebody let themselves into a project, or asks to be let in.
@@ -39,6 +40,9 @@ func (t Through) Visits() bool { return t == ThroughMaintainer || t == ThroughSu
 
 // VisitHours are for how long a visitor may stay, in hours.
 func VisitHours() []int { return []int{1, 8, 24, 72, 168} }
+
+// perVisitor keeps one person from coming into many projects at once.
+var perVisitor = throttle.Limit{Count: 50, Window: 24 * time.Hour}
 
 // Entrance is a project as seen by who is not in it, but may come in or ask.
 type Entrance struct {
@@ -126,6 +130,11 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 	}
 	if err := j.check(e.Through); err != nil {
 		return e.Project, err
+	}
+	if e.Through.Visits() {
+		if err := throttle.Take(tx, fmt.Sprintf("visit/user:%d", s.Actor().UserID), perVisitor); err != nil {
+			return e.Project, err
+		}
 	}
 	u, err := accounts.Find(tx, s.Actor().UserID)
 	if err != nil {
@@ -231,7 +240,34 @@ func (v *Service) endSupport(tx *db.Tx, by access.Actor, user int64) error {
 	if err != nil {
 		return err
 	}
-	return v.endVisits(tx, by, Who{u.ID, u.Email, u.Name, u.State}, "m.through = 'support'")
+	return v.endRight(tx, by, Who{u.ID, u.Email, u.Name, u.State}, ThroughSupport, 0)
+}
+
+// endRight takes somebody out of all that they entered by a right which they have lost: out
+// of the organizations that they joined by it, and what they joined as their members, and out
+// of projects. A maintainer bounds it to what is of that one; 0 does not.
+func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, maintainer int64) error {
+	const of = "organization_id IN (SELECT id FROM organizations WHERE CAST($2 AS BIGINT) = 0 OR maintainer_id = $2)"
+	left, err := db.All(tx, db.Scalar[int64], "SELECT organization_id FROM organization_members WHERE user_id = $1 AND "+of+" AND through = $3 ORDER BY organization_id", w.ID, maintainer, string(right))
+	if err != nil {
+		return err
+	}
+	for _, id := range left {
+		t, err := findTeam(tx, OfOrganization, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", id, w.ID); err != nil {
+			return err
+		}
+		if err := audit.Record(tx, t.event(by, &w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
+			return err
+		}
+		if err := v.endVisits(tx, by, w, "p.organization_id = $2 AND m.through = 'organization'", id); err != nil {
+			return err
+		}
+	}
+	return v.endVisits(tx, by, w, "p."+of+" AND m.through = $3", maintainer, string(right))
 }
 
 // Visitors are who is in a project from the maintainer or support at this time.
@@ -262,7 +298,7 @@ func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
 	list, err := db.All(tx, func(r db.Row) (Who, error) {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
-	}, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)
+	}, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2 AND m.through NOT IN ('maintainer', 'support'))
 		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", decidersMost), p.ID, tx.Now)
 	if err != nil {
 		return err

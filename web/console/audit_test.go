@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
 	stdcsv "encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -358,4 +360,58 @@ func TestAuditOfOrganization(t *testing.T) {
 	s.SignIn(s.User("")).Get(path + "/audit").Want(http.StatusNotFound)
 	_, support, _ := ofSupport(s, "Sven")
 	support.Get(path + "/audit").Want(http.StatusForbidden)
+}
+
+// TestAuditExportStops: an export that is under way ends when its reader may not read any more:
+// it is long, and of everybody.
+func TestAuditExportStops(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Leaky", false)
+	root := s.SuperAdmin("Root")
+	s.SuperAdmin("Another")
+	filler := make([]byte, 400)
+	for i := range 20_000 / 5000 {
+		s.Update(func(tx *db.Tx) error {
+			for j := range 5000 {
+				_, _ = rand.Read(filler) // which does not compress
+				e := audit.In(s.Scope(admin, p), "test.filled", "project", num(p.ID), "")
+				if err := audit.Record(tx, e.Says("Filled %d.%d: %x", i, j, filler)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	project := "/projects/" + num(p.ID) + "/settings/audit?format=jsonl"
+	other := s.Member(p, access.Admin)
+	for name, x := range map[string]struct {
+		c    *webtest.Client
+		path string
+		lose func(*db.Tx) error
+	}{
+		"rights of a super admin": {s.SignIn(root), "/admin/audit?format=jsonl", func(tx *db.Tx) error { return s.App.Tenancy.RevokeSuperAdmin(tx, operator(), root.ID) }},
+		"account":                 {s.SignIn(admin), project, func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, operator(), admin.ID) }},
+		"role": {s.SignIn(other), project, func(tx *db.Tx) error {
+			return tx.Must("UPDATE memberships SET role = 'guest' WHERE project_id = $1 AND user_id = $2", p.ID, other.ID)
+		}},
+	} {
+		res, err := x.c.HTTP.Do(x.c.Request(http.MethodGet, x.path, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(res.Body)
+		if _, err := lines.ReadString('\n'); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %v", name, res.StatusCode, err)
+		}
+		s.Update(x.lose)
+		n := 0
+		for err = nil; err == nil; n++ {
+			_, err = lines.ReadString('\n')
+		}
+		if n > 15_000 {
+			t.Errorf("%s: lost, and %d more events came", name, n)
+		}
+		_ = res.Body.Close()
+	}
 }

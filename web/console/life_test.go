@@ -153,8 +153,8 @@ func TestDeleteProject(t *testing.T) {
 	until := l.Clock.Now().Add(tenancy.Grace).UTC().Format("2 January 2006")
 	for _, x := range []*webtest.Client{c, other} {
 		r := x.Get(l.path("/storage")).Want(http.StatusForbidden)
-		for _, want := range []string{"This project is deleted", l.admin.Name + " deleted this project on ", "A super admin can bring it back as it was, until " + until, "Go to projects"} {
-			if !strings.Contains(r.Body, want) {
+		for _, want := range []string{"This project is deleted", fmt.Sprintf("%q deleted this project on ", l.admin.Name), "A super admin can bring it back as it was, until " + until, "Go to projects"} {
+			if !strings.Contains(r.Page().Text(), want) {
 				t.Errorf("who opens it does not read %q", want)
 			}
 		}

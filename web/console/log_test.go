@@ -171,7 +171,7 @@ func TestASVS_16_3_3(t *testing.T) {
 	t.Parallel()
 	w := walk(t)
 	lines := byRequest(t, w.log, "request")
-	want := map[int][]string{400: {"http.chunked"}, 403: {"http.origin", "access.role", "access.account", "access.above", "access.join", "setup.used"}, 405: {"http.method"}, 413: {"http.tooLarge", "form.tooLarge"}, 414: {"http.address"}, 415: {"http.mediaType"}, 429: {"throttle"}}
+	want := map[int][]string{400: {"http.chunked"}, 403: {"http.origin", "access.role", "access.account", "access.above", "access.join", "access.visitor", "setup.used"}, 405: {"http.method"}, 413: {"http.tooLarge", "form.tooLarge"}, 414: {"http.address"}, 415: {"http.mediaType"}, 429: {"throttle"}}
 	seen := map[string]bool{}
 	for _, a := range w.answers {
 		codes, ok := want[a.Status]

@@ -86,7 +86,6 @@ var organizationFields = []field[tenancy.Organization]{
 	{"id", func(o tenancy.Organization) any { return o.ID }},
 	{"name", func(o tenancy.Organization) any { return o.Name }},
 	{"autoJoin", func(o tenancy.Organization) any { return o.AutoJoin }},
-	{"twoStepRequired", func(o tenancy.Organization) any { return o.FactorRequired }},
 	{"created", func(o tenancy.Organization) any { return o.CreatedAt }},
 }
 

@@ -181,7 +181,7 @@ func (c *Console) organizationSettings(ec echo.Context, s access.Organization) e
 // organizationSettingsPage shows what is set, or what was typed in its place.
 func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organization, status int, typed *tenancy.OrganizationSettings, errs ui.Errors) error {
 	m := view.OrganizationSettings{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "settings"), Action: paths.OrganizationSettings(s.ID()), Number: itoa(s.ID()),
-		Editable: s.May(access.OrganizationManage), Key: key(), Errors: errs, Deletable: s.May(access.OrganizationDelete), DeleteURL: paths.OrganizationDelete(s.ID()), DeleteKey: key()}
+		Editable: s.May(access.OrganizationManage), Decides: s.Is().OrgMember, Key: key(), Errors: errs, Deletable: s.May(access.OrganizationDelete), DeleteURL: paths.OrganizationDelete(s.ID()), DeleteKey: key()}
 	if s.May(access.OrganizationRequireMfa) {
 		m.FactorURL = paths.OrganizationTwoStep(s.ID())
 	}

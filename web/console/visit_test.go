@@ -252,3 +252,123 @@ func TestMaintainers(t *testing.T) {
 	visitor.Post(organization+"/join", nil).Want(http.StatusSeeOther)
 	visitor.Get(organization + "/billing").Want(http.StatusOK)
 }
+
+// operator is who acts at the command line.
+func operator() access.Actor { return access.Actor{Name: "The operator", SuperAdmin: true} }
+
+// TestRightsEnd: what somebody entered by a right goes with the right: projects that they
+// visit or made, organizations that they joined, and what they joined as members of those.
+func TestRightsEnd(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Theirs", false)
+	boss := s.User("Boss")
+	organization, path := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
+	made := url.Values{"name": {"Made"}, "template": {"production"}}
+	sven, support, _ := ofSupport(s, "Sven")
+	support.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	support.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
+	support.Get(path).Want(http.StatusOK)
+	if text := s.SignIn(boss).Get(organization + "/members").Page().Find("tbody").Text(); !strings.Contains(text, "Joined by themselves") || !strings.Contains(text, "Support") {
+		t.Errorf("the members are %q", text)
+	}
+	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.SetSupport(tx, operator(), sven.ID, false) })
+	for _, at := range []string{organization, path} {
+		support.Get(at).Want(http.StatusNotFound)
+	}
+
+	mina := s.User("Mina")
+	var owner int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if owner, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err == nil {
+			err = tenancy.JoinMaintainer(tx, mina.Actor(), owner, mina)
+		}
+		return err
+	})
+	c := s.SignIn(mina)
+	project := c.Post(organization+"/projects", made).Want(http.StatusSeeOther).Location
+	c.Get(project + "/settings/users/invite").Want(http.StatusOK) // it is theirs to fill, for no time that ends
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	c.Get(organization + "/billing").Want(http.StatusOK)
+	s.SignIn(s.SuperAdmin("Root")).Post("/maintainers/"+num(owner)+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
+	for _, at := range []string{organization, project, path} {
+		c.Get(at).Want(http.StatusNotFound)
+	}
+	s.SignIn(boss).Get(organization).Want(http.StatusOK)
+}
+
+// TestVisitorsAreGuests: case 29, whoever is in a project for a time lets nobody in or out,
+// decides on no request, is told of none, and keeps nobody from removing them.
+func TestVisitorsAreGuests(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Lent", false)
+	boss := s.User("Boss")
+	ofOrganization(s, p, boss)
+	sven, a, _ := ofSupport(s, "Sven")
+	_, b, _ := ofSupport(s, "Berta")
+	path := "/projects/" + num(p.ID)
+	a.Post(path+"/join", url.Values{"reason": {"Look"}, "hours": {"168"}}).Want(http.StatusSeeOther)
+	lets(s, p, false)
+	b.Post(path+"/request", url.Values{"reason": {"Look"}, "hours": {"168"}}).Want(http.StatusSeeOther)
+	if toldOf(t, s, "joinRequested", admin.Email) != 1 || toldOf(t, s, "joinRequested", sven.Email) != 0 {
+		t.Error("not those who decide were mailed")
+	}
+	member := s.SignIn(admin)
+	request := member.Get(users(p)+"?status=asking").Page().Find("tbody a.row-link").AttrOr("href", "")
+	at := rowOf(member, p, admin.Email)
+	for _, deed := range []string{request + "/approve", request + "/reject", at + "/remove", at + "/role", path + "/settings/project/delete"} {
+		if r := a.Post(deed, url.Values{}); r.Status != http.StatusForbidden || !strings.Contains(r.Body, "for a time only") {
+			t.Errorf("%s: %d", deed, r.Status)
+		}
+	}
+	a.Post(users(p), inviting(access.Admin, "accomplice@example.com")).Want(http.StatusForbidden)
+	a.Get(path + "/storage/buckets/new").Want(http.StatusOK) // what they came for
+
+	// The only other administrator is away; those of the organization throw the visitor out.
+	s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, operator(), admin.ID) })
+	c := s.SignIn(boss)
+	var id int64
+	s.View(func(tx *db.Tx) (err error) {
+		id, err = db.Value[int64](tx, "SELECT id FROM memberships WHERE project_id = $1 AND through = 'support'", p.ID)
+		return err
+	})
+	c.Post(users(p)+"/"+num(id)+"/remove", nil).Want(http.StatusSeeOther)
+	a.Get(path).Want(http.StatusForbidden)
+}
+
+// TestAutoJoinIsForMembers: nobody but its members decides who may come into an organization's
+// projects by themselves, and a visitor of the tree needs the second factor that it asks for.
+func TestAutoJoinIsForMembers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Closed", false)
+	lets(s, p, false)
+	root, mina := s.SignIn(s.SuperAdmin("Root")), s.User("Mina")
+	organization := "/organizations/" + num(p.Organization)
+	root.Post(organization+"/settings", url.Values{"name": {"Organization of Closed"}, "autoJoin": {"1"}}).Want(http.StatusForbidden)
+	root.Post("/projects/"+num(p.ID)+"/join", url.Values{"reason": {"Look"}, "hours": {"1"}}).Want(http.StatusForbidden)
+	path, fields := root.Get(organization + "/settings").Want(http.StatusOK).Form(organization + "/settings")
+	fields.Set("name", "Renamed")
+	root.Post(path, fields).Want(http.StatusSeeOther)
+	root.Get(organization) // which offers to undo it
+	lets(s, p, true)
+	path, fields = root.Get(organization + "/settings").Form(organization + "/settings")
+	root.Post(path, fields).Want(http.StatusSeeOther) // which leaves it open
+
+	var owner int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if owner, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1 AND allow_auto_join", p.Organization); err != nil {
+			return err
+		}
+		if err := tenancy.JoinMaintainer(tx, mina.Actor(), owner, mina); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE organizations SET mfa_required = TRUE WHERE id = $1", p.Organization)
+	})
+	c, tree := s.SignIn(mina), "/maintainers/"+num(owner)
+	c.Get(tree).Want(http.StatusOK)
+	if r := c.Get(tree + "?organization=" + num(p.Organization)); r.Location != "/account/security" {
+		t.Errorf("the names of its projects: %d %s", r.Status, r.Location)
+	}
+}

@@ -141,6 +141,7 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err := g.proved(c, r); err != nil {
 				return err
 			}
+			g.goesOn(c, a, func() error { return g.stillAbove(c, a, r.Permission) })
 			return g.once(c, actorKey(a), func() error { return r.signedIn(c, a) })
 		}
 	case ForOrganization:
@@ -161,7 +162,7 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err := g.proved(c, r); err != nil {
 				return err
 			}
-			c.Set(againKey, func() error { _, err := g.Project(c, r.Permission); return err })
+			g.goesOn(c, scope.Actor(), func() error { _, err := g.Project(c, r.Permission); return err })
 			return g.once(c, actorKey(scope.Actor()), func() error { return r.project(c, scope) })
 		}
 	}
@@ -194,7 +195,7 @@ func over[S any](g *Gate, r Rule, what string, enter func(*db.Tx, access.Actor, 
 		if err := g.proved(c, r); err != nil {
 			return err
 		}
-		c.Set(againKey, func() error { _, err := decide(); return err })
+		g.goesOn(c, by(scope), func() error { _, err := decide(); return err })
 		return g.once(c, actorKey(by(scope)), func() error { return then(c, scope) })
 	}
 }
@@ -242,12 +243,35 @@ func WantsJSON(r *http.Request) bool {
 
 const againKey = "gate.again"
 
-// Again decides a request in a project once more, for answers that last.
+// Again decides a request once more, for answers that last.
 func Again(c echo.Context) error {
 	if again, ok := c.Get(againKey).(func() error); ok {
 		return again()
 	}
 	return nil
+}
+
+// goesOn says how a request is decided once more: its session has to count still, and decide
+// to let it in.
+func (g *Gate) goesOn(c echo.Context, a access.Actor, decide func() error) {
+	c.Set(againKey, func() error {
+		err := g.db.View(c.Request().Context(), func(tx *db.Tx) error { return accounts.Present(tx, a) })
+		if err != nil {
+			return err
+		}
+		return decide()
+	})
+}
+
+// stillAbove is Forbidden unless somebody holds a permission above projects at this time.
+func (g *Gate) stillAbove(c echo.Context, a access.Actor, p access.Permission) error {
+	return g.db.View(c.Request().Context(), func(tx *db.Tx) error {
+		u, err := accounts.Find(tx, a.UserID)
+		if err == nil && !access.MayAbove(p, access.Above{SignedIn: true, SuperAdmin: u.SuperAdmin}) {
+			err = fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
+		}
+		return err
+	})
 }
 
 func actorKey(a access.Actor) string { return "user:" + strconv.FormatInt(a.UserID, 10) }
