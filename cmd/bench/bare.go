@@ -110,7 +110,7 @@ func downloads(path string) ui.Download {
 }
 
 func (m *models) projects() tenancy.Projects {
-	out := tenancy.Projects{Shell: m.shell, Pager: ui.Pager{Text: "12 projects on this page"}, Download: downloads("/")}
+	out := tenancy.Projects{Shell: m.shell, Teams: []tenancy.Belongs{{Name: "Northwind Foods", Kind: "Organization", URL: paths.Organization(1)}}, Pager: ui.Pager{Text: "12 projects on this page"}, Download: downloads("/")}
 	out.Shell.Project, out.Shell.Projects, out.Shell.Nav = layout.Project{}, nil, layout.AccountNav(false)
 	for i := range worldProjects {
 		out.Projects = append(out.Projects, tenancy.ProjectRow{ID: strconv.Itoa(i + 1), Name: projectName(i), URL: paths.Project(int64(i + 1)),
