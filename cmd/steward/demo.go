@@ -71,6 +71,9 @@ func tell(w io.Writer, world demo.World) error {
 		if a.Project != nil {
 			where = names[*a.Project]
 		}
+		if a.TOTPSecret != nil {
+			where += ", secret of the authenticator " + *a.TOTPSecret
+		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", a.Email, a.Role, where)
 	}
 	if err := t.Flush(); err != nil {
