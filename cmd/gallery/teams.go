@@ -35,7 +35,7 @@ func teamScreens() []Screen {
 	settings := tenancy.OrganizationSettings{Shell: outside(), Title: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "settings"), Action: "/organizations/7/settings", Maintainer: ui.Link{Label: "North EU", URL: "/maintainers/3"}, Number: "7", Created: ago(600 * day),
 		Editable: true, Key: "k63", Name: "Northwind Foods", AutoJoin: true, FactorURL: "/organizations/7/two-step", Deletable: true, DeleteURL: "/organizations/7/delete", DeleteKey: "k64"}
 	refusedSettings := settings
-	refusedSettings.Title, refusedSettings.Name, refusedSettings.Factor, refusedSettings.Errors = longest, "", true, ui.Errors{"name": "Enter a name for the organization.", "confirm": "Type exactly " + longest + "."}
+	refusedSettings.Title, refusedSettings.Name, refusedSettings.Factor, refusedSettings.Errors = longest, "", true, ui.Errors{"name": "Enter a name for the organization.", "confirm": "This is not the name of the organization. Nothing was changed."}
 	read := settings
 	read.Editable, read.Deletable, read.FactorURL, read.Maintainer.URL = false, false, "", ""
 	without := tenancy.TwoStep{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Settings: "/organizations/7/settings", Action: "/organizations/7/two-step", Key: "k65", SecurityURL: "/account/security", Pager: ui.Pager{Text: "2 people on this page"}, Download: download,

@@ -241,7 +241,7 @@ func (c *Console) organizationDelete(ec echo.Context, s access.Organization) err
 			return err
 		}
 		if strings.TrimSpace(f["confirm"]) != o.Name {
-			return unconfirmed(o.Name)
+			return errUnconfirmed()
 		}
 		return tenancy.DeleteOrganization(tx, s)
 	})
@@ -254,9 +254,9 @@ func (c *Console) organizationDelete(ec echo.Context, s access.Organization) err
 	return c.done(ec, "The organization "+o.Name+" is deleted.", paths.Projects())
 }
 
-// unconfirmed is the fault of a name that was typed to confirm, and is another one.
-func unconfirmed(name string) error {
-	message := "Type exactly " + name + "."
+// errUnconfirmed is the fault of a name that was typed to confirm, and is another one.
+func errUnconfirmed() error {
+	const message = "This is not the name of the organization. Nothing was changed."
 	return &fault.Error{Kind: fault.Invalid, Code: "form.confirm", Message: message, Fields: []fault.Field{{Name: "confirm", Message: message}}}
 }
 
