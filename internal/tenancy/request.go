@@ -69,11 +69,6 @@ func FindRequest(tx *db.Tx, s access.Project, request int64) (Request, error) {
 	return db.One(tx, scanRequest, selectRequests+"x.project_id = $2 AND x.id = $3", tx.Now, s.ID(), request)
 }
 
-// CountRequests is how many requests to join the scope's project wait.
-func CountRequests(tx *db.Tx, s access.Project) (int64, error) {
-	return db.Value[int64](tx, "SELECT count(*) FROM join_requests WHERE project_id = $1 AND state = 'pending' AND expires_at > $2", s.ID(), tx.Now)
-}
-
 // Ask asks those who decide in a project of the scope's organization to let the actor in, for
 // some hours and with a reason. Forbidden without ProjectsRequestAccess, which who may join
 // by themselves does not hold; NotFound as of FindEntrance; Invalid by field; Conflict for who

@@ -419,11 +419,6 @@ func Maintainers() string { return "/maintainers" }
 // Maintainer is a maintainer with its organizations.
 func Maintainer(maintainer int64) string { return Maintainers() + "/" + number(maintainer) }
 
-// MaintainerOpen is Maintainer with the projects of one of its organizations.
-func MaintainerOpen(maintainer, organization int64) string {
-	return With(Maintainer(maintainer), "organization", number(organization)) + "#organization-" + number(organization)
-}
-
 // MaintainerSettings is what its members decide about a maintainer.
 func MaintainerSettings(maintainer int64) string { return Maintainer(maintainer) + "/settings" }
 
