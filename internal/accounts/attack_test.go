@@ -31,18 +31,21 @@ func TestPendingIsNobody(t *testing.T) {
 	u, linker := f.linked(t)
 	f.TwoStep(linker)
 	routes := console.New(t.Context(), f.App, nil, nil).Routes()
-	for name, way := range map[string]func() *webtest.Client{
-		"the password": func() *webtest.Client { return half(f.Site, u) },
-		"the provider": func() *webtest.Client { c := f.Anonymous(); f.arrive(c); return c },
-		"a reset": func() *webtest.Client {
+	for _, way := range []struct {
+		name string
+		pass func() *webtest.Client
+	}{
+		{"the password", func() *webtest.Client { return half(f.Site, u) }},
+		{"the provider", func() *webtest.Client { c := f.Anonymous(); f.arrive(c); return c }},
+		{"a reset", func() *webtest.Client { // the last: it takes the provider away
 			c := f.Anonymous()
 			open(c, invite2(f.Site, u.Email)).Want(http.StatusOK)
 			reset(c, u.Email, webtest.Password).Want(http.StatusSeeOther)
 			c.Post("/login", url.Values{"email": {u.Email}, "password": {webtest.Password}}).Want(http.StatusSeeOther)
 			return c
-		},
+		}},
 	} {
-		c, asked := way(), 0
+		c, asked := way.pass(), 0
 		c.Get("/mfa").Want(http.StatusOK)
 		for _, r := range routes {
 			if r.Rule.Kind == gate.ForAnyone {
@@ -56,7 +59,7 @@ func TestPendingIsNobody(t *testing.T) {
 				req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 			}
 			if res := c.Do(req); res.Status != http.StatusSeeOther || !strings.HasPrefix(res.Location, "/login") {
-				t.Errorf("after %s: %s %s: %d %s", name, r.Method, path, res.Status, res.Location)
+				t.Errorf("after %s: %s %s: %d %s", way.name, r.Method, path, res.Status, res.Location)
 			}
 		}
 		if asked < 80 {
