@@ -34,8 +34,8 @@ func peopleScreens() []Screen {
 	reader.InviteURL, reader.Warning = "", ""
 	none := list
 	none.List, none.Query, none.Role, none.Standing = nil, "zzz", "guest", "invited"
-	member := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", RoleKey: "k40", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
-		Remove: ui.Confirm{ID: "remove", Question: "Remove " + longest + " from this project?", Verb: "Remove from project", Keep: "Keep", Key: "k41", Action: "/projects/1042/settings/users/2/remove", Consequence: "They are out with the next click, what they have running stops, and they get a mail. What they did stays. They can be invited again."}}
+	member := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
+		RemoveURL: "/projects/1042/settings/users/2/remove"}
 	last := member
 	last.Errors = ui.Errors{"": "Hana Dvořáková is the last one who manages the people of this project. Give somebody else such a role first."}
 	self := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[1],
@@ -62,7 +62,7 @@ func peopleScreens() []Screen {
 	wrongAbout := about
 	wrongAbout.Name, wrongAbout.Retention, wrongAbout.Organization, wrongAbout.Errors = "", "99999", longest, ui.Errors{"name": "Enter a name for the project.", "retention": "Enter a number of days from 1 to 3650."}
 	readAbout := about
-	readAbout.Editable, readAbout.Name, readAbout.Tabs.Audit = false, longest, ""
+	readAbout.Editable, readAbout.Name, readAbout.Tabs = false, longest, people.Tabs{Users: list.Tabs.Users, Project: list.Tabs.Project}
 	return []Screen{
 		ok("project-settings", "Project settings", people.ProjectPage(about)),
 		refused("project-settings-errors", "Project settings, with faults", people.ProjectPage(wrongAbout)),

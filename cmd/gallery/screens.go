@@ -17,7 +17,7 @@ type Screen struct {
 
 // Screens lists all screens: each as it usually is, then empty, with faults, and with much or long content.
 func Screens() []Screen {
-	return slices.Concat(accountScreens(), tenancyScreens(), bucketScreens(), loadScreens(), jobScreens(), tableScreens(), changeScreens(), historyScreens(), trashScreens(), mailboxScreens(), peopleScreens(), teamScreens(), lifeScreens(), auditScreens(), adminScreens(), errorScreens())
+	return slices.Concat(accountScreens(), tenancyScreens(), bucketScreens(), loadScreens(), jobScreens(), tableScreens(), changeScreens(), historyScreens(), trashScreens(), mailboxScreens(), peopleScreens(), teamScreens(), accessScreens(), lifeScreens(), auditScreens(), adminScreens(), errorScreens())
 }
 
 func ok(name, title string, c templ.Component) Screen {

@@ -236,6 +236,58 @@ func (s Project) holders(p Permission) (roles []string) {
 	return roles
 }
 
+// Extent is how far somebody holds a permission.
+type Extent string
+
+// The extents.
+const (
+	ToNothing  Extent = ""
+	ToOwn      Extent = "own"      // only on what is theirs
+	ToBranches Extent = "branches" // only in development branches
+	ToState    Extent = "state"    // only to enable, disable, move and schedule
+	ToAll      Extent = "all"
+)
+
+// extent is how far who is this to a project holds a permission in it.
+func (f Facts) extent(p Permission) Extent {
+	if f.Role == "" && !f.OrgMember || f.Visitor && forMembers(p) {
+		return ToNothing
+	}
+	switch inProject[p][f.Role.column()] {
+	case yes:
+		return ToAll
+	case stateOnly:
+		return ToState
+	case own:
+		return ToOwn
+	case branch, branchOwn:
+		return ToBranches
+	case ifOrgMember:
+		if f.OrgMember {
+			return ToAll
+		}
+	}
+	return ToNothing
+}
+
+// Change is a permission that somebody holds to another extent than before.
+type Change struct {
+	Permission    Permission
+	What          string // in words that follow "may"
+	Before, After Extent
+}
+
+// Changes lists which of some permissions change for who is one thing to a project, and then
+// another.
+func Changes(before, after Facts, among []Permission) (out []Change) {
+	for _, p := range among {
+		if c := (Change{p, what[p], before.extent(p), after.extent(p)}); c.Before != c.After {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // FactorNeeded is the code of the fault for a person who has to set up a second factor
 // before anything else; web answers it with the page for that.
 const FactorNeeded = "access.enrol"

@@ -103,10 +103,17 @@ func InvitedPath(tx *db.Tx, user, invitation int64, until time.Time, shown bool)
 	return ActivatePath + code, err
 }
 
-// Vouched reports whether an account may answer an invitation of that number and time:
-// unless it was activated later, by a link of another invitation that was shown to others.
+// Uncertain is the condition, in SQL, that the account of a person u may not answer an
+// invitation of that number and time: it was activated later, by a link of another one that
+// was shown to others.
+func Uncertain(invitation, made string) string {
+	return "(u.activated_shown AND (u.activated_by IS NULL OR u.activated_by <> " + invitation + ") AND u.activated_at >= " + made + ")"
+}
+
+// Vouched reports whether an account may answer an invitation of that number and time: unless
+// it is Uncertain.
 func Vouched(tx *db.Tx, user, invitation int64, made time.Time) (bool, error) {
-	n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE id = $1 AND activated_shown AND (activated_by IS NULL OR activated_by <> $2) AND activated_at >= $3", user, invitation, made)
+	n, err := db.Value[int64](tx, "SELECT count(*) FROM users u WHERE u.id = $1 AND "+Uncertain("$2", "$3"), user, invitation, made)
 	return n == 0, err
 }
 

@@ -278,7 +278,7 @@ func (st *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error
 			err := r.Scan(append([]any{&v.SessionID, &data, db.Time(&seen), db.Time(&v.ProvedAt), db.Time(&v.ExpiresAt), &v.Kept, &v.MustEnrol}, u.fields()...)...)
 			return u, err
 		}, `SELECT s.id, s.data, s.last_seen_at, s.proved_at, s.expires_at, s.kept,
-				(u.password_short OR u.is_support OR EXISTS (SELECT 1 FROM installation WHERE name = '`+requireFactor+`')) AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
+				`+NeedsFactor+` AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
 				`+columns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND `+alive, append([]any{token}, aliveAt(tx)...)...)
 		if fault.Is(err, fault.NotFound) {
 			v.SessionID = 0

@@ -9,6 +9,10 @@ import (
 // requireFactor is the fact of the installation that everybody needs a second factor.
 const requireFactor = "require second factor"
 
+// NeedsFactor is the condition, in SQL, that a person u needs a second factor wherever they
+// are: their password is short, they are of support, or everybody does.
+const NeedsFactor = "(u.password_short OR u.is_support OR EXISTS (SELECT 1 FROM installation WHERE name = '" + requireFactor + "'))"
+
 // Settings are what super admins decide about everybody's account.
 type Settings struct {
 	RequireFactor bool // who has no second factor can only set one up

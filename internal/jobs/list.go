@@ -67,6 +67,15 @@ func (s *Service) List(tx *db.Tx, scope access.Project, f Filter) ([]Job, error)
 	return s.list(tx, scope, f, 0, time.Time{})
 }
 
+// Unfinished gives the storage jobs of the scope's branch that wait or run and are of one
+// person, in no order, as many as limit. Forbidden as List.
+func (s *Service) Unfinished(tx *db.Tx, scope access.Project, user int64, limit int) ([]Job, error) {
+	if err := scope.Require(access.StorageJobsRead, false); err != nil {
+		return nil, err
+	}
+	return db.All(tx, scan, "SELECT "+columns+" FROM jobs WHERE project_id = $1 AND branch_id = $2 AND class = 'storage' AND state IN ('waiting', 'processing') AND user_id + 0 = $3"+fmt.Sprintf(" LIMIT %d", limit), scope.ID(), scope.Branch(), user)
+}
+
 // list gives the jobs that the condition with a number finds and the others let pass,
 // from a moment on.
 func (s *Service) list(tx *db.Tx, scope access.Project, f Filter, by int, from time.Time) ([]Job, error) {

@@ -420,7 +420,7 @@ func jobScope(tx *db.Tx, j jobs.Job) (access.Project, error) {
 	if err != nil {
 		return access.Project{}, err
 	}
-	scope, err := tenancy.EnterBranch(tx, u, j.Project, j.Branch, permission(j.Operation))
+	scope, err := tenancy.EnterBranch(tx, u, j.Project, j.Branch, Needs(j.Operation))
 	if err != nil {
 		f := fault.Of(err)
 		if f == nil {

@@ -42,8 +42,8 @@ func Operations() []string {
 	}
 }
 
-// permission is what a job's creator must be allowed to do while it runs.
-func permission(operation string) access.Permission {
+// Needs is what a job's creator must be allowed to do while it runs.
+func Needs(operation string) access.Permission {
 	switch operation {
 	case TableExport:
 		return access.StorageRead

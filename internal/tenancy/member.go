@@ -207,10 +207,15 @@ const (
 func scanMember(r db.Row) (Member, error) {
 	var m Member
 	var order, factor int64
-	err := r.Scan(&order, &m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Through, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(&factor),
-		db.Null(&m.Invitor.ID), db.Null(&m.Invitor.Email), db.Null(&m.Invitor.Name), db.Null(&m.Approver.ID), db.Null(&m.Approver.Email), db.Null(&m.Approver.Name))
+	err := r.Scan(append([]any{&order}, m.scans(&factor)...)...)
 	m.Invited, m.Asks, m.Factor = order == 1, order == 2, factor != 0
 	return m, err
+}
+
+// scans are where the columns of a source go but for the first.
+func (m *Member) scans(factor *int64) []any {
+	return []any{&m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Through, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(factor),
+		db.Null(&m.Invitor.ID), db.Null(&m.Invitor.Email), db.Null(&m.Invitor.Name), db.Null(&m.Approver.ID), db.Null(&m.Approver.Email), db.Null(&m.Approver.Name)}
 }
 
 // FindMember is somebody with a role in the scope's project. NotFound if there is none.
@@ -318,23 +323,14 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	if err != nil || m.Role == role {
 		return m, err
 	}
-	external, err := db.Value[bool](tx, "SELECT external_roles FROM projects WHERE id = $1", s.ID())
-	if err != nil {
-		return m, err
-	}
-	if external {
-		return m, fault.New(fault.Conflict, "tenancy.externalRoles", "Roles in this project come from single sign-on. Change them there.")
-	}
 	if err := grantable(s, role); err != nil {
 		return m, err
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", m.ID), perRole); err != nil {
 		return m, err
 	}
-	if !Administers(role) {
-		if err := keepAdministrator(tx, s, m); err != nil {
-			return m, err
-		}
+	if err := refusal(tx, s, m, role); err != nil {
+		return m, err
 	}
 	if err := tx.Must("UPDATE memberships SET role = $3 WHERE id = $1 AND project_id = $2", m.ID, s.ID(), string(role)); err != nil {
 		return m, err
@@ -397,10 +393,7 @@ func (v *Service) Remove(tx *db.Tx, s access.Project, membership int64) (Member,
 	if err != nil {
 		return m, err
 	}
-	if m.Who.ID == s.Actor().UserID {
-		return m, fault.New(fault.Conflict, "tenancy.self", "This is you. Leave the project instead.")
-	}
-	if err := keepAdministrator(tx, s, m); err != nil {
+	if err := refusal(tx, s, m, ""); err != nil {
 		return m, err
 	}
 	p, err := endMembership(tx, m, s.ID())

@@ -46,6 +46,9 @@ func FactorLost() string { return "/two-step/lost" }
 // Account is a person's own profile.
 func Account() string { return "/account" }
 
+// AccountAccess lists what one gets into oneself.
+func AccountAccess() string { return "/account/access" }
+
 // Security is how a person's own account is kept.
 func Security() string { return "/account/security" }
 
@@ -104,6 +107,9 @@ func AdminUsers() string { return Admin() + "/users" }
 
 // AdminUser is one person.
 func AdminUser(user int64) string { return AdminUsers() + "/" + number(user) }
+
+// AdminUserAccess lists what one person gets into.
+func AdminUserAccess(user int64) string { return AdminUser(user) + "/access" }
 
 // AdminUserDo does one thing to a person's account (POST): link, disable, enable, reset-mfa, end-sessions, super-admin,
 // no-super-admin.
@@ -325,6 +331,9 @@ func ProjectAudit(project int64) string { return Project(project) + "/settings/a
 // ProjectSettings is what a project is.
 func ProjectSettings(project int64) string { return Project(project) + "/settings/project" }
 
+// ProjectAccess lists who can get into a project.
+func ProjectAccess(project int64) string { return Project(project) + "/settings/access" }
+
 // Members lists the people of a project.
 func Members(project int64) string { return Project(project) + "/settings/users" }
 
@@ -337,10 +346,10 @@ func MembersRemind(project int64) string { return Members(project) + "/remind" }
 // Member is one person of a project.
 func Member(project, membership int64) string { return Members(project) + "/" + number(membership) }
 
-// MemberRole gives a person of a project another role (POST).
+// MemberRole tells what another role would make of a person of a project, and gives it (POST).
 func MemberRole(project, membership int64) string { return Member(project, membership) + "/role" }
 
-// MemberRemove takes a person out of a project (POST).
+// MemberRemove tells what taking a person out of a project means, and does it (POST).
 func MemberRemove(project, membership int64) string { return Member(project, membership) + "/remove" }
 
 // MemberLeave takes oneself out of a project (POST).

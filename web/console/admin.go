@@ -113,7 +113,7 @@ func (c *Console) adminUser(ec echo.Context, a access.Actor) error {
 
 // adminUserPage shows a person, with the path of a link that was just made, or "".
 func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, link string) error {
-	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Mailed: c.app.Mail.Delivers()}
+	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Mailed: c.app.Mail.Delivers(), AccessURL: paths.AdminUserAccess(id)}
 	if link != "" {
 		m.Link = c.app.Config.PublicURL + link
 	}

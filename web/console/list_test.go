@@ -28,10 +28,11 @@ var lists = map[string]bool{
 	"/two-step/lost": false, "/two-step/lost/:code": false, "/password/forgot": false, "/password/reset": false, "/password/reset/:code": false,
 	"/account": false, "/account/security": false, "/account/password": false, "/account/two-step": false, "/account/confirm": false,
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
-	"/account/sessions": true, "/account/activity": true,
+	"/account/sessions": true, "/account/activity": true, "/account/access": true,
 	"/admin/projects": true, "/admin/projects/:project": false, "/projects/:project/settings/project/delete": false,
-	"/admin": true, "/admin/users/:user": false, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
+	"/admin": true, "/admin/users/:user": false, "/admin/users/:user/access": true, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
+	"/projects/:project/settings/access": true, "/projects/:project/settings/users/:member/role": false, "/projects/:project/settings/users/:member/remove": false,
 	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false, "/projects/:project/settings/audit": true,
 	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/projects/:project/request": false,
 	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/new": false,
@@ -79,7 +80,7 @@ func TestListsAreAlsoCSVAndJSON(t *testing.T) {
 		if !list {
 			continue
 		}
-		c, path := member, in.path(r.Path)
+		c, path := member, in.path(strings.Replace(r.Path, ":user", num(in.boss.ID), 1))
 		switch {
 		case r.Rule.Permission == access.InstallationManage:
 			c = super
@@ -208,7 +209,8 @@ func TestQueries(t *testing.T) {
 			paths = append(paths, in.path(strings.Replace(r.Path, ":user", num(admin.ID), 1)))
 		}
 	}
-	paths = append(paths, in.path("/maintainers/:maintainer?organization=:organization"), in.path("/maintainers/:maintainer?q=x&after=a%0A1"), in.path("/organizations/:organization?q=x&after=a%0A1"), in.path("/organizations/:organization/audit?reads=no&kind=user"), in.path("/organizations/:organization/audit?event=project.created&before=a-1"), in.path("/organizations/:organization/members?q=x&after=a"), in.path("/organizations/:organization/two-step?after=1%0A1%0Aa%0Aa"), in.path("/projects/:project/settings/users?status=asking"))
+	paths = append(paths, in.path("/maintainers/:maintainer?organization=:organization"), in.path("/maintainers/:maintainer?q=x&after=a%0A1"), in.path("/organizations/:organization?q=x&after=a%0A1"), in.path("/organizations/:organization/audit?reads=no&kind=user"), in.path("/organizations/:organization/audit?event=project.created&before=a-1"), in.path("/organizations/:organization/members?q=x&after=a"), in.path("/organizations/:organization/two-step?after=1%0A1%0Aa%0Aa"), in.path("/projects/:project/settings/users?status=asking"),
+		in.path("/projects/:project/settings/access?q=person&after=member%0Aa"), in.path("/projects/:project/settings/access?ground=invitation"), in.path("/projects/:project/settings/users/:member/role?role=guest"), "/account/access?after=3-1-1", "/admin/users/"+num(admin.ID)+"/access?after=0-1-1")
 	super, boss := s.SignIn(s.SuperAdmin("Root")), s.SignIn(in.boss)
 	plans := 0
 	for _, path := range paths {

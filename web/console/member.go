@@ -239,15 +239,14 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 		return err
 	}
 	if s.May(access.MembersRole) && m.Fixed == "" {
-		m.RoleURL, m.RoleKey, m.Role = paths.MemberRole(s.ID(), id), key(), roleChoices(s, chosen, errs["role"])
+		m.RoleURL, m.Role = paths.MemberRole(s.ID(), id), roleChoices(s, chosen, errs["role"])
 	}
 	switch {
 	case m.Row.You:
 		m.Remove = ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(s.ID()),
 			Consequence: "You are out at once. What you did stays. You come back by an invitation only, unless you belong to its organization."}
 	case s.May(access.MembersRemove):
-		m.Remove = ui.Confirm{ID: "remove", Question: "Remove " + m.Row.Name + " from this project?", Verb: "Remove from project", Keep: "Keep", Key: key(), Action: paths.MemberRemove(s.ID(), id),
-			Consequence: "They are out with the next click, what they have running stops, and they get a mail. What they did stays. They can be invited again."}
+		m.RemoveURL = paths.MemberRemove(s.ID(), id)
 	}
 	return page(ec, status, view.MemberPage(m))
 }

@@ -19,7 +19,7 @@ import (
 func settingsTabs(s access.Project) view.Tabs {
 	t := view.Tabs{Users: paths.Members(s.ID()), Project: paths.ProjectSettings(s.ID())}
 	if s.May(access.AuditRead) {
-		t.Audit = paths.ProjectAudit(s.ID())
+		t.Access, t.Audit = paths.ProjectAccess(s.ID()), paths.ProjectAudit(s.ID())
 	}
 	return t
 }

@@ -1,0 +1,90 @@
+package tenancy
+
+import (
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// Prospect is what another role, or none, would make of a member of a project.
+type Prospect struct {
+	Member    Member
+	Role      access.Role // "" = they are removed
+	OrgMember bool        // they belong to the project's organization
+	Changes   []access.Change
+	Back      Step  // how they could come in afterwards without an invitation: StepJoin, StepAsk, or ""
+	Refused   error // why it cannot be done; nil when it can
+}
+
+// Foresee tells what SetRole with a role, or Remove for "", would make of a member of the
+// scope's project, as to some permissions. Forbidden without MembersRole or MembersRemove, and
+// for a role that the actor may not give; Invalid for one that there is not; NotFound for who is
+// no member.
+func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, among []access.Permission) (Prospect, error) {
+	x := Prospect{Role: role}
+	needs := access.MembersRole
+	if role == "" {
+		needs = access.MembersRemove
+	}
+	if err := s.Require(needs, false); err != nil {
+		return x, err
+	}
+	var err error
+	if x.Member, err = FindMember(tx, s, membership); err != nil {
+		return x, err
+	}
+	if role != "" {
+		if err := grantable(s, role); err != nil {
+			return x, err
+		}
+	}
+	is, _, err := standing(tx, x.Member.Who.ID, s.Organization())
+	if err != nil {
+		return x, err
+	}
+	x.OrgMember = is.OrgMember
+	before := access.Facts{Role: x.Member.Role, OrgMember: is.OrgMember, Visitor: x.Member.visits()}
+	after := before
+	if after.Role = role; role == "" {
+		after.Visitor = false
+		switch {
+		case access.MayAbove(access.ProjectsJoin, is):
+			x.Back = StepJoin
+		case access.MayAbove(access.ProjectsRequestAccess, is):
+			x.Back = StepAsk
+		}
+	}
+	x.Changes = access.Changes(before, after, among)
+	if role == x.Member.Role {
+		x.Refused = fault.Newf(fault.Conflict, "tenancy.sameRole", "%s has the role %s already.", x.Member.Who.Name, role.Label())
+		return x, nil
+	}
+	if x.Refused = refusal(tx, s, x.Member, role); x.Refused != nil && !fault.Is(x.Refused, fault.Conflict) {
+		return x, x.Refused
+	}
+	return x, nil
+}
+
+// refusal is Conflict for a change that SetRole or Remove would refuse as things stand.
+func refusal(tx *db.Tx, s access.Project, m Member, role access.Role) error {
+	if role != "" {
+		external, err := db.Value[bool](tx, "SELECT external_roles FROM projects WHERE id = $1", s.ID())
+		if err != nil {
+			return err
+		}
+		if external {
+			return errExternal()
+		}
+	}
+	if role == "" && m.Who.ID == s.Actor().UserID {
+		return fault.New(fault.Conflict, "tenancy.self", "This is you. Leave the project instead.")
+	}
+	if Administers(role) {
+		return nil
+	}
+	return keepAdministrator(tx, s, m)
+}
+
+func errExternal() error {
+	return fault.New(fault.Conflict, "tenancy.externalRoles", "Roles in this project come from single sign-on. Change them there.")
+}

@@ -1,0 +1,174 @@
+package tenancy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// Reach is one place that a person gets into, or could: a project, every project of an
+// organization, or a maintainer. Without steps they get into it.
+type Reach struct {
+	Grant        Grant
+	Project      int64 // 0 = every project of the organization
+	Organization int64 // 0 = the maintainer itself
+	Maintainer   int64 // known for who belongs to it, and for an invitation to it
+	Name         string
+	In           string // name of what the place is part of: an organization for a project, a maintainer for an organization
+	Projects     int64  // open ones of the organization, counted up to ReachMost
+	Role         access.Role
+	Through      Through
+	Since        time.Time
+	Until        time.Time // when it ends; zero = never
+	Open         time.Time // until when the invitation or request counts
+	Reason       string
+	Steps        []Step
+	source       int
+	key, id      int64
+}
+
+// ReachMost is how far the projects of an organization are counted.
+const ReachMost = 1000
+
+// Person is whose reach is asked for, with what is before everything.
+type Person struct {
+	Who                 Who
+	Support, SuperAdmin bool
+	Factor              bool
+	Steps               []Step // before they are at work with their account
+}
+
+// PersonOf is a person with what their account needs. Forbidden for who is neither that
+// person nor a super admin; NotFound if there is none.
+func PersonOf(tx *db.Tx, by access.Actor, user int64) (Person, error) {
+	var p Person
+	if by.UserID != user {
+		if err := accounts.Oversees(by); err != nil {
+			return p, err
+		}
+	}
+	var needs bool
+	_, err := db.One(tx, func(r db.Row) (bool, error) {
+		return true, r.Scan(&p.Who.ID, &p.Who.Email, &p.Who.Name, &p.Who.State, &p.Support, &p.SuperAdmin, &p.Factor, &needs)
+	}, "SELECT u.id, u.email, u.name, u.state, u.is_support, u.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), "+accounts.NeedsFactor+" FROM users u WHERE u.id = $1", user)
+	p.Steps = accountSteps(p.Who.State, p.Factor, needs)
+	return p, err
+}
+
+// Reaches lists what the person gets into, or could: projects by their role, invitations,
+// requests, organizations and maintainers that they belong to, and what these open to them.
+// The steps of each are those beside the person's own.
+func (p Person) Reaches(tx *db.Tx, after *Reach, limit int) ([]Reach, error) {
+	var a args
+	var parts []string
+	for i, from := range p.reaches(tx, &a) {
+		if from.where == "" || after != nil && i < after.source {
+			continue
+		}
+		if after != nil && i == after.source {
+			from.where += fmt.Sprintf(" AND (%s, %s) > (%s, %s)", from.key, from.id, a.add(after.key), a.add(after.id))
+		}
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s FROM %s WHERE %s ORDER BY %s, %s LIMIT %d) of_%d", i, from.key, from.id, from.columns, from.from, from.where, from.key, from.id, limit, i))
+	}
+	out, err := db.All(tx, p.scan, strings.Join(parts, " UNION ALL "), a.list...)
+	slices.SortFunc(out, func(a, b Reach) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.key, b.key), cmp.Compare(a.id, b.id))
+	})
+	return out[:min(len(out), limit)], err
+}
+
+// reach is what places are read from, in the order of two numbers. Without a condition there
+// are none.
+type reach struct{ columns, from, where, key, id string }
+
+// The sources of reaches, by their place in the list.
+const (
+	reachProjects = iota
+	reachInvitations
+	reachRequests
+	reachOrganizations
+	reachMaintainers
+	reachOfMaintainers
+	reachSupport
+	reachSuperAdmin
+)
+
+func (p Person) reaches(tx *db.Tx, a *args) [reachSuperAdmin + 1]reach {
+	const (
+		organization = "0, o.id, 0, o.name, n.name, (SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.organization_id = o.id AND p.state = 'active' LIMIT %d) some), '', "
+		rules        = "o.mfa_required, o.allow_auto_join, TRUE"
+	)
+	of := fmt.Sprintf(organization, ReachMost)
+	me := func() string { return a.add(p.Who.ID) }
+	now := func() string { return a.add(tx.Now) }
+	var out [reachSuperAdmin + 1]reach
+	out[reachProjects] = reach{
+		"p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + ")",
+		"memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", "x.user_id = " + me() + " AND p.state <> 'purged' AND (x.expires_at IS NULL OR x.expires_at > " + now() + ")", "x.project_id", "x.id"}
+	out[reachInvitations] = reach{
+		"COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + "), TRUE)",
+		"invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
+		"x.user_id = " + me() + " AND x.state = 'pending' AND x.expires_at > " + now(), "x.id", "x.id"}
+	out[reachRequests] = reach{
+		"p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + ")",
+		"join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", "x.user_id = " + me() + " AND x.state = 'pending' AND x.expires_at > " + now(), "x.id", "x.id"}
+	out[reachOrganizations] = reach{of + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
+		"organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id", "x.user_id = " + me() + " AND o.deleted_at IS NULL", "x.organization_id", "x.organization_id"}
+	out[reachMaintainers] = reach{"0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
+		"maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id", "x.user_id = " + me(), "x.maintainer_id", "x.maintainer_id"}
+	all := "'', " + noTime + ", " + noTime + ", " + noTime + ", '', " + rules
+	out[reachOfMaintainers] = reach{of + all,
+		"maintainer_members x JOIN organizations o ON o.maintainer_id = x.maintainer_id JOIN maintainers n ON n.id = x.maintainer_id", "x.user_id = " + me() + " AND o.deleted_at IS NULL", "x.maintainer_id", "o.id"}
+	everywhere := reach{of + all, "organizations o JOIN maintainers n ON n.id = o.maintainer_id", "o.deleted_at IS NULL", "o.id", "o.id"}
+	if p.Support {
+		out[reachSupport] = everywhere
+	}
+	if p.SuperAdmin {
+		out[reachSuperAdmin] = everywhere
+	}
+	return out
+}
+
+func (p Person) scan(r db.Row) (Reach, error) {
+	var x Reach
+	var needs, autoJoin, open bool
+	err := r.Scan(&x.source, &x.key, &x.id, &x.Project, &x.Organization, &x.Maintainer, &x.Name, &x.In, &x.Projects, &x.Role, &x.Through, db.Time(&x.Since), db.Time(&x.Until), db.Time(&x.Open), &x.Reason, &needs, &autoJoin, &open)
+	if err != nil {
+		return x, err
+	}
+	x.Grant = [...]Grant{ByMembership, ByInvitation, ByRequest, ByOrganization, ByMaintainer, ByMaintainer, BySupport, BySuperAdmin}[x.source]
+	if needs && !p.Factor && !slices.Contains(p.Steps, StepFactor) {
+		x.Steps = append(x.Steps, StepFactor)
+	}
+	if !open {
+		x.Steps = append(x.Steps, StepOpen)
+	}
+	switch x.source {
+	case reachProjects, reachMaintainers:
+	case reachInvitations:
+		x.Steps = append(x.Steps, StepAccept)
+	case reachRequests:
+		x.Steps = append(x.Steps, StepApprove)
+	default:
+		x.Steps = append(x.Steps, approach(x.Grant, autoJoin))
+	}
+	return x, nil
+}
+
+// Cursor is the place in the list that Reaches gives.
+func (x Reach) Cursor() string { return fmt.Sprintf("%d-%d-%d", x.source, x.key, x.id) }
+
+// ParseReach reads what Cursor wrote. Invalid for anything else.
+func ParseReach(text string) (x Reach, err error) {
+	if n, err := fmt.Sscanf(text, "%d-%d-%d", &x.source, &x.key, &x.id); n != 3 || err != nil || x.Cursor() != text {
+		return x, fault.New(fault.Invalid, "list.cursor", "This page of the list cannot be found. Start at its first page.")
+	}
+	return x, nil
+}

@@ -1,0 +1,266 @@
+package tenancy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+)
+
+// Grant is that on which somebody's way into a project rests.
+type Grant string
+
+// The grants.
+const (
+	ByMembership   Grant = "member"       // a role in the project
+	ByOrganization Grant = "organization" // they belong to its organization
+	ByMaintainer   Grant = "maintainer"   // they belong to the maintainer of that
+	BySupport      Grant = "support"
+	BySuperAdmin   Grant = "superAdmin"
+	ByInvitation   Grant = "invitation" // one that waits
+	ByRequest      Grant = "request"    // one that waits
+)
+
+// Grants lists them in the order in which ways are listed.
+func Grants() []Grant {
+	return []Grant{ByMembership, ByOrganization, ByMaintainer, BySupport, BySuperAdmin, ByInvitation, ByRequest}
+}
+
+// Step is what has to be done before somebody is in a project.
+type Step string
+
+// The steps, in the order in which they are done.
+const (
+	StepEnable   Step = "enable"      // their account, by a super admin
+	StepActivate Step = "activate"    // their account, by themselves
+	StepFactor   Step = "twoStep"     // they turn on a second factor
+	StepOpen     Step = "open"        // the project, by a super admin
+	StepInvite   Step = "inviteAgain" // who invited them may not do so any more
+	StepAccept   Step = "accept"      // the invitation
+	StepJoin     Step = "join"        // they let themselves in
+	StepAsk      Step = "ask"         // they ask, and are let in
+	StepApprove  Step = "approve"     // they have asked
+)
+
+// Way is one way of one person into a project. Without steps they are in.
+type Way struct {
+	Member
+	Grant  Grant
+	Inside bool // they have a role in the project, by this way or another
+	Steps  []Step
+}
+
+// Door is how a project can be entered, as it stands.
+type Door struct {
+	Organization, Maintainer string // names
+	AutoJoin, FactorRequired bool
+	Count                    map[Grant]int64 // people of each grant, counted up to WaysMost
+	scope                    access.Project
+}
+
+// WaysMost is how far the people of each grant are counted.
+const WaysMost = 10_000
+
+// DoorOf is the door of the scope's project. Forbidden without AuditRead.
+func DoorOf(tx *db.Tx, s access.Project) (Door, error) {
+	d := Door{Count: map[Grant]int64{}, scope: s}
+	if err := s.Require(access.AuditRead, false); err != nil {
+		return d, err
+	}
+	var a args
+	counts, columns := make([]int64, len(Grants())), ""
+	into := []any{&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired}
+	for i, g := range Grants() {
+		w := d.way(g, tx, &a)
+		columns += fmt.Sprintf(", (SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d) some_of_%d)", w.from, w.where, WaysMost, i)
+		into = append(into, &counts[i])
+	}
+	_, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(into...) },
+		"SELECT o.name, n.name, o.allow_auto_join, o.mfa_required"+columns+" FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = "+a.add(s.Organization()), a.list...)
+	for i, g := range Grants() {
+		d.Count[g] = counts[i]
+	}
+	return d, err
+}
+
+// WayFilter selects among the ways into a project. Zero fields select all.
+type WayFilter struct {
+	Grant  Grant
+	Search string // a part of the address or the name
+	After  *Way   // the last one that is known
+	Limit  int
+}
+
+// Ways lists everybody who gets through the door or could, by grant and then by address; who
+// has several ways, under each.
+func (d Door) Ways(tx *db.Tx, f WayFilter) ([]Way, error) {
+	var a args
+	var parts []string
+	for i, g := range Grants() {
+		if f.Grant != "" && f.Grant != g || f.After != nil && i < f.After.Grant.order() {
+			continue
+		}
+		w := d.way(g, tx, &a)
+		if f.Search != "" {
+			w.where += " AND " + w.searched + " LIKE " + a.add(db.Like(norm.NFKC.String(f.Search))) + ` ESCAPE '\'`
+		}
+		if f.After != nil && f.After.Grant == g {
+			w.where += " AND " + w.email + " > " + a.add(f.After.Who.Email)
+		}
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s LIMIT %d) of_%d",
+			i, w.columns, accounts.NeedsFactor, w.inside, w.vouched, w.from, w.where, w.email, f.Limit, i))
+	}
+	if len(parts) == 0 { // there is no such grant
+		return nil, nil
+	}
+	out, err := db.All(tx, d.scan, strings.Join(parts, " UNION ALL "), a.list...)
+	slices.SortFunc(out, func(a, b Way) int {
+		return cmp.Or(cmp.Compare(a.Grant.order(), b.Grant.order()), cmp.Compare(a.Who.Email, b.Who.Email))
+	})
+	return out[:min(len(out), f.Limit)], err
+}
+
+func (g Grant) order() int { return slices.Index(Grants(), g) }
+
+// args are the arguments of a statement that is put together.
+type args struct{ list []any }
+
+// add adds one, and gives what stands for it in the statement.
+func (a *args) add(x any) string {
+	a.list = append(a.list, x)
+	return fmt.Sprintf("$%d", len(a.list))
+}
+
+// way is what the ways by one grant are read from: x is what gives it, u is who has it. Within
+// a grant everybody has one way, and so their address is its order.
+type way struct {
+	columns  string // those of Member.scans
+	from     string
+	where    string
+	email    string
+	searched string // what is told of them
+	inside   string
+	vouched  string // of an invitation: who gave it, as facts, and whether the account may take it
+}
+
+const (
+	nobody   = "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0"
+	noTime   = "CAST(NULL AS BIGINT)"
+	unasked  = "'', '', FALSE, FALSE, FALSE, FALSE"
+	outsider = "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0"
+)
+
+func (d Door) way(g Grant, tx *db.Tx, a *args) way {
+	s := d.scope
+	current := func(m string) string {
+		return "(" + m + ".expires_at IS NULL OR " + m + ".expires_at > " + a.add(tx.Now) + ")"
+	}
+	w := way{email: "x.email", searched: "u.search", vouched: unasked}
+	w.inside = "EXISTS (SELECT 1 FROM memberships i WHERE i.user_id = u.id AND i.project_id = " + a.add(s.ID()) + " AND " + current("i") + ")"
+	switch g {
+	case ByMembership:
+		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
+		w.from = "memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
+		w.where = "x.project_id = " + a.add(s.ID()) + " AND " + current("x")
+	case ByOrganization:
+		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, x.through, " + personColumns
+		w.from = "organization_members x " + people + outsider
+		w.where = "x.organization_id = " + a.add(s.Organization())
+	case ByMaintainer:
+		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, '', " + personColumns
+		w.from = "maintainer_members x " + people + outsider
+		w.where = "x.maintainer_id = (SELECT o.maintainer_id FROM organizations o WHERE o.id = " + a.add(s.Organization()) + ")"
+	case BySupport, BySuperAdmin:
+		w.columns = "u.id, '', " + noTime + ", " + noTime + ", " + noTime + ", '', '', " + personColumns
+		w.from = "users u LEFT JOIN factors t ON t.user_id = u.id " + nobody
+		w.email, w.where = "u.email", map[Grant]string{BySupport: "u.is_support = TRUE", BySuperAdmin: "u.is_super_admin = TRUE"}[g]
+	case ByInvitation:
+		w.columns = "x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', " + personColumns
+		w.from = "invitations x " + people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND " + current("v")
+		w.where = "x.project_id = " + a.add(s.ID()) + " AND x.state = 'pending' AND x.expires_at > " + a.add(tx.Now)
+		w.searched = "x.email"
+		w.vouched = "a.state, COALESCE(v.role, ''), EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(s.Organization()) + " AND o.user_id = a.id), " +
+			"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
+	case ByRequest:
+		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, " + personColumns
+		w.from = "join_requests x " + people + nobody
+		w.where = "x.project_id = " + a.add(s.ID()) + " AND x.state = 'pending' AND x.expires_at > " + a.add(tx.Now)
+	}
+	return w
+}
+
+func (d Door) scan(r db.Row) (Way, error) {
+	var w Way
+	var grant int
+	var factor int64
+	var needs, uncertain, inviterFactor bool
+	var inviter accounts.State
+	var by access.Facts
+	err := r.Scan(slices.Concat([]any{&grant}, w.scans(&factor), []any{&needs, &w.Inside, &inviter, &by.Role, &by.OrgMember, &by.Visitor, &inviterFactor, &uncertain})...)
+	if err != nil {
+		return w, err
+	}
+	w.Grant, w.Factor = Grants()[grant], factor != 0
+	w.Invited, w.Asks = w.Grant == ByInvitation, w.Grant == ByRequest
+	if w.Invited { // of who has not come in yet nothing is told but the address, and whether it is in use
+		if w.Who.Name, w.Factor, needs = w.Who.Email, true, false; w.Who.State == accounts.Disabled {
+			w.Who.State = accounts.Active
+		}
+	}
+	w.Steps = accountSteps(w.Who.State, w.Factor, needs || d.FactorRequired)
+	w.Factor = w.Factor && !w.Invited
+	if w.Inside {
+		return w, nil
+	}
+	switch w.Grant {
+	case ByInvitation:
+		if uncertain || inviter != accounts.Active || d.FactorRequired && !inviterFactor || !d.invites(by, w.Role) {
+			w.Steps = append(w.Steps, StepInvite)
+		}
+		w.Steps = append(w.Steps, StepAccept)
+	case ByRequest:
+		w.Steps = append(w.Steps, StepApprove)
+	default:
+		w.Steps = append(w.Steps, approach(w.Grant, d.AutoJoin))
+	}
+	return w, nil
+}
+
+// invites reports whether somebody could invite to the project as a role today: see vouched.
+func (d Door) invites(by access.Facts, role access.Role) bool {
+	if by.Role == "" && !by.OrgMember {
+		return false
+	}
+	at := access.Place{Project: d.scope.ID(), Branch: d.scope.Branch(), Org: d.scope.Organization(), Governed: d.scope.Governed()}
+	s, err := access.InProject(access.Actor{}, at, by, access.MembersInvite, false)
+	return err == nil && grantable(s, role) == nil
+}
+
+// accountSteps are what somebody has to do before they are at work with their account.
+func accountSteps(state accounts.State, factor, needed bool) (out []Step) {
+	switch state {
+	case accounts.Disabled:
+		out = append(out, StepEnable)
+	case accounts.Invited:
+		out = append(out, StepActivate)
+	}
+	if needed && !factor {
+		out = append(out, StepFactor)
+	}
+	return out
+}
+
+// approach is how somebody comes in by a grant above projects.
+func approach(g Grant, autoJoin bool) Step {
+	is := access.Above{SignedIn: true, AutoJoin: autoJoin, OrgMember: g == ByOrganization, MaintainerMember: g == ByMaintainer, Support: g == BySupport, SuperAdmin: g == BySuperAdmin}
+	if access.MayAbove(access.ProjectsJoin, is) {
+		return StepJoin
+	}
+	return StepAsk
+}

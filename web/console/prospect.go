@@ -1,0 +1,171 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"steward/internal/access"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/jobs"
+	"steward/internal/storage"
+	"steward/internal/tenancy"
+	"steward/views/paths"
+	view "steward/views/settings"
+	"steward/views/ui"
+	"steward/web/gate"
+)
+
+// What a change of role or a removal would mean, before it is done.
+
+func (c *Console) memberRoleAsk(ec echo.Context, s access.Project) error {
+	role := access.Role(query(ec, "role"))
+	if role == "" { // none was chosen
+		return c.member(ec, s)
+	}
+	return c.prospectPage(ec, s, role)
+}
+
+func (c *Console) memberRemoveAsk(ec echo.Context, s access.Project) error {
+	return c.prospectPage(ec, s, "")
+}
+
+func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Role) error {
+	id, err := number(ec, "member")
+	if err != nil {
+		return err
+	}
+	var x tenancy.Prospect
+	var work []jobs.Job
+	m := view.Prospect{In: view.InProject(paths.Members(s.ID())), URL: paths.Projects(), Key: key(), Role: string(role)}
+	err = c.view(ec, func(tx *db.Tx) error {
+		if x, err = tenancy.Foresee(tx, s, id, role, c.permissions()); err != nil {
+			return err
+		}
+		if s.May(access.StorageJobsRead) {
+			if work, err = c.app.Jobs.Unfinished(tx, s, x.Member.Who.ID, workMost); err != nil {
+				return err
+			}
+		}
+		m.Shell, _, err = c.projectShell(ec, tx, s)
+		return err
+	})
+	if errs, ok := fieldErrors(err); ok {
+		return c.memberPage(ec, s, http.StatusUnprocessableEntity, "", errs)
+	}
+	if err != nil {
+		return err
+	}
+	if s.May(access.ProjectRead) {
+		m.URL = paths.Member(s.ID(), id)
+	}
+	m.Name, m.From, m.To, m.ToText = x.Member.Who.Name, x.Member.Role.Label(), role.Label(), role.Describe()
+	m.Title, m.Verb, m.Action = "Make "+m.Name+" "+m.To+"?", "Change role", paths.MemberRole(s.ID(), id)
+	if role == "" {
+		m.Title, m.Verb, m.Action, m.To = "Remove "+m.Name+"?", "Remove from project", paths.MemberRemove(s.ID(), id), "None"
+	}
+	if f := fault.Of(x.Refused); f != nil {
+		m.Refused = f.Message
+	}
+	m.Changes, m.Ends, m.Stays = changesOf(x), endsOf(s, x, work), staysOf(x)
+	return page(ec, http.StatusOK, view.ProspectPage(m))
+}
+
+// permissions are those of projects that an address of the console demands, but for leaving,
+// which everybody may, and giving the highest role, which one of the addresses may ask for.
+func (c *Console) permissions() (out []access.Permission) {
+	for _, r := range c.routes() {
+		if p := r.Rule.Permission; r.Rule.Kind == gate.ForProject && p != access.MembersLeave && !slices.Contains(out, p) {
+			out = append(out, r.Rule.Permission)
+		}
+	}
+	return append(out, access.MembersGrantShare)
+}
+
+// workMost is how many jobs of a person are looked at that wait or run.
+const workMost = 100
+
+// changesOf are the permissions that somebody loses, and then those that they gain.
+func changesOf(x tenancy.Prospect) []ui.Item {
+	var losses, gains []ui.Item
+	for _, c := range x.Changes {
+		item := ui.Item{Tone: "bad", Icon: "x", Who: "No longer:", Text: c.What}
+		switch {
+		case c.After == access.ToAll || c.Before == access.ToNothing:
+			item = ui.Item{Tone: "ok", Icon: "plus", Who: "From then on:", Text: c.What, Sub: extentWords("Only ", c.After)}
+			if c.After == access.ToAll {
+				item.Sub = extentWords("Until now only ", c.Before)
+			}
+			gains = append(gains, item)
+			continue
+		case c.After == access.ToNothing:
+			item.Sub = extentWords("Until now only ", c.Before)
+		default:
+			item.Sub = extentWords("From then on only ", c.After)
+		}
+		losses = append(losses, item)
+	}
+	if len(losses)+len(gains) == 0 {
+		return []ui.Item{{Icon: "check", Text: "Nothing changes in what they may do."}}
+	}
+	return append(losses, gains...)
+}
+
+func extentWords(before string, e access.Extent) string {
+	switch e {
+	case access.ToOwn:
+		return before + "of their own."
+	case access.ToBranches:
+		return before + "in development branches."
+	case access.ToState:
+		return before + "to enable, disable, move and schedule."
+	}
+	return ""
+}
+
+// endsOf tells what ends beside permissions.
+func endsOf(s access.Project, x tenancy.Prospect, work []jobs.Job) (out []ui.Item) {
+	stops := func(p access.Permission) bool {
+		i := slices.IndexFunc(x.Changes, func(c access.Change) bool { return c.Permission == p })
+		return i >= 0 && (x.Changes[i].After == access.ToNothing || x.Changes[i].After == access.ToBranches)
+	}
+	if x.Role == "" {
+		out = append(out, ui.Item{Tone: "bad", Icon: "key-round", Text: "Their own token of this project."})
+	}
+	if x.Role == "" || slices.ContainsFunc(x.Changes, func(c access.Change) bool { return stops(c.Permission) }) {
+		out = append(out, ui.Item{Tone: "bad", Icon: "x", Text: "Pages, uploads and downloads of theirs that need what they lose: with the next click, and within seconds where they are under way."})
+	}
+	stopped := 0
+	for _, j := range work {
+		if !stops(storage.Needs(j.Operation)) {
+			continue
+		}
+		if stopped++; stopped <= 10 {
+			out = append(out, ui.Item{Tone: "bad", Icon: "list-checks", Who: "Job " + itoa(j.ID) + ":", Text: j.Operation, URL: paths.StorageJob(s.ID(), j.ID), Sub: j.Table})
+		}
+	}
+	if stopped > 10 {
+		out = append(out, ui.Item{Tone: "bad", Icon: "list-checks", Text: "And at least " + ui.Count(int64(stopped-10), "more job", "more jobs") + " of theirs that wait or run."})
+	}
+	return out
+}
+
+// staysOf tells what a change does not touch.
+func staysOf(x tenancy.Prospect) []ui.Item {
+	out := []ui.Item{{Icon: "history", Text: "What they did, with their name on it."}, {Icon: "monitor", Text: "Their sessions: they stay signed in to Steward."}}
+	switch {
+	case x.Role != "":
+		return append(out, ui.Item{Icon: "key-round", Text: "Their own token, which then may what their role may."})
+	case x.OrgMember:
+		out = append(out, ui.Item{Tone: "warn", Icon: "building-2", Text: "They belong to the organization: they may join again at any time, and manage the people here without joining."})
+	case x.Back == tenancy.StepJoin:
+		out = append(out, ui.Item{Tone: "warn", Icon: "door-open", Text: "They may let themselves in again for a time: the organization allows it to people of its maintainer, support and super admins."})
+	case x.Back == tenancy.StepAsk:
+		out = append(out, ui.Item{Icon: "door-open", Text: "They may ask to be let in again."})
+	default:
+		out = append(out, ui.Item{Icon: "mail", Text: "They can be invited again, and come back in no other way."})
+	}
+	return out
+}
