@@ -68,14 +68,18 @@ func PersonOf(tx *db.Tx, by access.Actor, user int64) (Person, error) {
 func (p Person) Reaches(tx *db.Tx, after *Reach, limit int) ([]Reach, error) {
 	var a args
 	var parts []string
-	for i, from := range p.reaches(tx, &a) {
-		if from.where == "" || after != nil && i < after.source {
+	for i := range reachAll {
+		if i == reachSupport && !p.Support || i == reachSuperAdmin && !p.SuperAdmin || after != nil && i < after.source {
 			continue
 		}
+		from := p.reach(i, tx, &a)
 		if after != nil && i == after.source {
 			from.where += fmt.Sprintf(" AND (%s, %s) > (%s, %s)", from.key, from.id, a.add(after.key), a.add(after.id))
 		}
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s FROM %s WHERE %s ORDER BY %s, %s LIMIT %d) of_%d", i, from.key, from.id, from.columns, from.from, from.where, from.key, from.id, limit, i))
+	}
+	if len(parts) == 0 { // they have lost what the list went on with
+		return nil, nil
 	}
 	out, err := db.All(tx, p.scan, strings.Join(parts, " UNION ALL "), a.list...)
 	slices.SortFunc(out, func(a, b Reach) int {
@@ -84,8 +88,7 @@ func (p Person) Reaches(tx *db.Tx, after *Reach, limit int) ([]Reach, error) {
 	return out[:min(len(out), limit)], err
 }
 
-// reach is what places are read from, in the order of two numbers. Without a condition there
-// are none.
+// reach is what places are read from, in the order of two numbers.
 type reach struct{ columns, from, where, key, id string }
 
 // The sources of reaches, by their place in the list.
@@ -98,42 +101,42 @@ const (
 	reachOfMaintainers
 	reachSupport
 	reachSuperAdmin
+	reachAll
 )
 
-func (p Person) reaches(tx *db.Tx, a *args) [reachSuperAdmin + 1]reach {
+// ofOrganization are the columns of all projects of an organization o of a maintainer n.
+var ofOrganization = fmt.Sprintf("0, o.id, 0, o.name, n.name, (SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.organization_id = o.id AND p.state = 'active' LIMIT %d) open_ones), '', ", ReachMost)
+
+func (p Person) reach(source int, tx *db.Tx, a *args) reach {
 	const (
-		organization = "0, o.id, 0, o.name, n.name, (SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.organization_id = o.id AND p.state = 'active' LIMIT %d) some), '', "
-		rules        = "o.mfa_required, o.allow_auto_join, TRUE"
+		rules   = "o.mfa_required, o.allow_auto_join, TRUE"
+		nothing = "'', " + noTime + ", " + noTime + ", " + noTime + ", '', "
+		waiting = "x.state = 'pending' AND x.expires_at > "
 	)
-	of := fmt.Sprintf(organization, ReachMost)
-	me := func() string { return a.add(p.Who.ID) }
-	now := func() string { return a.add(tx.Now) }
-	var out [reachSuperAdmin + 1]reach
-	out[reachProjects] = reach{
-		"p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + ")",
-		"memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", "x.user_id = " + me() + " AND p.state <> 'purged' AND (x.expires_at IS NULL OR x.expires_at > " + now() + ")", "x.project_id", "x.id"}
-	out[reachInvitations] = reach{
-		"COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + "), TRUE)",
-		"invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
-		"x.user_id = " + me() + " AND x.state = 'pending' AND x.expires_at > " + now(), "x.id", "x.id"}
-	out[reachRequests] = reach{
-		"p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > " + now() + ")",
-		"join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", "x.user_id = " + me() + " AND x.state = 'pending' AND x.expires_at > " + now(), "x.id", "x.id"}
-	out[reachOrganizations] = reach{of + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
-		"organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id", "x.user_id = " + me() + " AND o.deleted_at IS NULL", "x.organization_id", "x.organization_id"}
-	out[reachMaintainers] = reach{"0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
-		"maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id", "x.user_id = " + me(), "x.maintainer_id", "x.maintainer_id"}
-	all := "'', " + noTime + ", " + noTime + ", " + noTime + ", '', " + rules
-	out[reachOfMaintainers] = reach{of + all,
-		"maintainer_members x JOIN organizations o ON o.maintainer_id = x.maintainer_id JOIN maintainers n ON n.id = x.maintainer_id", "x.user_id = " + me() + " AND o.deleted_at IS NULL", "x.maintainer_id", "o.id"}
-	everywhere := reach{of + all, "organizations o JOIN maintainers n ON n.id = o.maintainer_id", "o.deleted_at IS NULL", "o.id", "o.id"}
-	if p.Support {
-		out[reachSupport] = everywhere
+	me := func() string { return "x.user_id = " + a.add(p.Who.ID) + " AND " }
+	isOpen := func() string { return "p.state = 'active' AND " + current(tx, a, "p") }
+	switch source {
+	case reachProjects:
+		return reach{"p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			"memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", me() + "p.state <> 'purged' AND " + current(tx, a, "x"), "x.project_id", "x.id"}
+	case reachInvitations:
+		return reach{"COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(" + isOpen() + ", TRUE)",
+			"invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
+			me() + waiting + a.add(tx.Now), "x.id", "x.id"}
+	case reachRequests:
+		return reach{"p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			"join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", me() + waiting + a.add(tx.Now), "x.id", "x.id"}
+	case reachOrganizations:
+		return reach{ofOrganization + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
+			"organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id", me() + "o.deleted_at IS NULL", "x.organization_id", "x.organization_id"}
+	case reachMaintainers:
+		return reach{"0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
+			"maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id", me() + "TRUE", "x.maintainer_id", "x.maintainer_id"}
+	case reachOfMaintainers:
+		return reach{ofOrganization + nothing + rules,
+			"maintainer_members x JOIN organizations o ON o.maintainer_id = x.maintainer_id JOIN maintainers n ON n.id = x.maintainer_id", me() + "o.deleted_at IS NULL", "x.maintainer_id", "o.id"}
 	}
-	if p.SuperAdmin {
-		out[reachSuperAdmin] = everywhere
-	}
-	return out
+	return reach{ofOrganization + nothing + rules, "organizations o JOIN maintainers n ON n.id = o.maintainer_id", "o.deleted_at IS NULL", "o.id", "o.id"}
 }
 
 func (p Person) scan(r db.Row) (Reach, error) {

@@ -114,7 +114,7 @@ func (d Door) Ways(tx *db.Tx, f WayFilter) ([]Way, error) {
 			w.where += " AND " + w.email + " > " + a.add(f.After.Who.Email)
 		}
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s LIMIT %d) of_%d",
-			i, w.columns, accounts.NeedsFactor, w.inside, w.vouched, w.from, w.where, w.email, f.Limit, i))
+			i, w.columns, accounts.NeedsFactor, d.inside(tx, &a), d.vouched(g, &a), w.from, w.where, w.email, f.Limit, i))
 	}
 	if len(parts) == 0 { // there is no such grant
 		return nil, nil
@@ -145,29 +145,40 @@ type way struct {
 	where    string
 	email    string
 	searched string // what is told of them
-	inside   string
-	vouched  string // of an invitation: who gave it, as facts, and whether the account may take it
 }
 
 const (
 	nobody   = "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0"
 	noTime   = "CAST(NULL AS BIGINT)"
-	unasked  = "'', '', FALSE, FALSE, FALSE, FALSE"
 	outsider = "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0"
 )
 
-func (d Door) way(g Grant, tx *db.Tx, a *args) way {
-	s := d.scope
-	current := func(m string) string {
-		return "(" + m + ".expires_at IS NULL OR " + m + ".expires_at > " + a.add(tx.Now) + ")"
+// current is the condition that a membership counts.
+func current(tx *db.Tx, a *args, m string) string {
+	return "(" + m + ".expires_at IS NULL OR " + m + ".expires_at > " + a.add(tx.Now) + ")"
+}
+
+// inside tells whether a person u has a role in the project.
+func (d Door) inside(tx *db.Tx, a *args) string {
+	return "EXISTS (SELECT 1 FROM memberships i WHERE i.user_id = u.id AND i.project_id = " + a.add(d.scope.ID()) + " AND " + current(tx, a, "i") + ")"
+}
+
+// vouched tells, of an invitation, who gave it, as facts, and whether the account may not take it.
+func (d Door) vouched(g Grant, a *args) string {
+	if g != ByInvitation {
+		return "'', '', FALSE, FALSE, FALSE, FALSE"
 	}
-	w := way{email: "x.email", searched: "u.search", vouched: unasked}
-	w.inside = "EXISTS (SELECT 1 FROM memberships i WHERE i.user_id = u.id AND i.project_id = " + a.add(s.ID()) + " AND " + current("i") + ")"
+	return "a.state, COALESCE(v.role, ''), EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id), " +
+		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
+}
+
+func (d Door) way(g Grant, tx *db.Tx, a *args) way {
+	s, w := d.scope, way{email: "x.email", searched: "u.search"}
 	switch g {
 	case ByMembership:
 		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
 		w.from = "memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
-		w.where = "x.project_id = " + a.add(s.ID()) + " AND " + current("x")
+		w.where = "x.project_id = " + a.add(s.ID()) + " AND " + current(tx, a, "x")
 	case ByOrganization:
 		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, x.through, " + personColumns
 		w.from = "organization_members x " + people + outsider
@@ -182,11 +193,9 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 		w.email, w.where = "u.email", map[Grant]string{BySupport: "u.is_support = TRUE", BySuperAdmin: "u.is_super_admin = TRUE"}[g]
 	case ByInvitation:
 		w.columns = "x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', " + personColumns
-		w.from = "invitations x " + people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND " + current("v")
+		w.from = "invitations x " + people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND " + current(tx, a, "v")
 		w.where = "x.project_id = " + a.add(s.ID()) + " AND x.state = 'pending' AND x.expires_at > " + a.add(tx.Now)
 		w.searched = "x.email"
-		w.vouched = "a.state, COALESCE(v.role, ''), EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(s.Organization()) + " AND o.user_id = a.id), " +
-			"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
 	case ByRequest:
 		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, " + personColumns
 		w.from = "join_requests x " + people + nobody
