@@ -215,7 +215,8 @@ func (w *world) change() {
 			_, err = v.Ask(tx, s, p.ID, tenancy.Joining{Reason: "A reason", Hours: 1})
 			return err
 		}},
-		{3, "visit", func(tx *db.Tx) error {
+		{4, "visit", func(tx *db.Tx) error {
+			u := w.people[4+w.rand.IntN(2)]
 			s, err := tenancy.Approach(tx, u.Actor(), p.ID, access.ProjectsJoin)
 			if err != nil {
 				return err
@@ -227,11 +228,11 @@ func (w *world) change() {
 		{3, "enabled project", func(tx *db.Tx) error { return v.Enable(tx, root, p.ID) }},
 	}
 	switch w.rand.IntN(20) {
-	case 0:
-		w.last = "hours pass"
-		w.Clock.Forward(time.Duration(1+w.rand.IntN(9)) * time.Hour)
+	case 0, 1:
+		w.last = "time passes"
+		w.Clock.Forward(time.Duration(1+w.rand.IntN(9)) * pick(w, []time.Duration{time.Hour, 24 * time.Hour}))
 		return
-	case 1:
+	case 2:
 		w.last = "factor of " + u.Email
 		w.factor(u)
 		return
