@@ -67,10 +67,16 @@ func (p *tab) another() *tab {
 	return newTab(p.ctx, p.t, p.site)
 }
 
-func newTab(browser context.Context, t *testing.T, site string) *tab {
+// stranger opens a tab with a fresh profile of its own, in a window of its own.
+func (p *tab) stranger() *tab {
+	p.t.Helper()
+	return newTab(p.ctx, p.t, p.site, chromedp.WithNewBrowserContext(), chromedp.WithNewWindow(true))
+}
+
+func newTab(browser context.Context, t *testing.T, site string, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	p := &tab{t: t, site: site}
-	p.ctx, p.end = chromedp.NewContext(browser, chromedp.WithNewWindow(false), chromedp.WithListener(p.listen))
+	p.ctx, p.end = chromedp.NewContext(browser, append([]chromedp.ContextOption{chromedp.WithNewWindow(false), chromedp.WithListener(p.listen)}, options...)...)
 	t.Cleanup(func() {
 		p.end()
 		p.mu.Lock()

@@ -54,7 +54,7 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 		if err != nil {
 			errs["until"] = "Enter a day like 2026-12-31."
 		}
-		n.Until = day.AddDate(0, 0, 1) // the day itself is in it
+		n.Until = day.AddDate(0, 0, 1).Add(-time.Second) // the day itself is in it
 	}
 	sent, status, errs, err := c.sends(ec, errs, func(tx *db.Tx) ([]tenancy.Sent, error) { return c.app.Tenancy.Invite(tx, s, n) })
 	if len(errs) > 0 {
