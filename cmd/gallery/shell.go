@@ -37,7 +37,7 @@ func outside() layout.Shell {
 // inside is the shell of the sample project.
 func inside() layout.Shell {
 	s := outside()
-	s.Project = switchable()[0]
+	s.Project, s.AllProjects = switchable()[0], "214"
 	s.Nav = layout.ProjectNav(project)
 	s.Path = "/projects/1042"
 	return s

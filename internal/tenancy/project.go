@@ -378,11 +378,12 @@ type After struct {
 	ID   int64
 }
 
-// Mine lists the active projects that a person is a member of, by name.
+// Mine lists the active projects that a person is a member of, by name. A search finds the
+// name of a project or of its organization.
 func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	w := mine(tx, a)
 	if f.Search != "" {
-		w.And(`p.name_search LIKE ? ESCAPE '\'`, db.Like(f.Search))
+		w.And(`(p.name_search LIKE ? ESCAPE '\' OR o.name_search LIKE ? ESCAPE '\')`, db.Like(f.Search), db.Like(f.Search))
 	}
 	if f.After.ID != 0 {
 		w.And("(p.name_search, p.id) > (?, ?)", f.After.Name, f.After.ID)
@@ -396,15 +397,21 @@ func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 		fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", f.Limit), w.Args()...)
 }
 
-// First gives the projects that Mine gives first, as many as limit, with no more than
-// their names and that of their organization: every page of a project lists some.
-func First(tx *db.Tx, a access.Actor, limit int) ([]Project, error) {
+// Switch gives the projects that a person can switch to from the open one, which stands
+// first: as many as limit of those that Mine gives, with no more than their names and those of
+// their organizations, and how many there are in all. Every page of a project lists them.
+func Switch(tx *db.Tx, a access.Actor, open Project, limit int) (list []Project, all int64, err error) {
 	w := mine(tx, a)
-	return db.All(tx, func(r db.Row) (Project, error) {
+	w.And("p.id <> ?", open.ID)
+	list, err = db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
-		return p, r.Scan(&p.ID, &p.Name, &p.OrganizationName)
-	}, `SELECT p.id, p.name, o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id
-		WHERE `+w.SQL()+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", limit), w.Args()...)
+		return p, r.Scan(&p.ID, &p.Name, &p.OrganizationName, &all)
+	}, `SELECT p.id, p.name, o.name, count(*) OVER () FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id
+		WHERE `+w.SQL()+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", limit-1), w.Args()...)
+	if open.Role != "" { // who manages its people from the organization may be in it without one
+		all++
+	}
+	return append([]Project{open}, list...), all, err
 }
 
 // mine is the condition of the projects that a person may enter by a role of their own.

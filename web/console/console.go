@@ -232,7 +232,7 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	if err != nil {
 		return shell, p, err
 	}
-	others, err := tenancy.First(tx, s.Actor(), 8)
+	near, all, err := tenancy.Switch(tx, s.Actor(), p, 8)
 	if err != nil {
 		return shell, p, err
 	}
@@ -240,8 +240,11 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
 	}
 	shell.Project, shell.Nav, shell.Notices, shell.Ends = link(p), layout.ProjectNav(p.ID), notices(p), c.ends(p)
-	for _, o := range others {
+	for _, o := range near {
 		shell.Projects = append(shell.Projects, link(o))
+	}
+	if all > int64(len(near)) {
+		shell.AllProjects = ui.Number(all)
 	}
 	return shell, p, nil
 }
