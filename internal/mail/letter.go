@@ -57,7 +57,7 @@ const (
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
-	JoinRejected      Kind = "joinRejected"      // by, project, at
+	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
 	ProjectExpires    Kind = "projectExpires"    // project, expires
 	ProjectDeleted    Kind = "projectDeleted"    // by, project, until, expired, at
 	ProjectRestored   Kind = "projectRestored"   // by, project, expires, at

@@ -199,12 +199,17 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 	if err := join(tx, a, p, m); err != nil {
 		return r, err
 	}
-	return r, v.answer(tx, s, p, r, mail.JoinApproved, m.Until)
+	return r, v.answer(tx, s, p, r, mail.JoinApproved, map[string]string{"expires": m.Until.UTC().Format("2006-01-02 15:04 UTC")})
 }
 
-// Reject refuses a request to join the scope's project, and mails it to who asked. Forbidden
-// and NotFound as of Approve.
-func (v *Service) Reject(tx *db.Tx, s access.Project, request int64) (Request, error) {
+// Reject refuses a request to join the scope's project, and mails it to who asked, with the
+// reason if there is one. Forbidden and NotFound as of Approve; Invalid for the reason.
+func (v *Service) Reject(tx *db.Tx, s access.Project, request int64, reason string) (Request, error) {
+	if reason = strings.TrimSpace(reason); reason != "" {
+		if err := accounts.CheckName("reason", "a reason", reason); err != nil {
+			return Request{}, err
+		}
+	}
 	s, err := again(tx, s, access.JoinRequestsDecide)
 	if err != nil {
 		return Request{}, err
@@ -220,18 +225,20 @@ func (v *Service) Reject(tx *db.Tx, s access.Project, request int64) (Request, e
 	if err != nil {
 		return r, err
 	}
-	if err := audit.Record(tx, about(s, p, "project.joinRequestRejected", r.Who).Says("%s rejected the request of %s (%s) to join %q.", s.Actor().Name, r.Who.Name, r.Who.Email, p.Name)); err != nil {
+	e := about(s, p, "project.joinRequestRejected", r.Who).Says("%s rejected the request of %s (%s) to join %q.", s.Actor().Name, r.Who.Name, r.Who.Email, p.Name)
+	if reason != "" {
+		e.Params = map[string]any{"reason": reason}
+		e = e.Says("%s rejected the request of %s (%s) to join %q: %q.", s.Actor().Name, r.Who.Name, r.Who.Email, p.Name, reason)
+	}
+	if err := audit.Record(tx, e); err != nil {
 		return r, err
 	}
-	return r, v.answer(tx, s, p, r, mail.JoinRejected, time.Time{})
+	return r, v.answer(tx, s, p, r, mail.JoinRejected, map[string]string{"reason": reason})
 }
 
 // answer mails the decision to who asked.
-func (v *Service) answer(tx *db.Tx, s access.Project, p Project, r Request, kind mail.Kind, until time.Time) error {
-	values := map[string]string{"by": s.Actor().Name, "project": p.Name}
-	if !until.IsZero() {
-		values["expires"] = until.UTC().Format("2006-01-02 15:04 UTC")
-	}
+func (v *Service) answer(tx *db.Tx, s access.Project, p Project, r Request, kind mail.Kind, values map[string]string) error {
+	values["by"], values["project"] = s.Actor().Name, p.Name
 	l := mail.Letter{Kind: kind, To: r.Who.Email, Name: r.Who.Name, UserID: r.Who.ID, Values: values}
 	if kind == mail.JoinApproved {
 		l.Path = fmt.Sprintf("/projects/%d", p.ID)

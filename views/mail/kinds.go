@@ -436,8 +436,12 @@ func JoinApproved(t Told) Letter {
 
 // JoinRejected tells that a person was not let into a project.
 func JoinRejected(t Told) Letter {
-	return t.happened(t.letter("You were not let into "+t.named("project", "a project"), t.named("by", "Somebody")+" rejected your request to join "+t.project()+" at "+t.host()+"."),
+	m := t.happened(t.letter("You were not let into "+t.named("project", "a project"), t.named("by", "Somebody")+" rejected your request to join "+t.project()+" at "+t.host()+"."),
 		do("If you need it all the same, ask them."))
+	if reason := t.value("reason"); reason != "" {
+		m.Facts = append(m.Facts, ui.Pair{Name: "Reason", Value: reason})
+	}
+	return m
 }
 
 // ProjectExpires tells that the time of a project is over soon.

@@ -153,15 +153,16 @@ func (c *Console) askCancel(ec echo.Context, s access.Organization) error {
 // Deciding on who asks.
 
 func (c *Console) request(ec echo.Context, s access.Project) error {
-	return c.requestPage(ec, s, http.StatusOK, nil)
+	return c.requestPage(ec, s, http.StatusOK, "", nil)
 }
 
-func (c *Console) requestPage(ec echo.Context, s access.Project, status int, errs ui.Errors) error {
+// requestPage shows a request, with the reason to reject it that was typed.
+func (c *Console) requestPage(ec echo.Context, s access.Project, status int, reason string, errs ui.Errors) error {
 	id, err := number(ec, "request")
 	if err != nil {
 		return err
 	}
-	m := people.Request{In: people.InProject(paths.Members(s.ID())), Role: tenancy.VisitorRole(s.Governed()).Label(), Errors: errs,
+	m := people.Request{In: people.InProject(paths.Members(s.ID())), Role: tenancy.VisitorRole(s.Governed()).Label(), Reason: reason, Errors: errs,
 		ApproveURL: paths.RequestApprove(s.ID(), id), ApproveKey: key(), RejectURL: paths.RequestReject(s.ID(), id), RejectKey: key()}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
@@ -179,14 +180,6 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, err
 }
 
 func (c *Console) requestApprove(ec echo.Context, s access.Project) error {
-	return c.decided(ec, s, c.app.Tenancy.Approve, " is in the project now.")
-}
-
-func (c *Console) requestReject(ec echo.Context, s access.Project) error {
-	return c.decided(ec, s, c.app.Tenancy.Reject, " was not let in.")
-}
-
-func (c *Console) decided(ec echo.Context, s access.Project, decide func(*db.Tx, access.Project, int64) (tenancy.Request, error), says string) error {
 	id, err := number(ec, "request")
 	if err != nil {
 		return err
@@ -195,12 +188,32 @@ func (c *Console) decided(ec echo.Context, s access.Project, decide func(*db.Tx,
 		return err
 	}
 	var r tenancy.Request
-	err = c.update(ec, func(tx *db.Tx) error { r, err = decide(tx, s, id); return err })
+	err = c.update(ec, func(tx *db.Tx) error { r, err = c.app.Tenancy.Approve(tx, s, id); return err })
 	if fault.Is(err, fault.Conflict) {
-		return c.requestPage(ec, s, http.StatusConflict, ui.Errors{"": fault.Of(err).Message})
+		return c.requestPage(ec, s, http.StatusConflict, "", ui.Errors{"": fault.Of(err).Message})
 	}
 	if err != nil {
 		return err
 	}
-	return c.done(ec, r.Who.Name+says, paths.Members(s.ID()))
+	return c.done(ec, r.Who.Name+" is in the project now.", paths.Members(s.ID()))
+}
+
+func (c *Console) requestReject(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "request")
+	if err != nil {
+		return err
+	}
+	f, err := form(ec, "reason")
+	if err != nil {
+		return err
+	}
+	var r tenancy.Request
+	err = c.update(ec, func(tx *db.Tx) error { r, err = c.app.Tenancy.Reject(tx, s, id, f["reason"]); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.requestPage(ec, s, http.StatusUnprocessableEntity, f["reason"], errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, r.Who.Name+" was not let in.", paths.Members(s.ID()))
 }

@@ -7,9 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/jobs"
 	"steward/internal/tenancy"
 	"steward/web/webtest"
 )
@@ -120,9 +123,21 @@ func TestRequests(t *testing.T) {
 	}
 	c.Get(path).Want(http.StatusForbidden)
 
-	// Rejected, taken back, approved.
-	member.Post(at+"/reject", nil).Want(http.StatusSeeOther)
+	// Rejected, with a reason, which is shown as it is and nothing more; taken back, approved.
+	for _, reason := range []string{strings.Repeat("x", 201), "a\u202eb"} {
+		if r := member.Post(at+"/reject", url.Values{"reason": {reason}}).Want(http.StatusUnprocessableEntity); r.Page().Find("#reason").AttrOr("value", "") != reason || r.Page().Find("#reason-error").Length() != 1 {
+			t.Errorf("the form loses what was typed, %q, or says nothing", reason)
+		}
+	}
+	const no = "<b>Nothing stands still</b> https://evil.example"
+	member.Post(at+"/reject", url.Values{"reason": {" " + no + " "}}).Want(http.StatusSeeOther)
 	member.Post(at+"/approve", nil).Want(http.StatusNotFound)
+	if body := newest(t, s, sven.Email); !strings.Contains(body.Text(), "<b>Nothing stands still</b> https: //evil.example") || body.Find(`b, a[href*="evil"]`).Length() != 0 {
+		t.Errorf("the mail says %q", body.Text())
+	}
+	if text := member.Get(path + "/settings/audit?event=project.joinRequestRejected").Want(http.StatusOK).Page().Find("tbody").Text(); !strings.Contains(text, `to join "Asked": "`+no+`".`) {
+		t.Errorf("the audit says %q", text)
+	}
 	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
 	at = request()
 	c.Post(path+"/request/cancel", nil).Want(http.StatusSeeOther)
@@ -147,6 +162,17 @@ func TestRequests(t *testing.T) {
 	root.Post("/admin/users/"+num(sven.ID)+"/no-support", nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusNotFound)
 	c.Post(path+"/request", wish).Want(http.StatusNotFound)
+}
+
+// newest is the last mail to an address, as the mailbox shows it.
+func newest(t *testing.T, s *webtest.Site, email string) *goquery.Selection {
+	t.Helper()
+	if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Anonymous()
+	at := c.Get("/mailbox?q=" + url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody a").AttrOr("href", "")
+	return c.Get(at).Want(http.StatusOK).Page().Find("main")
 }
 
 // TestRequestEnds: a request counts for a week, and only as long as its person could make it.
