@@ -50,6 +50,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.TeamWelcome:    view.TeamWelcome,
 		mail.TeamInvitation: view.TeamInvitation,
 		mail.TeamRemoved:    view.TeamRemoved,
+		mail.TeamJoined:     view.TeamJoined,
 
 		// What becomes of a project
 		mail.ProjectExpires:  view.ProjectExpires,

@@ -55,6 +55,7 @@ const (
 	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
+	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
@@ -69,7 +70,7 @@ func Kinds() []Kind {
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, MemberRemoved, MembershipEnded,
-		TeamWelcome, TeamInvitation, TeamRemoved, JoinRequested, JoinApproved, JoinRejected,
+		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, JoinRequested, JoinApproved, JoinRejected,
 		ProjectExpires, ProjectDeleted, ProjectRestored,
 	}
 }

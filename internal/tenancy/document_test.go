@@ -37,6 +37,8 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),
 		fmt.Sprintf("| projects that one person joins as a visitor | %d a day |", tenancy.PerVisitor.Count),
 		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.DecidersMost),
+		fmt.Sprintf("| organizations that one person joins by themselves | %d a day |", tenancy.PerJoiner.Count),
+		fmt.Sprintf("| members of an organization who are mailed about that | %d |", tenancy.MembersMost),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
 	} {
 		if !strings.Contains(string(text), row+"\n") {
@@ -46,7 +48,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("changes at most %d times an hour.", tenancy.PerRole.Count)) {
 		t.Error("docs/people.md does not tell how often a role changes")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

@@ -12,10 +12,14 @@ var (
 	PerAsker      = perAsker
 	PerAskedPlace = perAskedPlace
 	PerVisitor    = perVisitor
+	PerJoiner     = perJoiner
 )
 
 // DecidersMost is how many of those who decide are told of a request.
 const DecidersMost = decidersMost
+
+// MembersMost is how many members of an organization are told of one who joined it.
+const MembersMost = membersMost
 
 // Bounds of the life of a project, likewise.
 const (

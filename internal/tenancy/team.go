@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -14,6 +15,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
+	"steward/internal/throttle"
 )
 
 // TeamKind is what a team belongs to.
@@ -288,10 +290,13 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	return v.endRight(tx, t.actor, m.Who, ThroughMaintainer, t.ID)
 }
 
+// perJoiner keeps one person from filling mailboxes by joining again and again.
+var perJoiner = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+
 // JoinOrganizationOneself makes the actor a member of the scope's organization, until they
-// lose the right by which they may. Forbidden
-// without OrganizationJoin; Conflict for who is one.
-func JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
+// lose the right by which they may, and mails it to the other members. Forbidden without
+// OrganizationJoin; Conflict for who is one; TooMany past twenty a day.
+func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
 	if err := lockRights(tx, s.Actor().UserID); err != nil {
 		return err
 	}
@@ -307,6 +312,35 @@ func JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
 	if err != nil {
 		return err
 	}
-	w := Who{u.ID, u.Email, u.Name, u.State}
-	return t.add(tx, s.Actor(), Member{Who: w, Invitor: w, Through: through(s.Is())})
+	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Through: through(s.Is())}
+	m.Invitor = m.Who
+	if err := t.add(tx, s.Actor(), m); err != nil {
+		return err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("join/user:%d", u.ID), perJoiner); err != nil {
+		return err
+	}
+	return v.tellTeam(tx, t, m)
+}
+
+// membersMost is how many members of an organization are told of one who joined it.
+const membersMost = 100
+
+// tellTeam mails the other members of an organization that somebody joined it by themselves.
+func (v *Service) tellTeam(tx *db.Tx, t Team, m Member) error {
+	list, err := db.All(tx, func(r db.Row) (Who, error) {
+		var w Who
+		return w, r.Scan(&w.ID, &w.Email, &w.Name)
+	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
+		WHERE m.organization_id = $1 AND m.user_id <> $2 AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, m.Who.ID)
+	if err != nil {
+		return err
+	}
+	for _, w := range list {
+		if _, err := v.mail.Send(tx, mail.Letter{Kind: mail.TeamJoined, To: w.Email, Name: w.Name, UserID: w.ID, Path: fmt.Sprintf("/organizations/%d/members", t.ID),
+			Values: map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -403,6 +403,20 @@ func TeamRemoved(t Told) Letter {
 		do("If you did not expect this, ask them. You can come back by an invitation."))
 }
 
+// TeamJoined tells the members of an organization that somebody joined it by themselves.
+func TeamJoined(t Told) Letter {
+	name, said := t.team()
+	who := t.named("by", "Somebody")
+	if email := t.value("email"); email != "" {
+		who += " (" + email + ")"
+	}
+	if of := t.value("who"); of != "" {
+		who += ", " + of + ","
+	}
+	return t.happened(t.letter(t.named("by", "Somebody")+" joined "+name, who+" joined "+said+" at "+t.host()+" by themselves. They may do now what you may do there: join its projects, manage its people, and change its settings."),
+		ui.Link{Label: "If this should not be, remove them again, on the page of its members:", URL: t.Link})
+}
+
 // JoinRequested tells those who decide that somebody asks to be let into a project.
 func JoinRequested(t Told) Letter {
 	who := t.named("by", "Somebody")

@@ -123,7 +123,7 @@ func (c *Console) organizationJoin(ec echo.Context, s access.Organization) error
 	if _, err := form(ec); err != nil {
 		return err
 	}
-	err := c.update(ec, func(tx *db.Tx) error { return tenancy.JoinOrganizationOneself(tx, s) })
+	err := c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.JoinOrganizationOneself(tx, s) })
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.TeamMembers(paths.Organization(s.ID())))
 	}

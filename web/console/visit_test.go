@@ -171,7 +171,7 @@ func newest(t *testing.T, s *webtest.Site, email string) *goquery.Selection {
 		t.Fatal(err)
 	}
 	c := s.Anonymous()
-	at := c.Get("/mailbox?q=" + url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody a").AttrOr("href", "")
+	at := c.Get("/mailbox?q="+url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody a").AttrOr("href", "")
 	return c.Get(at).Want(http.StatusOK).Page().Find("main")
 }
 
@@ -277,6 +277,47 @@ func TestMaintainers(t *testing.T) {
 	c.Post(organization+"/settings", url.Values{"name": {"Harbour"}, "autoJoin": {"1"}}).Want(http.StatusSeeOther)
 	visitor.Post(organization+"/join", nil).Want(http.StatusSeeOther)
 	visitor.Get(organization + "/billing").Want(http.StatusOK)
+}
+
+// TestJoinersTold: the members of an organization get a mail when somebody joins it by
+// themselves, who can do so a few times a day only.
+func TestJoinersTold(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Told", false)
+	boss, gone := s.User("Boss"), s.User("Gone")
+	organization := ofOrganization(s, p, boss, gone)
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", gone.ID) })
+	sven, c, _ := ofSupport(s, "Sven <b>Berg</b>")
+	told := func(of int64) {
+		t.Helper()
+		for u, want := range map[accounts.User]int64{boss: of, gone: 0, sven: 0, admin: 0} { // who is only in its project belongs to it not
+			if n := toldOf(t, s, "teamJoined", u.Email); n != want {
+				t.Errorf("%s got %d mails, want %d", u.Name, n, want)
+			}
+		}
+	}
+	lets(s, p, false)
+	c.Post(organization+"/join", nil).Want(http.StatusForbidden)
+	told(0)
+	lets(s, p, true)
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	told(1)
+	letter := newest(t, s, boss.Email)
+	if text := letter.Text(); !strings.Contains(text, "Sven <b>Berg</b> ("+sven.Email+"), of support, joined the organization Organization of Told") || letter.Find("b").Length() != 0 || letter.Find(`a[href="`+s.URL+organization+`/members"]`).Length() != 1 {
+		t.Errorf("the mail says %q", text)
+	}
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther) // twice
+	told(1)
+	for range 19 {
+		c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
+		c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	}
+	told(20)
+	c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
+	c.Post(organization+"/join", nil).Want(http.StatusTooManyRequests)
+	told(20)
+	c.Get(organization + "/billing").Want(http.StatusForbidden)
 }
 
 // operator is who acts at the command line.
