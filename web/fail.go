@@ -40,6 +40,14 @@ var statuses = map[fault.Kind]int{
 	fault.Full:            http.StatusInsufficientStorage,
 }
 
+// titles are what pages of errors are called that say more than their status.
+var titles = map[string]string{
+	tenancy.IsDeleted: "This project is deleted", tenancy.IsExpired: "This project has expired", tenancy.IsDisabled: "This project is disabled",
+	tenancy.Invited: outside, tenancy.AskFirst: outside, access.JoinFirst: outside,
+}
+
+const outside = "You are not in this project yet"
+
 // fail answers every error of every handler, as a page or as JSON, and is the only
 // place that logs one. What people see is the fault's message; the cause is only in
 // the log, under the request's id.
@@ -129,7 +137,7 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 	page := viewerrors.Error{Status: status, RequestID: audit.RequestOf(r.Context()).ID}
 	if f.Code != "notFound" { // one answer for all that nobody may know of, whatever the reason
 		page.Message = f.Message
-		page.Title = map[string]string{tenancy.IsDeleted: "This project is deleted", tenancy.IsExpired: "This project has expired", tenancy.IsDisabled: "This project is disabled"}[f.Code]
+		page.Title = titles[f.Code]
 		page.Back = wayOn(r, f)
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {

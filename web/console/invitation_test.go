@@ -57,6 +57,9 @@ func TestInviteNewcomer(t *testing.T) {
 	if !strings.Contains(waiting.Body, "You are invited to this project") || strings.Contains(waiting.Body, "Harvest") || waiting.Page().Find(`a[href="/account/invitations"]`).Length() == 0 {
 		t.Error("the address of the project does not tell what waits, or tells more")
 	}
+	if title := waiting.Page().Find("h1").Text(); title != "You are not in this project yet" {
+		t.Errorf("the title of the page is %q", title)
+	}
 	accept := asked(nina)
 	nina.Post(accept, url.Values{"role": {"admin"}}).Want(http.StatusUnprocessableEntity)
 	if r := nina.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/projects/"+num(p.ID) {
