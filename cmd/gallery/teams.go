@@ -23,7 +23,7 @@ func teamScreens() []Screen {
 	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
 	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,
 		List: []tenancy.OrganizationProject{
-			{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Kind: "Standard", Expires: ago(-12 * day), Role: "Share", LeaveURL: "/projects/1042/settings/users/leave", LeaveKey: "k61"},
+			{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Kind: "Standard", Expires: ago(-12 * day), Role: "Share", LeaveURL: "/projects/1042/settings/users/leave", LeaveKey: "k61", MoveURL: "/projects/1042/move"},
 			{Number: "1058", Name: longest, Kind: "Governed", JoinURL: "/projects/1058/join"},
 			{Number: "1077", Name: "Old trials", Kind: "Standard", Disabled: true}}}
 	visited := organization
@@ -55,6 +55,16 @@ func teamScreens() []Screen {
 		Stays: []ui.Option{{Value: "1", Label: "1 hour"}, {Value: "8", Label: "8 hours"}}, Errors: ui.Errors{"reason": "Say what for: the people of the project read it.", "hours": "Choose for how long."}}
 	asked := ask
 	asked.Errors, asked.Waiting, asked.WaitingFor, asked.CancelURL, asked.CancelKey = nil, ago(-5*day), longest, "/projects/1058/request/cancel", "k69"
+	moveTo := tenancy.MoveTo{Shell: outside(), Project: "Retail analytics", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Back: "/organizations/7", URL: "/projects/1042/move", Pager: ui.Pager{Text: "2 organizations on this page"},
+		List: []tenancy.MoveTarget{{Number: "8", Name: "Contoso Data", Maintainer: "North EU", URL: "/projects/1042/move?to=8", Factor: true}, {Number: "9", Name: longest[:200], Maintainer: longest[:200], URL: "/projects/1042/move?to=9"}}}
+	nowhere := moveTo
+	nowhere.Project, nowhere.Organization.Label, nowhere.List = longest[:200], longest[:200], nil
+	move := tenancy.Move{Shell: outside(), Project: "Retail analytics", Organization: moveTo.Organization, To: "Contoso Data", ToID: "8", Maintainer: "North EU", AutoJoin: true, Action: "/projects/1042/move", Key: "k80", Other: "/projects/1042/move", Back: "/organizations/7"}
+	stricter := move
+	stricter.Project, stricter.Organization.Label, stricter.To, stricter.Maintainer, stricter.AutoJoin, stricter.Factor = longest[:200], longest[:200], longest[:200], longest[:200], false, true
+	stricter.Out = tenancy.MovePeople{Count: "12 people", First: []ui.Pair{{Name: "Sven Aas", Value: "sven@steward.example"}, {Name: longest[:200], Value: longEmail}}, More: "And 10 more"}
+	stricter.Locked = tenancy.MovePeople{Count: "More than 100 people"}
+	stricter.Requests, stricter.Invitations, stricter.Errors = "2 requests to join", "3 invitations that wait", ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
 	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",
 		Row: people.MemberRow{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Factor: "On", Since: ago(time.Hour), By: people.By{Reason: "Ticket 4711: a load that never ends"}}}
 	late := request
@@ -84,6 +94,10 @@ func teamScreens() []Screen {
 		ok("project-new", "New project", tenancy.ProjectNewPage(fresh)),
 		refused("project-new-errors", "New project, with faults", tenancy.ProjectNewPage(wrong)),
 		ok("join", "Join a project", tenancy.EntrancePage(join)),
+		ok("move-to", "Move a project, the choice", tenancy.MoveToPage(moveTo)),
+		ok("move-nowhere", "Move a project, no other organization", tenancy.MoveToPage(nowhere)),
+		ok("move", "Move a project", tenancy.MovePage(move)),
+		refused("move-errors", "Move a project, another name typed", tenancy.MovePage(stricter)),
 		refused("ask", "Ask to join a project, with faults", tenancy.EntrancePage(ask)),
 		ok("asked", "Ask to join a project, asked", tenancy.EntrancePage(asked)),
 		ok("request", "A request to join", people.RequestPage(request)),

@@ -486,14 +486,10 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 
 // vouched is Conflict unless the invitation could be given today by who gave it.
 func vouched(tx *db.Tx, i Invitation) (err error) {
-	by := access.Actor{UserID: i.Inviter.ID, Name: i.Inviter.Name}
 	if i.Team.ID != 0 {
-		err = i.Team.vouch(tx, by)
+		err = i.Team.vouch(tx, access.Actor{UserID: i.Inviter.ID, Name: i.Inviter.Name})
 	} else {
-		var s access.Project
-		if s, err = Enter(tx, by, i.Project.ID, access.MembersInvite); err == nil {
-			err = grantable(s, i.Role)
-		}
+		err = vouches(tx, i.Inviter, i.Project.ID, i.Role)
 	}
 	switch {
 	case i.Team.ID == 0 && (i.Project.State != "active" || !i.Project.ExpiresAt.IsZero() && !tx.Now.Before(i.Project.ExpiresAt)):
@@ -504,6 +500,15 @@ func vouched(tx *db.Tx, i Invitation) (err error) {
 		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not do so any more. Ask for a new invitation.", i.Inviter.Name)
 	}
 	return err
+}
+
+// vouches is an error unless somebody may invite to a project with a role at this time.
+func vouches(tx *db.Tx, by Who, project int64, as access.Role) error {
+	s, err := Enter(tx, access.Actor{UserID: by.ID, Name: by.Name}, project, access.MembersInvite)
+	if err != nil {
+		return err
+	}
+	return grantable(s, as)
 }
 
 func errOver() error {

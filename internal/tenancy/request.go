@@ -86,7 +86,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 		return e, err
 	}
 	switch {
-	case e.Member:
+	case e.Project.Role != "":
 		return e, fault.New(fault.Conflict, "tenancy.member", "You are in this project already.")
 	case e.Invited:
 		return e, fault.New(fault.Conflict, Invited, "You are invited to this project. Accept the invitation instead.")

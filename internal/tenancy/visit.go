@@ -49,7 +49,6 @@ type Entrance struct {
 	Project Project
 	Through Through
 	Request Request // the one of theirs that waits; zero for none
-	Member  bool    // they are in it already
 	Invited bool    // they are invited to it
 }
 
@@ -59,9 +58,9 @@ func FindEntrance(tx *db.Tx, s access.Organization, project int64) (Entrance, er
 	e := Entrance{Through: through(s.Is())}
 	var expires time.Time
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
-		return true, r.Scan(&e.Project.ID, &e.Project.Organization, &e.Project.OrganizationName, &e.Project.Name, &e.Project.Governed, &e.Project.State, db.Time(&expires), &e.Member, &e.Invited)
+		return true, r.Scan(&e.Project.ID, &e.Project.Organization, &e.Project.OrganizationName, &e.Project.Name, &e.Project.Governed, &e.Project.State, db.Time(&expires), db.Null(&e.Project.Role), &e.Invited)
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.governed, p.state, p.expires_at,
-			EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND (m.expires_at IS NULL OR m.expires_at > $4)),
+			(SELECT m.role FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND (m.expires_at IS NULL OR m.expires_at > $4)),
 			EXISTS (SELECT 1 FROM invitations i WHERE i.project_id = p.id AND i.user_id = $3 AND i.state = 'pending' AND i.expires_at > $4)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1 AND p.organization_id = $2`, project, s.ID(), s.Actor().UserID, tx.Now)
 	if err != nil {
@@ -192,7 +191,7 @@ func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, condition string,
 }
 
 // lockRights puts those in a row who use and who take the rights by which a person may come
-// into projects. It is taken before the locks of projects and organizations.
+// into projects. It is taken before the locks of projects and organizations; see lockMoves for all.
 func lockRights(tx *db.Tx, user int64) error {
 	return tx.Lock(fmt.Sprintf("rights of %d", user))
 }
@@ -247,6 +246,9 @@ func (v *Service) endSupport(tx *db.Tx, by access.Actor, user int64) error {
 // of the organizations that they joined by it, and what they joined as their members, and out
 // of projects. A maintainer bounds it to what is of that one; 0 does not.
 func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, maintainer int64) error {
+	if err := lockMoves(tx); err != nil {
+		return err
+	}
 	const of = "organization_id IN (SELECT id FROM organizations WHERE CAST($2 AS BIGINT) = 0 OR maintainer_id = $2)"
 	left, err := db.All(tx, db.Scalar[int64], "SELECT organization_id FROM organization_members WHERE user_id = $1 AND "+of+" AND through = $3 ORDER BY organization_id", w.ID, maintainer, string(right))
 	if err != nil {

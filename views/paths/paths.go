@@ -393,6 +393,9 @@ func Ask(project int64) string { return Project(project) + "/request" }
 // AskCancel takes one's request back (POST).
 func AskCancel(project int64) string { return Ask(project) + "/cancel" }
 
+// ProjectMove is the form by which a project moves to another organization, and where it is posted to.
+func ProjectMove(project int64) string { return Project(project) + "/move" }
+
 // Organizations and maintainers
 
 // Organization is an organization with its projects.

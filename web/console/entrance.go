@@ -36,7 +36,7 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	if err := c.view(ec, func(tx *db.Tx) error { e, err = tenancy.FindEntrance(tx, s, id); return err }); err != nil {
 		return err
 	}
-	if e.Member {
+	if e.Project.Role != "" {
 		return ec.Redirect(http.StatusSeeOther, paths.Project(id))
 	}
 	m.Shell, m.Project, m.Organization, m.Key = c.shell(ec, s.Actor()), e.Project.Name, ui.Link{Label: e.Project.OrganizationName}, key()

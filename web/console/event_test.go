@@ -225,6 +225,9 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	recorded("/projects/:project/request", "project.joinRequested", c.Post(project+"/request", url.Values{"reason": {"To look"}, "hours": {"1"}}))
 	recorded("/projects/:project/request/cancel", "project.joinRequestCancelled", c.Post(project+"/request/cancel", nil))
 	theirs := c.Post(home+"/organizations", url.Values{"name": {"Theirs"}}).Want(http.StatusSeeOther).Location
+	for _, to := range []string{theirs, own} {
+		recorded("/projects/:project/move", "project.removedFromOrganization project.addedToOrganization", root.Post(project+"/move", url.Values{"to": {strings.TrimPrefix(to, "/organizations/")}, "confirm": {"Theirs"}}))
+	}
 	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", nil))
 	recorded(organization+"/delete", "organization.deleted", root.Post(theirs+"/delete", url.Values{"confirm": {"Theirs"}}))
 	recorded(maintainer+"/members/leave", "maintainer.memberLeft", c.Post(home+"/members/leave", nil))

@@ -105,6 +105,9 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 		row.Kind = "Governed"
 	}
 	open := p.State == "active" && (p.ExpiresAt.IsZero() || p.ExpiresAt.After(c.app.DB.Now()))
+	if open && s.May(access.ProjectsMove) {
+		row.MoveURL = paths.ProjectMove(p.ID)
+	}
 	switch {
 	case p.Role != "":
 		row.Role = p.Role.Label()

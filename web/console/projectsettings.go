@@ -33,6 +33,9 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 	m := view.Project{Tabs: settingsTabs(s), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
 	err := c.view(ec, func(tx *db.Tx) error {
 		shell, p, err := c.projectShell(ec, tx, s)
+		if err != nil {
+			return err
+		}
 		m.Shell, m.Organization, m.Number, m.Kind = shell, p.OrganizationName, itoa(p.ID), "Standard"
 		if p.Governed {
 			m.Kind = "Governed: changes go through review"
@@ -41,6 +44,10 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if s.May(access.ProjectDelete) {
 			m.DeleteURL = paths.ProjectDelete(p.ID)
+		}
+		may, err := tenancy.MayMove(tx, s)
+		if may {
+			m.MoveURL = paths.ProjectMove(p.ID)
 		}
 		return err
 	})

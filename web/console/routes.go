@@ -112,6 +112,10 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: project + "/request", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askSubmit)},
 		{Method: "POST", Path: project + "/request/cancel", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askCancel)},
 
+		// Moving a project to another organization
+		{Method: "GET", Path: project + "/move", Rule: gate.AtEntrance(access.ProjectsMove, c.move).Proved()},
+		{Method: "POST", Path: project + "/move", Rule: gate.AtEntrance(access.ProjectsMove, c.moveSubmit).Proved()},
+
 		// Organizations
 		{Method: "GET", Path: organization, Rule: gate.InOrganization(access.OrganizationRead, c.organization)},
 		{Method: "POST", Path: organization + "/join", Rule: gate.InOrganization(access.OrganizationJoin, c.organizationJoin)},

@@ -1,0 +1,268 @@
+package tenancy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/audit"
+	"steward/internal/db"
+	"steward/internal/fault"
+	"steward/internal/mail"
+)
+
+// lockMoves puts those in a row who move projects, and who take from somebody a right by
+// which they came into some: those would miss a project that moves meanwhile. Locks are taken
+// in this order: a maintainer, rights, moves, the members of projects, organizations by number.
+func lockMoves(tx *db.Tx) error { return tx.Lock("moves of projects") }
+
+// MayMove reports whether the scope's actor may move its project.
+func MayMove(tx *db.Tx, s access.Project) (bool, error) {
+	is, _, err := standing(tx, s.Actor().UserID, s.Organization())
+	return err == nil && access.MayAbove(access.ProjectsMove, is), err
+}
+
+// Targets lists the organizations, by name, into which somebody may move a project of the
+// scope's one: theirs, those of their maintainers, and all for super admins. Forbidden without
+// ProjectsMove.
+func Targets(tx *db.Tx, s access.Organization, f Filter) ([]Organization, error) {
+	if err := s.Require(access.ProjectsMove); err != nil {
+		return nil, err
+	}
+	var w db.Where
+	w.And("o.deleted_at IS NULL AND o.id <> ?", s.ID())
+	if f.Search != "" {
+		w.And(`o.name_search LIKE ? ESCAPE '\'`, db.Like(f.Search))
+	}
+	if f.After.ID != 0 {
+		w.And("(o.name_search, o.id) > (?, ?)", f.After.Name, f.After.ID)
+	}
+	where, args := w.SQL(), w.Args()
+	part := func(of string) string {
+		return selectOrganization + of + where + fmt.Sprintf(" ORDER BY o.name_search, o.id LIMIT %d", f.Limit)
+	}
+	if s.Is().SuperAdmin {
+		return db.All(tx, scanOrganization, part(""), args...)
+	}
+	theirs, err := MyMaintainers(tx, s.Actor())
+	if err != nil {
+		return nil, err
+	}
+	var parts []string
+	add := func(of string, id int64) {
+		args = append(args, id)
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (%s) part%d", part(fmt.Sprintf(of, len(args))), len(args)))
+	}
+	add("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%d) AND ", s.Actor().UserID)
+	for _, m := range theirs { // each by itself, along its index
+		add("o.maintainer_id = $%d AND ", m.ID)
+	}
+	out, err := db.All(tx, scanOrganization, strings.Join(parts, " UNION ALL "), args...)
+	slices.SortFunc(out, func(a, b Organization) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
+	})
+	out = slices.CompactFunc(out, func(a, b Organization) bool { return a.ID == b.ID })
+	return out[:min(len(out), f.Limit)], err
+}
+
+// Moving is what changes when a project moves to another organization.
+type Moving struct {
+	Project     Project
+	From, To    Organization // of From no more than number and name
+	Out         []Member     // whose place ends: they hold no right in the other organization like the one by which they came in
+	Locked      []Member     // who stays, but signs in without the second factor that is a must there
+	Requests    int64        // to join, which wait: they end
+	Invitations int64        // which wait: those end that could not be given there
+}
+
+// MovingMost is how far people are looked for whom a move concerns.
+const MovingMost = 100
+
+// FindMoving tells what changes when a project of the scope's organization moves to another
+// one: of Out and Locked no more than one past MovingMost. Forbidden without ProjectsMove in
+// both; NotFound for a project that is not of the organization or not open; Conflict for the
+// organization that it is in; Unauthenticated, with the code access.FactorNeeded, where the
+// other one asks the actor for a second factor.
+func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, error) {
+	m, err := moving(tx, s, project, to)
+	if err != nil {
+		return m, err
+	}
+	if m.Out, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+		return m, err
+	}
+	if m.To.FactorRequired {
+		if m.Locked, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $3) AND u.state = 'active' AND t.user_id IS NULL AND "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// staysIn is the condition of a membership x, of the user u, that a move to the organization $2 leaves.
+const staysIn = `(x.through = ''
+	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id)
+	OR x.through = 'maintainer' AND EXISTS (SELECT 1 FROM organizations o JOIN maintainer_members y ON y.maintainer_id = o.maintainer_id WHERE o.id = $2 AND o.allow_auto_join AND y.user_id = x.user_id)
+	OR x.through = 'support' AND (u.is_support OR u.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
+
+// moving finds the project and both organizations, and decides whether the actor may.
+func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err error) {
+	if err := s.Require(access.ProjectsMove); err != nil {
+		return m, err
+	}
+	if to == s.ID() {
+		return m, fault.New(fault.Conflict, "tenancy.moved", "The project is in this organization already.")
+	}
+	if _, err := EnterOrganization(tx, s.Actor(), to, access.ProjectsMove); err != nil {
+		return m, err
+	}
+	p := &m.Project
+	return db.One(tx, func(r db.Row) (Moving, error) {
+		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, db.Null(&p.Role), &m.From.ID, &m.From.Name, &m.To.ID, &m.To.Maintainer, &m.To.MaintainerName, &m.To.Name, &m.To.AutoJoin, &m.To.FactorRequired, &m.Requests, &m.Invitations)
+		return m, err
+	}, `SELECT p.id, p.organization_id, p.name, p.governed, m.role, f.id, f.name, t.id, t.maintainer_id, x.name, t.name, t.allow_auto_join, t.mfa_required,
+			(SELECT count(*) FROM join_requests r WHERE r.project_id = p.id AND r.state = 'pending' AND r.expires_at > $5),
+			(SELECT count(*) FROM invitations i WHERE i.project_id = p.id AND i.state = 'pending' AND i.expires_at > $5)
+		FROM projects p JOIN organizations f ON f.id = p.organization_id JOIN organizations t ON t.id = $3 JOIN maintainers x ON x.id = t.maintainer_id
+		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $4 AND (m.expires_at IS NULL OR m.expires_at > $5)
+		WHERE p.id = $1 AND p.organization_id = $2 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $5)`, project, s.ID(), to, s.Actor().UserID, tx.Now)
+}
+
+// Move puts a project of the scope's organization into another one. Whoever has a role keeps
+// it, but who let themselves in by a right that they do not hold there is out, and mailed;
+// requests to join end, and so do invitations of who could not give them there. Jobs go on as
+// long as who started them may. typed is the project's name as the person typed it: Invalid
+// unless it is that. Otherwise as FindMoving; Conflict when somebody else has moved it.
+func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, typed string) (Moving, error) {
+	if err := lockMoves(tx); err != nil {
+		return Moving{}, err
+	}
+	if err := lockMembers(tx, project); err != nil {
+		return Moving{}, err
+	}
+	for _, id := range []int64{min(s.ID(), to), max(s.ID(), to)} {
+		if err := tx.Lock(fmt.Sprintf("organization %d", id)); err != nil {
+			return Moving{}, err
+		}
+	}
+	p, err := Find(tx, project)
+	if err != nil {
+		return Moving{}, err
+	}
+	if p.Organization != s.ID() {
+		return Moving{}, fault.Newf(fault.Conflict, "tenancy.moved", "Somebody else has just moved %q to another organization.", p.Name)
+	}
+	if err := accounts.Present(tx, s.Actor()); err != nil {
+		return Moving{}, err
+	}
+	if s, err = EnterOrganization(tx, s.Actor(), s.ID(), access.ProjectsMove); err != nil {
+		return Moving{}, err
+	}
+	m, err := moving(tx, s, project, to)
+	if err != nil {
+		return m, err
+	}
+	if err := Typed(p, typed); err != nil {
+		return m, err
+	}
+	out, err := v.endPlaces(tx, s.Actor(), m)
+	if err != nil {
+		return m, err
+	}
+	asking, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $2 WHERE project_id = $1 AND state = 'pending'", p.ID, tx.Now)
+	if err != nil {
+		return m, err
+	}
+	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
+		return m, err
+	}
+	closed, err := closeUnvouched(tx, p)
+	if err != nil {
+		return m, err
+	}
+	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed}
+	return m, recordMove(tx, s.Actor(), m, results)
+}
+
+// recordMove tells both organizations; the project has both events.
+func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) error {
+	e, err := lifeEvent(tx, by, m.Project, "project.removedFromOrganization")
+	if err != nil {
+		return err
+	}
+	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"from": m.From.ID, "to": m.To.ID}, results
+	if err := audit.Record(tx, e.Says("%s moved the project %q out of the organization %q, into %q.", by.Name, m.Project.Name, m.From.Name, m.To.Name)); err != nil {
+		return err
+	}
+	e.Name, e.Organization = "project.addedToOrganization", m.To.ID
+	return audit.Record(tx, e.Says("%s moved the project %q into the organization %q, out of %q.", by.Name, m.Project.Name, m.To.Name, m.From.Name))
+}
+
+// endPlaces ends the memberships that a move does not leave, and tells who had them.
+func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
+	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+" ORDER BY x.email, x.id", m.Project.ID, m.To.ID, tx.Now)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range list {
+		p, err := endMembership(tx, x, m.Project.ID)
+		if err != nil {
+			return 0, err
+		}
+		if x.Who.State == accounts.Active && x.Who.ID != by.UserID {
+			if err := v.tell(tx, by, x.Who, mail.MemberRemoved, p, nil); err != nil {
+				return 0, err
+			}
+		}
+		e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", x.Who.Email, x.Who.Name), p)
+		if err != nil {
+			return 0, err
+		}
+		if err := audit.Record(tx, e.Says("%s moved %q to the organization %q, where %s (%s) does not have the right by which they were in it.", by.Name, p.Name, m.To.Name, x.Who.Name, x.Who.Email)); err != nil {
+			return 0, err
+		}
+	}
+	return len(list), nil
+}
+
+// closeUnvouched closes the invitations to a project that wait and whose inviter could not
+// give them any more.
+func closeUnvouched(tx *db.Tx, p Project) (closed int, err error) {
+	type waiting struct {
+		id int64
+		by Who
+		as access.Role
+	}
+	list, err := db.All(tx, func(r db.Row) (waiting, error) {
+		var x waiting
+		return x, r.Scan(&x.id, &x.by.ID, &x.by.Name, &x.by.State, &x.as)
+	}, "SELECT i.id, a.id, a.name, a.state, i.role FROM invitations i JOIN users a ON a.id = i.created_by WHERE i.project_id = $1 AND i.state = 'pending' ORDER BY i.id", p.ID)
+	if err != nil {
+		return 0, err
+	}
+	type gift struct {
+		by int64
+		as access.Role
+	}
+	void := map[gift]bool{}
+	for _, x := range list {
+		g := gift{x.by.ID, x.as}
+		if _, known := void[g]; !known {
+			err := vouches(tx, x.by, p.ID, x.as)
+			if void[g] = fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound); err != nil && !void[g] && !fault.HasCode(err, access.FactorNeeded) { // who turns it on may give it again
+				return closed, err
+			}
+		}
+		if !void[g] {
+			continue
+		}
+		if err := endInvitation(tx, x.id, "cancelled"); err != nil {
+			return closed, err
+		}
+		closed++
+	}
+	return closed, nil
+}
