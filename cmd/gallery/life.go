@@ -33,12 +33,16 @@ func lifeScreens() []Screen {
 	}
 	project := admin.Project{Shell: above(), ID: "1042", Name: "Retail analytics", Organization: "Northwind Foods", Kind: "Standard", People: "12", State: active, Created: ago(600 * day), Expires: ago(-5 * day),
 		Expiry: form("expiry", "2026-11-26"), Disable: form("disable", ""), History: history[1:]}
+	project.Type, project.MoveURL, project.Retype, project.Types = "Demo, 2 days", "/projects/1042/move", form("type", "demo"), []ui.Option{{Value: "production", Label: "Production (expires: never)"}, {Value: "demo", Label: "Demo, 2 days (expires: after 2 days)"}}
+	project.Follow = ui.Choices{ID: "follow", Legend: "It expires", Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
 	wrong := project
-	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters."}
+	wrong.Type, wrong.Types, wrong.Follow.Error = name, []ui.Option{{Value: "demo", Label: name + " (expires: after 2 days)"}}, "Choose when it expires."
+	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters.", "template": "Choose one of the types that are offered.", "follow": "Choose when it expires."}
 	disabled := project
 	disabled.State, disabled.Disabled, disabled.Reason, disabled.Disable, disabled.Enable = admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, ago(2*day), name, admin.Form{}, form("enable", "")
 	gone := project
 	gone.State, gone.Deleted, gone.DeletedBy, gone.Until, gone.PurgeDue = deleted, ago(time.Hour), name, ago(-59*day), ago(-59*day)
+	gone.Retype, gone.MoveURL = admin.Form{}, ""
 	gone.Expiry, gone.Disable, gone.Undelete, gone.Purge, gone.History = admin.Form{}, admin.Form{}, form("undelete", ""), form("purge", ""), history
 	confirm := gone
 	confirm.Name, confirm.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
@@ -52,6 +56,19 @@ func lifeScreens() []Screen {
 	purged.State, purged.Purged, purged.People = admin.Standing{Icon: "eraser", Word: "Purged"}, ago(time.Minute), "0"
 	purged.Progress = admin.Purging{State: ui.Success, Text: "1,204 tables and files were removed."}
 
+	templates := admin.Templates{Shell: above(), Download: ui.Download{CSV: "/admin/templates?format=csv", JSON: "/admin/templates?format=json"}, List: []admin.TemplateRow{
+		{Place: "1", Name: "Production", Description: "For work that stays. It never expires.", URL: "/admin/templates/production", Expires: "Never", Retention: "30 days", Made: "1,000 or more", Offered: true},
+		{Place: "2", Name: name, Description: longest, URL: "/admin/templates/template1", Expires: "After 3,650 days", Retention: "7 days", Made: "0"}}}
+	template := admin.Template{Shell: above(), Title: "Production", Action: "/admin/templates/production", Key: "k63", Revision: "3", Name: "Production", Description: "For work that stays. It never expires.", Retention: "30", Position: "1", Offered: true,
+		History: []ui.Item{{Icon: "circle", Who: "Vera Lindqvist", Text: "changed the template “Production”: place from 2 to 1.", Time: ago(time.Hour)}}}
+	fresh := admin.Template{Shell: above(), Title: "New template", New: true, Action: "/admin/templates", Key: "k64", Retention: "30", Position: "1", Offered: true}
+	refusedTemplate := template
+	refusedTemplate.Title, refusedTemplate.Name, refusedTemplate.Days, refusedTemplate.Offered = name, name, "0", false
+	refusedTemplate.Errors = ui.Errors{"name": "Another template has this name.", "days": "Enter a number of days from 1 to 3650, or nothing for never.", "offered": "This is the last one that is offered. Offer another one first, or nobody can make a project."}
+	overtaken := template
+	overtaken.Errors = ui.Errors{"": "Somebody else has changed this template meanwhile. Look at what it says now, and save again if yours is to stand in its place."}
+	overtaken.Now = []ui.Pair{{Name: "Name", Value: name}, {Name: "Description", Value: longest}, {Name: "Expires", Value: "Never"}, {Name: "Offered", Value: "Yes"}}
+
 	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
 	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day)}
 	again := ask
@@ -63,6 +80,11 @@ func lifeScreens() []Screen {
 		ok("admin-projects", "All projects", admin.ProjectsPage(list)),
 		ok("admin-projects-of", "All projects, of one organization", admin.ProjectsPage(of)),
 		ok("admin-projects-none", "All projects, none fits", admin.ProjectsPage(admin.Projects{Shell: above(), Query: "zzz", State: "purged"})),
+		ok("admin-templates", "Templates", admin.TemplatesPage(templates)),
+		ok("admin-template", "One template", admin.TemplatePage(template)),
+		ok("admin-template-new", "New template", admin.TemplatePage(fresh)),
+		refused("admin-template-errors", "One template, with faults", admin.TemplatePage(refusedTemplate)),
+		refused("admin-template-overtaken", "One template, changed meanwhile", admin.TemplatePage(overtaken)),
 		ok("admin-project", "One project", admin.ProjectPage(project)),
 		refused("admin-project-errors", "One project, with faults", admin.ProjectPage(wrong)),
 		ok("admin-project-disabled", "One project, disabled", admin.ProjectPage(disabled)),

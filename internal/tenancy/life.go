@@ -372,6 +372,10 @@ func resume(tx *db.Tx, project int64, since time.Time) error {
 	return err
 }
 
+func errDeleted() error {
+	return fault.New(fault.Conflict, "tenancy.state", "This project is deleted. Bring it back first.")
+}
+
 // SetExpiry changes when a project expires; the zero time is never. Invalid for a time that is
 // over; Conflict when the project is deleted.
 func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires time.Time) error {
@@ -380,7 +384,7 @@ func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires t
 		return err
 	}
 	if l.State != Active && l.State != Disabled {
-		return fault.New(fault.Conflict, "tenancy.state", "This project is deleted. Bring it back first.")
+		return errDeleted()
 	}
 	if expires.Equal(l.ExpiresAt) {
 		return nil

@@ -189,15 +189,19 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 
 // recordMove tells both organizations; the project has both events.
 func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) error {
+	params := map[string]any{"from": m.From.ID, "to": m.To.ID}
 	e, err := lifeEvent(tx, by, m.Project, "project.removedFromOrganization")
 	if err != nil {
 		return err
 	}
-	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"from": m.From.ID, "to": m.To.ID}, results
+	e.Type, e.Params, e.Results = audit.Warn, params, results
 	if err := audit.Record(tx, e.Says("%s moved the project %q out of the organization %q, into %q.", by.Name, m.Project.Name, m.From.Name, m.To.Name)); err != nil {
 		return err
 	}
-	e.Name, e.Organization = "project.addedToOrganization", m.To.ID
+	if e, err = lifeEvent(tx, by, m.Project, "project.addedToOrganization"); err != nil {
+		return err
+	}
+	e.Organization, e.Type, e.Params, e.Results = m.To.ID, audit.Warn, params, results
 	return audit.Record(tx, e.Says("%s moved the project %q into the organization %q, out of %q.", by.Name, m.Project.Name, m.To.Name, m.From.Name))
 }
 

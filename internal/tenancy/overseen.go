@@ -22,6 +22,7 @@ type Overseen struct {
 	Members          int64    // only from Oversee
 	Branch           int64    // the default one; only from Oversee
 	Purge            jobs.Job // the last job that was to purge it; only from Oversee
+	Type             Template // only from Oversee
 }
 
 // OverseenFilter selects among all projects. Zero fields select all.
@@ -75,7 +76,10 @@ func (v *Service) Oversee(tx *db.Tx, by access.Actor, project int64) (Overseen, 
 		return o, r.Scan(append(o.overseenScans(), &o.Branch, &o.Members)...)
 	}, "SELECT "+overseenColumns+`, b.id, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND b.is_default WHERE p.id = $1`, project)
-	if err != nil || o.PurgeJob == 0 {
+	if err != nil {
+		return o, err
+	}
+	if o.Type, err = typeOf(tx, project); err != nil || o.PurgeJob == 0 {
 		return o, err
 	}
 	o.Purge, err = jobs.FindSystem(tx, o.PurgeJob)

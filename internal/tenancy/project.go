@@ -33,6 +33,7 @@ type Project struct {
 	Retention        int64    // how many days versions and dropped tables are kept; only from Describe
 	Visitors         Visitors // only from Describe
 	ExternalRoles    bool     // they come from single sign-on; only from Describe
+	Type             string   // name of the template that it is of; only from Describe
 }
 
 // NewProject is what a project is made from.
@@ -43,6 +44,7 @@ type NewProject struct {
 	Governed     bool
 	Member       accounts.User // becomes its first administrator
 	Template     string        // id of the one it is made from; "" = none
+	Retention    int64         // how many days versions are kept; 0 = as many as usual
 	Expires      time.Time     // zero = never
 	Through      Through       // the right on which the member's place hangs; "" for none
 }
@@ -59,8 +61,11 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 		return Project{}, err
 	}
 	name := strings.TrimSpace(n.Name)
-	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at, template, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, $10)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID, n.Template, n.Expires)
+	if n.Retention == 0 {
+		n.Retention = retentionUsual
+	}
+	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at, template, retention_days, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, $10, $11)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID, n.Template, n.Retention, n.Expires)
 	if err != nil {
 		return Project{}, err
 	}
@@ -278,11 +283,11 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.ExternalRoles, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles,
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, v.through
-		FROM projects p JOIN organizations o ON o.id = p.organization_id
+		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
 		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
 		LEFT JOIN users u ON u.id = v.user_id WHERE p.id = $1`, s.ID(), tx.Now)
 }

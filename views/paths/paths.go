@@ -127,8 +127,17 @@ func AdminProjects() string { return Admin() + "/projects" }
 // AdminProject is one of them, with its life.
 func AdminProject(project int64) string { return AdminProjects() + "/" + number(project) }
 
-// AdminProjectDo does one thing to a project (POST): undelete, purge, purge/stop, disable, enable, expiry.
+// AdminProjectDo does one thing to a project (POST): undelete, purge, purge/stop, disable, enable, expiry, type.
 func AdminProjectDo(project int64, what string) string { return AdminProject(project) + "/" + what }
+
+// AdminTemplates is the list of templates; a new one is posted here.
+func AdminTemplates() string { return Admin() + "/templates" }
+
+// AdminTemplateNew is the form for a new one.
+func AdminTemplateNew() string { return AdminTemplates() + "/new" }
+
+// AdminTemplate is one of them, and where its form is posted to.
+func AdminTemplate(template string) string { return AdminTemplates() + "/" + url.PathEscape(template) }
 
 // AdminJobs is the list of the system's jobs.
 func AdminJobs() string { return Admin() + "/jobs" }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,7 +129,12 @@ func (c *Console) adminProjectPage(ec echo.Context, a access.Actor, status int, 
 		m.History = c.changes(events)
 		c.adminProjectFacts(&m, p)
 		c.adminProjectForms(&m, p, typed)
-		return nil
+		if m.Retype.Action == "" {
+			return nil
+		}
+		types, err := tenancy.Templates(tx)
+		m.Types = typesOf(p, types)
+		return err
 	})
 	if err != nil {
 		return err
@@ -141,6 +147,7 @@ func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
 	if p.Governed {
 		m.Kind = "Governed"
 	}
+	m.Type = p.Type.Name
 	m.Created, m.Expires, m.Disabled, m.Reason = c.when(p.CreatedAt), c.when(p.ExpiresAt), c.when(p.DisabledAt), p.DisabledReason
 	m.Deleted, m.DeletedBy, m.Purged = c.when(p.DeletedAt), p.DeletedBy, c.when(p.PurgedAt)
 	if p.Recoverable(c.app.DB.Now()) {
@@ -172,6 +179,7 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed m
 	case tenancy.Active:
 		m.Disable = do("disable")
 		m.Disable.Value = typed["reason"]
+		m.MoveURL = paths.ProjectMove(p.ID)
 	case tenancy.Disabled:
 		m.Enable = do("enable")
 	case tenancy.Deleted:
@@ -188,7 +196,26 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed m
 	if p.State == tenancy.Active || p.State == tenancy.Disabled {
 		m.Expiry = do("expiry")
 		m.Expiry.Value = expires
+		m.Retype = do("type")
+		m.Retype.Value = p.Type.ID
+		m.Follow = ui.Choices{ID: "follow", Legend: "It expires", Error: m.Errors["follow"], Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
+		if _, ok := typed["template"]; ok {
+			m.Retype.Value, m.Follow.Value = typed["template"], typed["follow"]
+		}
 	}
+}
+
+// typesOf are the types that a project may get: those that are offered, and its own.
+func typesOf(p tenancy.Overseen, offered []tenancy.Template) (out []ui.Option) {
+	if p.Type.ID == "" {
+		out = append(out, ui.Option{Label: "None"})
+	} else if !slices.ContainsFunc(offered, func(t tenancy.Template) bool { return t.ID == p.Type.ID }) {
+		offered = append([]tenancy.Template{p.Type}, offered...)
+	}
+	for _, t := range offered {
+		out = append(out, ui.Option{Value: t.ID, Label: t.Name + " (expires: " + strings.ToLower(lives(t.Days)) + ")"})
+	}
+	return out
 }
 
 // expiryDay is the day on which a project expires; "" for never.
@@ -256,6 +283,20 @@ func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
 			return err
 		}
 		return c.app.Tenancy.SetExpiry(tx, a, project, at)
+	})
+}
+
+func (c *Console) adminProjectType(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "template", "follow")
+	if err != nil {
+		return err
+	}
+	return c.adminProjectDo(ec, a, "The type is changed.", f, func(tx *db.Tx, project int64) error {
+		if f["follow"] != "type" && f["follow"] != "never" {
+			const message = "Choose when it expires."
+			return &fault.Error{Kind: fault.Invalid, Code: "form.follow", Message: message, Fields: []fault.Field{{Name: "follow", Message: message}}}
+		}
+		return c.app.Tenancy.SetType(tx, a, project, f["template"], f["follow"] == "never")
 	})
 }
 

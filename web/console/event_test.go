@@ -150,6 +150,12 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		}
 		recorded("/admin/projects/:project/"+deed.what, deed.event, root.Post("/admin/projects/1/"+deed.what, deed.form))
 	}
+	recorded("/admin/projects/:project/type", "project.typeChanged", root.Post("/admin/projects/1/type", url.Values{"template": {"demo"}, "follow": {"never"}}))
+	template := url.Values{"name": {"Walked"}, "description": {""}, "days": {""}, "retention": {"30"}, "position": {"1"}, "offered": {"1"}}
+	recorded("/admin/templates", "template.created", root.Post("/admin/templates", template))
+	template.Set("name", "Walked again")
+	template.Set("revision", "1")
+	recorded("/admin/templates/:template", "template.updated", root.Post("/admin/templates/demo", template))
 	s.TwoStep(root)
 	recorded("/organizations/:organization/two-step", "organization.factorRequired", root.Post("/organizations/1/two-step", url.Values{"on": {"1"}}))
 	recorded("/admin/settings", "installation.settingsChanged", root.Post("/admin/settings", url.Values{"requireFactor": {"1"}}))

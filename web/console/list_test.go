@@ -30,6 +30,7 @@ var lists = map[string]bool{
 	"/account/recovery-codes": false, "/account/recovery-codes/download": false, "/account/invitations": false,
 	"/account/sessions": true, "/account/activity": true, "/account/access": true,
 	"/admin/projects": true, "/admin/projects/:project": false, "/projects/:project/settings/project/delete": false,
+	"/admin/templates": true, "/admin/templates/new": false, "/admin/templates/:template": false,
 	"/admin": true, "/admin/users/:user": false, "/admin/users/:user/access": true, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
 	"/projects/:project/settings/access": true, "/projects/:project/settings/users/:member/role": false, "/projects/:project/settings/users/:member/remove": false,

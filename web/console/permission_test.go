@@ -262,7 +262,7 @@ func (p project) path(route string) string {
 			member, invitation = t.members[0], t.invitations[0]
 		}
 	}
-	return strings.NewReplacer(":organization", num(p.Organization), ":maintainer", num(p.owner), ":request", request, ":member", member, ":invitation", invitation, ":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash, ":version", "1", ":snapshot", p.snapshot).Replace(route)
+	return strings.NewReplacer(":template", "demo", ":organization", num(p.Organization), ":maintainer", num(p.owner), ":request", request, ":member", member, ":invitation", invitation, ":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash, ":version", "1", ":snapshot", p.snapshot).Replace(route)
 }
 
 // used takes what a walk took out of the trash from what is known to be in it, and likewise
@@ -317,8 +317,10 @@ func forms(path string) url.Values {
 		return url.Values{"name": {"Walked"}, "description": {""}, "retention": {"30"}}
 	case strings.HasSuffix(path, "/settings/project/delete"):
 		return url.Values{"confirm": {"Another name"}} // the project is needed for the rest of a walk
+	case strings.HasPrefix(path, "/admin/templates"):
+		return url.Values{"name": {"Walked"}, "description": {""}, "days": {""}, "retention": {"30"}, "position": {"1"}, "offered": {"1"}}
 	case strings.HasPrefix(path, "/admin/projects/"):
-		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
+		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "type": {"template": {"demo"}, "follow": {"never"}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
 	case strings.HasSuffix(path, "/role"):
 		return url.Values{"role": {"readOnly"}}
 	case strings.HasSuffix(path, "/storage/buckets"):

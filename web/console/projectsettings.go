@@ -40,7 +40,7 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		if p.Governed {
 			m.Kind = "Governed: changes go through review"
 		}
-		m.Created, m.Expires = c.when(p.CreatedAt), c.when(p.ExpiresAt)
+		m.Type, m.Created, m.Expires = p.Type, c.when(p.CreatedAt), c.when(p.ExpiresAt)
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if s.May(access.ProjectDelete) {
 			m.DeleteURL = paths.ProjectDelete(p.ID)

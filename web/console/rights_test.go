@@ -93,9 +93,17 @@ func TestASVS_8_3_1(t *testing.T) {
 		"open":        func(tx *db.Tx) error { return life.Enable(tx, who, p.ID) },
 		"purge":       func(tx *db.Tx) error { return life.PurgeNow(tx, who, p.ID, p.Name) },
 		"stop":        func(tx *db.Tx) error { return life.StopPurge(tx, who, p.ID) },
-		"delete":      func(tx *db.Tx) error { return life.Delete(tx, scope, p.Name) },
-		"list":        func(tx *db.Tx) error { _, err := people.List(tx, who, accounts.ListFilter{Limit: 1}); return err },
-		"person":      func(tx *db.Tx) error { _, _, err := people.Person(tx, who, admin.ID); return err },
+		"type":        func(tx *db.Tx) error { return life.SetType(tx, who, p.ID, "demo", true) },
+		"templates":   func(tx *db.Tx) error { _, err := life.AllTemplates(tx, who); return err },
+		"template":    func(tx *db.Tx) error { _, err := life.FindTemplate(tx, who, "demo"); return err },
+		"make":        func(tx *db.Tx) error { _, err := life.AddTemplate(tx, who, tenancy.Template{Name: "x"}); return err },
+		"write": func(tx *db.Tx) error {
+			_, _, err := life.SetTemplate(tx, who, tenancy.Template{ID: "demo"})
+			return err
+		},
+		"delete": func(tx *db.Tx) error { return life.Delete(tx, scope, p.Name) },
+		"list":   func(tx *db.Tx) error { _, err := people.List(tx, who, accounts.ListFilter{Limit: 1}); return err },
+		"person": func(tx *db.Tx) error { _, _, err := people.Person(tx, who, admin.ID); return err },
 	} {
 		if err := s.App.DB.Update(t.Context(), do); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("%s by who is no super admin: %v", name, err)
