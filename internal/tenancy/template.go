@@ -53,7 +53,7 @@ func (v *Service) AllTemplates(tx *db.Tx, by access.Actor) ([]Template, error) {
 	if err := accounts.Oversees(by); err != nil {
 		return nil, err
 	}
-	made := fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.template = k.id LIMIT %d) some) FROM", MadeMost)
+	made := fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.template = k.id LIMIT %d) made) FROM", MadeMost)
 	return db.All(tx, scanTemplate, strings.Replace(selectTemplate, "0 FROM", made, 1)+"ORDER BY k.position")
 }
 
