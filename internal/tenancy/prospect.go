@@ -13,6 +13,7 @@ type Prospect struct {
 	OrgMember bool        // they belong to the project's organization
 	Changes   []access.Change
 	Back      Step  // how they could come in afterwards without an invitation: StepJoin, StepAsk, or ""
+	Final     bool  // the actor may not give them back the role that they have
 	Refused   error // why it cannot be done; nil when it can
 }
 
@@ -42,7 +43,7 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 	if err != nil {
 		return x, err
 	}
-	x.OrgMember = is.OrgMember
+	x.OrgMember, x.Final = is.OrgMember, grantable(s, x.Member.Role) != nil
 	before := access.Facts{Role: x.Member.Role, OrgMember: is.OrgMember, Visitor: x.Member.visits()}
 	after := before
 	if after.Role = role; role == "" {

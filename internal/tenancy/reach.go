@@ -43,7 +43,12 @@ type Person struct {
 	Support, SuperAdmin bool
 	Factor              bool
 	Steps               []Step // before they are at work with their account
+	maintainers         []int64
+	now                 time.Time
 }
+
+// reachedMaintainers is of how many maintainers of a person the organizations are listed.
+const reachedMaintainers = 200
 
 // PersonOf is a person with what their account needs. Forbidden for who is neither that
 // person nor a super admin; NotFound if there is none.
@@ -58,7 +63,11 @@ func PersonOf(tx *db.Tx, by access.Actor, user int64) (Person, error) {
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
 		return true, r.Scan(&p.Who.ID, &p.Who.Email, &p.Who.Name, &p.Who.State, &p.Support, &p.SuperAdmin, &p.Factor, &needs)
 	}, "SELECT u.id, u.email, u.name, u.state, u.is_support, u.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), "+accounts.NeedsFactor+" FROM users u WHERE u.id = $1", user)
-	p.Steps = accountSteps(p.Who.State, p.Factor, needs)
+	if err != nil {
+		return p, err
+	}
+	p.Steps, p.now = accountSteps(p.Who.State, p.Factor, needs), tx.Now
+	p.maintainers, err = db.All(tx, db.Scalar[int64], fmt.Sprintf("SELECT maintainer_id FROM maintainer_members WHERE user_id = $1 ORDER BY maintainer_id LIMIT %d", reachedMaintainers), user)
 	return p, err
 }
 
@@ -68,15 +77,8 @@ func PersonOf(tx *db.Tx, by access.Actor, user int64) (Person, error) {
 func (p Person) Reaches(tx *db.Tx, after *Reach, limit int) ([]Reach, error) {
 	var a args
 	var parts []string
-	for i := range reachAll {
-		if i == reachSupport && !p.Support || i == reachSuperAdmin && !p.SuperAdmin || after != nil && i < after.source {
-			continue
-		}
-		from := p.reach(i, tx, &a)
-		if after != nil && i == after.source {
-			from.where += fmt.Sprintf(" AND (%s, %s) > (%s, %s)", from.key, from.id, a.add(after.key), a.add(after.id))
-		}
-		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s FROM %s WHERE %s ORDER BY %s, %s LIMIT %d) of_%d", i, from.key, from.id, from.columns, from.from, from.where, from.key, from.id, limit, i))
+	for _, from := range p.sources(tx, &a, after) {
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s FROM %s WHERE %s ORDER BY %s, %s LIMIT %d) part%d", from.number, from.key, from.id, from.columns, from.tables, from.where, from.key, from.id, limit, len(parts)))
 	}
 	if len(parts) == 0 { // they have lost what the list went on with
 		return nil, nil
@@ -88,10 +90,7 @@ func (p Person) Reaches(tx *db.Tx, after *Reach, limit int) ([]Reach, error) {
 	return out[:min(len(out), limit)], err
 }
 
-// reach is what places are read from, in the order of two numbers.
-type reach struct{ columns, from, where, key, id string }
-
-// The sources of reaches, by their place in the list.
+// The sources of reaches, in their order in the list.
 const (
 	reachProjects = iota
 	reachInvitations
@@ -101,42 +100,97 @@ const (
 	reachOfMaintainers
 	reachSupport
 	reachSuperAdmin
-	reachAll
 )
 
-// ofOrganization are the columns of all projects of an organization o of a maintainer n.
-var ofOrganization = fmt.Sprintf("0, o.id, 0, o.name, n.name, (SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.organization_id = o.id AND p.state = 'active' LIMIT %d) open_ones), '', ", ReachMost)
+// reach is what places are read from, in the order of two numbers.
+type reach struct {
+	number                 int
+	tables, columns, where string
+	key, id                string
+}
 
-func (p Person) reach(source int, tx *db.Tx, a *args) reach {
+// sources are what places are read from that come after one, or all.
+func (p Person) sources(tx *db.Tx, a *args, after *Reach) (out []reach) {
+	at := Reach{source: -1}
+	if after != nil {
+		at = *after
+	}
+	for number := max(at.source, 0); number <= reachSuperAdmin; number++ {
+		switch {
+		case number == reachSupport && !p.Support, number == reachSuperAdmin && !p.SuperAdmin:
+		case number == reachOfMaintainers: // each by itself, along its index
+			for _, m := range p.maintainers {
+				if number > at.source || m >= at.key {
+					from := p.source(number, tx, a)
+					if from.where += " AND o.maintainer_id = " + a.add(m); number == at.source && m == at.key {
+						from.where += " AND o.id > " + a.add(at.id)
+					}
+					out = append(out, from)
+				}
+			}
+		default:
+			from := p.source(number, tx, a)
+			if number == at.source {
+				from.where += fmt.Sprintf(" AND (%s, %s) > (%s, %s)", from.key, from.id, a.add(at.key), a.add(at.id))
+			}
+			out = append(out, from)
+		}
+	}
+	return out
+}
+
+func (p Person) source(number int, tx *db.Tx, a *args) reach {
 	const (
 		rules   = "o.mfa_required, o.allow_auto_join, TRUE"
 		nothing = "'', " + noTime + ", " + noTime + ", " + noTime + ", '', "
 		waiting = "x.state = 'pending' AND x.expires_at > "
 	)
+	of := fmt.Sprintf("0, o.id, 0, o.name, n.name, (SELECT count(*) FROM (SELECT 1 FROM projects p WHERE p.organization_id = o.id AND p.state = 'active' LIMIT %d) open_ones), '', ", ReachMost)
 	me := func() string { return "x.user_id = " + a.add(p.Who.ID) + " AND " }
 	isOpen := func() string { return "p.state = 'active' AND " + current(tx, a, "p") }
-	switch source {
+	switch number {
 	case reachProjects:
-		return reach{"p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
-			"memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", me() + "p.state <> 'purged' AND " + current(tx, a, "x"), "x.project_id", "x.id"}
+		return reach{
+			number: number, key: "x.project_id", id: "x.id",
+			tables:  "memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id",
+			columns: "p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			where:   me() + "p.state <> 'purged' AND " + current(tx, a, "x"),
+		}
 	case reachInvitations:
-		return reach{"COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(" + isOpen() + ", TRUE)",
-			"invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
-			me() + waiting + a.add(tx.Now), "x.id", "x.id"}
+		return reach{
+			number: number, key: "x.id", id: "x.id",
+			tables: "invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
+			columns: "COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, " +
+				"x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(" + isOpen() + ", TRUE)",
+			where: me() + waiting + a.add(tx.Now),
+		}
 	case reachRequests:
-		return reach{"p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
-			"join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id", me() + waiting + a.add(tx.Now), "x.id", "x.id"}
+		return reach{
+			number: number, key: "x.id", id: "x.id",
+			tables:  "join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id",
+			columns: "p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			where:   me() + waiting + a.add(tx.Now),
+		}
 	case reachOrganizations:
-		return reach{ofOrganization + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
-			"organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id", me() + "o.deleted_at IS NULL", "x.organization_id", "x.organization_id"}
+		return reach{
+			number: number, key: "x.organization_id", id: "x.organization_id",
+			tables:  "organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id",
+			columns: of + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
+			where:   me() + "o.deleted_at IS NULL",
+		}
 	case reachMaintainers:
-		return reach{"0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
-			"maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id", me() + "TRUE", "x.maintainer_id", "x.maintainer_id"}
-	case reachOfMaintainers:
-		return reach{ofOrganization + nothing + rules,
-			"maintainer_members x JOIN organizations o ON o.maintainer_id = x.maintainer_id JOIN maintainers n ON n.id = x.maintainer_id", me() + "o.deleted_at IS NULL", "x.maintainer_id", "o.id"}
+		return reach{
+			number: number, key: "x.maintainer_id", id: "x.maintainer_id",
+			tables:  "maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id",
+			columns: "0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
+			where:   me() + "TRUE",
+		}
 	}
-	return reach{ofOrganization + nothing + rules, "organizations o JOIN maintainers n ON n.id = o.maintainer_id", "o.deleted_at IS NULL", "o.id", "o.id"}
+	from := reach{number: number, key: "o.id", id: "o.id", tables: "organizations o JOIN maintainers n ON n.id = o.maintainer_id", columns: of + nothing + rules, where: "o.deleted_at IS NULL"}
+	if number == reachOfMaintainers {
+		from.key = "o.maintainer_id"
+	}
+	return from
 }
 
 func (p Person) scan(r db.Row) (Reach, error) {
@@ -156,7 +210,12 @@ func (p Person) scan(r db.Row) (Reach, error) {
 	switch x.source {
 	case reachProjects, reachMaintainers:
 	case reachInvitations:
-		x.Steps = append(x.Steps, StepAccept)
+		if over(Member{Until: x.Until}, p.now) {
+			x.Steps = append(x.Steps, StepInvite)
+		}
+		if x.Steps = append(x.Steps, StepAccept); x.Project == 0 && x.Organization != 0 {
+			x.Steps = append(x.Steps, StepJoin)
+		}
 	case reachRequests:
 		x.Steps = append(x.Steps, StepApprove)
 	default:
@@ -170,7 +229,7 @@ func (x Reach) Cursor() string { return fmt.Sprintf("%d-%d-%d", x.source, x.key,
 
 // ParseReach reads what Cursor wrote. Invalid for anything else.
 func ParseReach(text string) (x Reach, err error) {
-	if n, err := fmt.Sscanf(text, "%d-%d-%d", &x.source, &x.key, &x.id); n != 3 || err != nil || x.Cursor() != text {
+	if n, err := fmt.Sscanf(text, "%d-%d-%d", &x.source, &x.key, &x.id); n != 3 || err != nil || x.Cursor() != text || x.source < 0 || x.source > reachSuperAdmin {
 		return x, fault.New(fault.Invalid, "list.cursor", "This page of the list cannot be found. Start at its first page.")
 	}
 	return x, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -23,13 +24,24 @@ const (
 	ByMaintainer   Grant = "maintainer"   // they belong to the maintainer of that
 	BySupport      Grant = "support"
 	BySuperAdmin   Grant = "superAdmin"
-	ByInvitation   Grant = "invitation" // one that waits
-	ByRequest      Grant = "request"    // one that waits
+	ByInvitation   Grant = "invitation"             // one that waits
+	ByTeam         Grant = "organizationInvitation" // one to the organization that waits
+	ByRequest      Grant = "request"                // one that waits
 )
 
 // Grants lists them in the order in which ways are listed.
 func Grants() []Grant {
-	return []Grant{ByMembership, ByOrganization, ByMaintainer, BySupport, BySuperAdmin, ByInvitation, ByRequest}
+	return []Grant{ByMembership, ByOrganization, ByMaintainer, BySupport, BySuperAdmin, ByInvitation, ByTeam, ByRequest}
+}
+
+// IsAbove reports whether it lies above the project: of its people names are for members of the
+// organization.
+func (g Grant) IsAbove() bool {
+	switch g {
+	case ByOrganization, ByMaintainer, BySupport, BySuperAdmin, ByTeam:
+		return true
+	}
+	return false
 }
 
 // Step is what has to be done before somebody is in a project.
@@ -41,7 +53,7 @@ const (
 	StepActivate Step = "activate"    // their account, by themselves
 	StepFactor   Step = "twoStep"     // they turn on a second factor
 	StepOpen     Step = "open"        // the project, by a super admin
-	StepInvite   Step = "inviteAgain" // who invited them may not do so any more
+	StepInvite   Step = "inviteAgain" // by somebody who may: the invitation does not count any more
 	StepAccept   Step = "accept"      // the invitation
 	StepJoin     Step = "join"        // they let themselves in
 	StepAsk      Step = "ask"         // they ask, and are let in
@@ -61,7 +73,9 @@ type Door struct {
 	Organization, Maintainer string // names
 	AutoJoin, FactorRequired bool
 	Count                    map[Grant]int64 // people of each grant, counted up to WaysMost
+	Member                   bool            // the actor belongs to the organization
 	scope                    access.Project
+	now                      time.Time
 }
 
 // WaysMost is how far the people of each grant are counted.
@@ -69,20 +83,21 @@ const WaysMost = 10_000
 
 // DoorOf is the door of the scope's project. Forbidden without AuditRead.
 func DoorOf(tx *db.Tx, s access.Project) (Door, error) {
-	d := Door{Count: map[Grant]int64{}, scope: s}
+	d := Door{Count: map[Grant]int64{}, scope: s, now: tx.Now}
 	if err := s.Require(access.AuditRead, false); err != nil {
 		return d, err
 	}
 	var a args
+	actor := a.add(s.Actor().UserID)
 	counts, columns := make([]int64, len(Grants())), ""
-	into := []any{&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired}
+	into := []any{&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired, &d.Member}
 	for i, g := range Grants() {
 		w := d.way(g, tx, &a)
-		columns += fmt.Sprintf(", (SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d) some_of_%d)", w.from, w.where, WaysMost, i)
+		columns += fmt.Sprintf(", (SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d) some_of_%d)", w.table, w.where, WaysMost, i)
 		into = append(into, &counts[i])
 	}
 	_, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(into...) },
-		"SELECT o.name, n.name, o.allow_auto_join, o.mfa_required"+columns+" FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = "+a.add(s.Organization()), a.list...)
+		"SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = "+actor+")"+columns+" FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = "+a.add(s.Organization()), a.list...)
 	for i, g := range Grants() {
 		d.Count[g] = counts[i]
 	}
@@ -97,13 +112,13 @@ type WayFilter struct {
 	Limit  int
 }
 
-// Ways lists everybody who gets through the door or could, by grant and then by address; who
-// has several ways, under each.
+// Ways lists who gets through the door or could, by grant and then by address; who has several
+// ways, under each. Who is above the project is listed for members of the organization only.
 func (d Door) Ways(tx *db.Tx, f WayFilter) ([]Way, error) {
 	var a args
 	var parts []string
 	for i, g := range Grants() {
-		if f.Grant != "" && f.Grant != g || f.After != nil && i < f.After.Grant.order() {
+		if f.Grant != "" && f.Grant != g || g.IsAbove() && !d.Member || f.After != nil && i < f.After.Grant.order() {
 			continue
 		}
 		w := d.way(g, tx, &a)
@@ -114,7 +129,7 @@ func (d Door) Ways(tx *db.Tx, f WayFilter) ([]Way, error) {
 			w.where += " AND " + w.email + " > " + a.add(f.After.Who.Email)
 		}
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %d, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s LIMIT %d) of_%d",
-			i, w.columns, accounts.NeedsFactor, d.inside(tx, &a), d.vouched(g, &a), w.from, w.where, w.email, f.Limit, i))
+			i, w.columns, accounts.NeedsFactor, d.inside(tx, &a), d.vouched(g, tx, &a), w.table+" "+w.joined, w.where, w.email, f.Limit, i))
 	}
 	if len(parts) == 0 { // there is no such grant
 		return nil, nil
@@ -140,9 +155,10 @@ func (a *args) add(x any) string {
 // way is what the ways by one grant are read from: x is what gives it, u is who has it. Within
 // a grant everybody has one way, and so their address is its order.
 type way struct {
+	table    string
+	joined   string // what it is read with
 	columns  string // those of Member.scans
-	from     string
-	where    string
+	where    string // of the table alone
 	email    string
 	searched string // what is told of them
 }
@@ -164,42 +180,45 @@ func (d Door) inside(tx *db.Tx, a *args) string {
 }
 
 // vouched tells, of an invitation, who gave it, as facts, and whether the account may not take it.
-func (d Door) vouched(g Grant, a *args) string {
-	if g != ByInvitation {
-		return "'', '', FALSE, FALSE, FALSE, FALSE"
+func (d Door) vouched(g Grant, tx *db.Tx, a *args) string {
+	if g != ByInvitation && g != ByTeam {
+		return "'', '', FALSE, FALSE, FALSE, FALSE, FALSE"
 	}
-	return "a.state, COALESCE(v.role, ''), EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id), " +
-		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
+	return "a.state, CASE WHEN " + current(tx, a, "v") + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id), " +
+		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), a.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
 }
 
 func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 	s, w := d.scope, way{email: "x.email", searched: "u.search"}
 	switch g {
 	case ByMembership:
+		w.table, w.where = "memberships x", "x.project_id = "+a.add(s.ID())+" AND "+current(tx, a, "x")
+		w.joined = people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
 		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
-		w.from = "memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
-		w.where = "x.project_id = " + a.add(s.ID()) + " AND " + current(tx, a, "x")
 	case ByOrganization:
+		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())
+		w.joined = people + outsider
 		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, x.through, " + personColumns
-		w.from = "organization_members x " + people + outsider
-		w.where = "x.organization_id = " + a.add(s.Organization())
 	case ByMaintainer:
+		w.table, w.where = "maintainer_members x", "x.maintainer_id = (SELECT o.maintainer_id FROM organizations o WHERE o.id = "+a.add(s.Organization())+")"
+		w.joined = people + outsider
 		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, '', " + personColumns
-		w.from = "maintainer_members x " + people + outsider
-		w.where = "x.maintainer_id = (SELECT o.maintainer_id FROM organizations o WHERE o.id = " + a.add(s.Organization()) + ")"
 	case BySupport, BySuperAdmin:
+		w.table, w.where, w.email = "users u", map[Grant]string{BySupport: "u.is_support = TRUE", BySuperAdmin: "u.is_super_admin = TRUE"}[g], "u.email"
+		w.joined = "LEFT JOIN factors t ON t.user_id = u.id " + nobody
 		w.columns = "u.id, '', " + noTime + ", " + noTime + ", " + noTime + ", '', '', " + personColumns
-		w.from = "users u LEFT JOIN factors t ON t.user_id = u.id " + nobody
-		w.email, w.where = "u.email", map[Grant]string{BySupport: "u.is_support = TRUE", BySuperAdmin: "u.is_super_admin = TRUE"}[g]
-	case ByInvitation:
+	case ByInvitation, ByTeam:
+		of, id := "x.project_id = ", s.ID()
+		if g == ByTeam {
+			of, id = "x.organization_id = ", s.Organization()
+		}
+		w.table, w.where, w.searched = "invitations x", of+a.add(id)+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now), "x.email"
+		w.joined = people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by"
 		w.columns = "x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', " + personColumns
-		w.from = "invitations x " + people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND " + current(tx, a, "v")
-		w.where = "x.project_id = " + a.add(s.ID()) + " AND x.state = 'pending' AND x.expires_at > " + a.add(tx.Now)
-		w.searched = "x.email"
 	case ByRequest:
+		w.table, w.where = "join_requests x", "x.project_id = "+a.add(s.ID())+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now)
+		w.joined = people + nobody
 		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, " + personColumns
-		w.from = "join_requests x " + people + nobody
-		w.where = "x.project_id = " + a.add(s.ID()) + " AND x.state = 'pending' AND x.expires_at > " + a.add(tx.Now)
 	}
 	return w
 }
@@ -208,15 +227,15 @@ func (d Door) scan(r db.Row) (Way, error) {
 	var w Way
 	var grant int
 	var factor int64
-	var needs, uncertain, inviterFactor bool
+	var needs, uncertain, inviterFactor, inviterSuper bool
 	var inviter accounts.State
 	var by access.Facts
-	err := r.Scan(slices.Concat([]any{&grant}, w.scans(&factor), []any{&needs, &w.Inside, &inviter, &by.Role, &by.OrgMember, &by.Visitor, &inviterFactor, &uncertain})...)
+	err := r.Scan(slices.Concat([]any{&grant}, w.scans(&factor), []any{&needs, &w.Inside, &inviter, &by.Role, &by.OrgMember, &by.Visitor, &inviterSuper, &inviterFactor, &uncertain})...)
 	if err != nil {
 		return w, err
 	}
 	w.Grant, w.Factor = Grants()[grant], factor != 0
-	w.Invited, w.Asks = w.Grant == ByInvitation, w.Grant == ByRequest
+	w.Invited, w.Asks = w.Grant == ByInvitation || w.Grant == ByTeam, w.Grant == ByRequest
 	if w.Invited { // of who has not come in yet nothing is told but the address, and whether it is in use
 		if w.Who.Name, w.Factor, needs = w.Who.Email, true, false; w.Who.State == accounts.Disabled {
 			w.Who.State = accounts.Active
@@ -228,11 +247,17 @@ func (d Door) scan(r db.Row) (Way, error) {
 		return w, nil
 	}
 	switch w.Grant {
-	case ByInvitation:
-		if uncertain || inviter != accounts.Active || d.FactorRequired && !inviterFactor || !d.invites(by, w.Role) {
+	case ByInvitation, ByTeam:
+		invites := d.invites(by, w.Role)
+		if w.Grant == ByTeam {
+			invites = access.MayAbove(access.OrganizationMembers, access.Above{SignedIn: true, OrgMember: by.OrgMember, SuperAdmin: inviterSuper})
+		}
+		if !invites || uncertain || inviter != accounts.Active || d.FactorRequired && !inviterFactor || over(w.Member, d.now) {
 			w.Steps = append(w.Steps, StepInvite)
 		}
-		w.Steps = append(w.Steps, StepAccept)
+		if w.Steps = append(w.Steps, StepAccept); w.Grant == ByTeam {
+			w.Steps = append(w.Steps, StepJoin)
+		}
 	case ByRequest:
 		w.Steps = append(w.Steps, StepApprove)
 	default:
@@ -240,6 +265,9 @@ func (d Door) scan(r db.Row) (Way, error) {
 	}
 	return w, nil
 }
+
+// over reports whether the time in the project that an invitation gives has passed.
+func over(m Member, now time.Time) bool { return !m.Until.IsZero() && !now.Before(m.Until) }
 
 // invites reports whether somebody could invite to the project as a role today: see vouched.
 func (d Door) invites(by access.Facts, role access.Role) bool {

@@ -632,7 +632,7 @@ func UserPage(m User) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.PageHeader(ui.Header{Kicker: "Person", Title: m.Name, Lede: m.Email, Actions: []ui.Button{{Label: "What they get into", Icon: "door-open", URL: m.AccessURL}}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHeader(ui.Header{Kicker: "Person", Title: m.Name, Lede: m.Email, Actions: []ui.Button{{Label: "Access", Icon: "door-open", URL: m.AccessURL}}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -396,7 +396,7 @@ func reachTable(list []ReachRow) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = ui.Cell("Ground").Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Cell("Why").Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -481,7 +481,7 @@ func reachTable(list []ReachRow) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = ui.Cell("Before they are in").Render(templ.WithChildren(ctx, templ_7745c5c3_Var20), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Cell("Still to do").Render(templ.WithChildren(ctx, templ_7745c5c3_Var20), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -546,7 +546,7 @@ func reachTable(list []ReachRow) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.TableOf(ui.Table{Label: "Projects, organizations and maintainers", Columns: []ui.Column{{Title: "Place"}, {Title: "Ground"}, {Title: "Role"}, {Title: "Before they are in"}, {Title: "Since"}, {Title: "Until"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.TableOf(ui.Table{Label: "Projects, organizations and maintainers", Columns: []ui.Column{{Title: "Place"}, {Title: "Why"}, {Title: "Role"}, {Title: "Still to do"}, {Title: "Since"}, {Title: "Until"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -244,7 +244,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 	switch {
 	case m.Row.You:
 		m.Remove = ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(s.ID()),
-			Consequence: "You are out at once. What you did stays. You come back by an invitation only, unless you belong to its organization."}
+			Consequence: "You are out at once. What you did stays. You come back by an invitation, or by yourself if you may join it."}
 	case s.May(access.MembersRemove):
 		m.RemoveURL = paths.MemberRemove(s.ID(), id)
 	}

@@ -103,7 +103,7 @@ func changesOf(x tenancy.Prospect) []ui.Item {
 		case c.After == access.ToNothing:
 			item.Sub = extentWords("Until now only ", c.Before)
 		default:
-			item.Sub = extentWords("From then on only ", c.After)
+			item.Who, item.Sub = "Only in part:", extentWords("From then on only ", c.After)
 		}
 		losses = append(losses, item)
 	}
@@ -137,6 +137,12 @@ func endsOf(s access.Project, x tenancy.Prospect, work []jobs.Job) (out []ui.Ite
 	if x.Role == "" || slices.ContainsFunc(x.Changes, func(c access.Change) bool { return stops(c.Permission) }) {
 		out = append(out, ui.Item{Tone: "bad", Icon: "x", Text: "Pages, uploads and downloads of theirs that need what they lose: with the next click, and within seconds where they are under way."})
 	}
+	if !s.May(access.StorageJobsRead) {
+		out = append(out, ui.Item{Tone: "bad", Icon: "list-checks", Text: "Jobs of theirs that wait or run and need what they lose."})
+	}
+	if x.Final {
+		out = append(out, ui.Item{Tone: "warn", Icon: "lock", Text: "The role " + x.Member.Role.Label() + ", for good as far as you are concerned: only a member of the organization can give it back."})
+	}
 	stopped := 0
 	for _, j := range work {
 		if !stops(storage.Needs(j.Operation)) {
@@ -161,11 +167,11 @@ func staysOf(x tenancy.Prospect) []ui.Item {
 	case x.OrgMember:
 		out = append(out, ui.Item{Tone: "warn", Icon: "building-2", Text: "They belong to the organization: they may join again at any time, and manage the people here without joining."})
 	case x.Back == tenancy.StepJoin:
-		out = append(out, ui.Item{Tone: "warn", Icon: "door-open", Text: "They may let themselves in again for a time: the organization allows it to people of its maintainer, support and super admins."})
+		out = append(out, ui.Item{Tone: "warn", Icon: "door-open", Text: "They may let themselves in again: the organization allows it to people of its maintainer, support and super admins."})
 	case x.Back == tenancy.StepAsk:
 		out = append(out, ui.Item{Icon: "door-open", Text: "They may ask to be let in again."})
 	default:
-		out = append(out, ui.Item{Icon: "mail", Text: "They can be invited again, and come back in no other way."})
+		out = append(out, ui.Item{Icon: "mail", Text: "They can be invited again."})
 	}
 	return out
 }

@@ -146,7 +146,7 @@ func TestProspectPages(t *testing.T) {
 	for path, want := range map[string][]string{
 		at + "/role?role=readOnly": {"Make " + guest.Name + " Read only?", "No longer: load, change and drop tables", job, "Their own token, which then may"},
 		at + "/role?role=admin":    {"From then on: invite people", "From then on: delete the project"},
-		at + "/remove":             {"No longer: enter the project", "Their own token of this project.", job, "They can be invited again, and come back in no other way."},
+		at + "/remove":             {"No longer: enter the project", "Their own token of this project.", job, "They can be invited again."},
 	} {
 		got := text(path)
 		for _, w := range want {

@@ -33,7 +33,7 @@ var reachFields = []field[tenancy.Reach]{
 
 // accountAccess lists what one gets into oneself.
 func (c *Console) accountAccess(ec echo.Context, a access.Actor) error {
-	m := view.Reach{Shell: c.accountShell(ec, a), Title: "Access", Lede: "Everything that you get into here or could, on what ground, and what is still before it.",
+	m := view.Reach{Shell: c.accountShell(ec, a), Title: "Access", Lede: "Everything here that you can get into, now or after another step, and why.",
 		Frame: layout.Frame{Title: "Access", Section: "access", Crumbs: []ui.Link{{Label: "Your account", URL: paths.Account()}, {Label: "Access"}}}}
 	return c.reachPage(ec, a, a.UserID, m)
 }
@@ -44,7 +44,7 @@ func (c *Console) adminUserAccess(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	m := view.Reach{Shell: c.adminShell(ec, a), Kicker: "Person", Lede: "Everything that they get into or could, on what ground, and what is still before it.",
+	m := view.Reach{Shell: c.adminShell(ec, a), Kicker: "Person", Lede: "Everything that they can get into, now or after another step, and why.",
 		Frame: layout.Frame{Section: "users", Crumbs: []ui.Link{{Label: "Administration", URL: paths.Admin()}, {Label: "People", URL: paths.Admin()}}}}
 	return c.reachPage(ec, a, id, m)
 }
@@ -123,7 +123,9 @@ func (c *Console) reachRow(r tenancy.Reach, own bool) view.ReachRow {
 		if row.In = ui.Count(r.Projects, "project", "projects") + ", " + r.In; r.Projects == tenancy.ReachMost {
 			row.In = "At least " + row.In
 		}
-		row.URL = paths.Organization(r.Organization)
+		if r.Grant == tenancy.ByOrganization || r.Steps[len(r.Steps)-1] == tenancy.StepJoin { // or they may not even see it
+			row.URL = paths.Organization(r.Organization)
+		}
 	case r.Maintainer != 0 && r.Grant != tenancy.ByInvitation:
 		row.In, row.URL = "Its people, and the names of its organizations and projects", paths.Maintainer(r.Maintainer)
 	case own && row.Inside:

@@ -49,8 +49,10 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		f := f
 		f.Limit, f.After = limit, after
 		err = c.view(ec, func(tx *db.Tx) error {
-			if door, err = tenancy.DoorOf(tx, s); err != nil {
-				return err
+			if door.Count == nil { // the same one for all parts of an export
+				if door, err = tenancy.DoorOf(tx, s); err != nil {
+					return err
+				}
 			}
 			out, err = door.Ways(tx, f)
 			return err
@@ -78,15 +80,18 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		found = found[:pageSize]
 		next = string(found[pageSize-1].Grant) + "\n" + found[pageSize-1].Who.Email
 	}
-	m := view.Access{Tabs: settingsTabs(s), URL: paths.ProjectAccess(s.ID()), Query: f.Search, Grant: string(f.Grant), Grants: []ui.Option{{Label: "Every ground"}}, Download: downloads(ec), Stats: doorStats(door)}
-	if m.Open = "People of the maintainer " + door.Maintainer + ", support and super admins come in only when those who manage the people here let them in."; door.AutoJoin {
-		m.Tone, m.Open = "warn", "People of the maintainer "+door.Maintainer+", support and super admins let themselves in for up to a week, with a reason: "+door.Organization+" allows it. Everybody here sees them."
+	m := view.Access{Tabs: settingsTabs(s), URL: paths.ProjectAccess(s.ID()), Query: f.Search, Grant: string(f.Grant), Grants: []ui.Option{{Label: "For any reason"}}, Download: downloads(ec), Stats: doorStats(door)}
+	if m.Open = "People of the maintainer " + door.Maintainer + " and support come in only when those who manage the people here let them in."; door.AutoJoin {
+		m.Tone, m.Open = "warn", "People of the maintainer "+door.Maintainer+", support and super admins let themselves in: with a reason and for up to a week, or for longer by joining "+door.Organization+" first. It allows that. Everybody here sees them."
 	}
 	for _, g := range tenancy.Grants() {
 		title, _ := grantWords(g, door)
 		m.Grants = append(m.Grants, ui.Option{Value: string(g), Label: title})
 	}
 	m.Groups = c.wayGroups(s, door, found)
+	if after == nil && f.Search == "" {
+		m.Groups = append(m.Groups, unnamed(door, f.Grant)...)
+	}
 	m.Pager = more(ec, ui.Count(int64(len(found)), "way in", "ways in")+" on this page", "after", next, "More ways in")
 	err = c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
@@ -113,7 +118,7 @@ func doorStats(d tenancy.Door) (out []ui.Stat) {
 		{"With a role", []tenancy.Grant{tenancy.ByMembership}},
 		{"Of the organization", []tenancy.Grant{tenancy.ByOrganization}},
 		{"From outside it", []tenancy.Grant{tenancy.ByMaintainer, tenancy.BySupport, tenancy.BySuperAdmin}},
-		{"Invited", []tenancy.Grant{tenancy.ByInvitation}},
+		{"Invited", []tenancy.Grant{tenancy.ByInvitation, tenancy.ByTeam}},
 		{"Asking", []tenancy.Grant{tenancy.ByRequest}},
 	} {
 		var n int64
@@ -147,13 +152,31 @@ func grantWords(g tenancy.Grant, d tenancy.Door) (title, lede string) {
 	case tenancy.BySupport:
 		return "Support", comes
 	case tenancy.BySuperAdmin:
-		return "Super admins", comes + " They run this console, and may bring back, disable and purge projects without being in them."
+		return "Super admins", comes + " They run this console: they may make themselves members of " + d.Organization + ", and bring back, disable and purge projects without being in them."
+	case tenancy.ByTeam:
+		return "Invited to the organization", "To " + d.Organization + ". As its members they may join."
 	case tenancy.ByInvitation:
 		return "Invited", "Whoever reads the mails of such an address can accept."
 	case tenancy.ByRequest:
 		return "Asking to be let in", ""
 	}
 	return "", ""
+}
+
+// unnamed are the grounds of which who looks is told no more than how many people have them.
+func unnamed(d tenancy.Door, only tenancy.Grant) (out []view.Ways) {
+	for _, g := range tenancy.Grants() {
+		if !g.IsAbove() || d.Member || d.Count[g] == 0 || only != "" && only != g {
+			continue
+		}
+		title, lede := grantWords(g, d)
+		people := ui.Count(d.Count[g], "person", "people")
+		if d.Count[g] == tenancy.WaysMost {
+			people = "At least " + people
+		}
+		out = append(out, view.Ways{ID: "by-" + string(g), Title: title, Lede: lede, Unnamed: people + ". Members of the organization see here who they are."})
+	}
+	return out
 }
 
 // wayGroups puts the ways of a page together by ground.
@@ -174,12 +197,15 @@ func (c *Console) wayRow(s access.Project, w tenancy.Way) view.WayRow {
 	switch w.Grant {
 	case tenancy.ByMembership, tenancy.ByInvitation, tenancy.ByRequest:
 		row.URL = c.memberRow(s, w.Member).URL
+	case tenancy.BySupport, tenancy.BySuperAdmin:
+		row.By = view.By{}
 	case tenancy.ByOrganization, tenancy.ByMaintainer:
-		if row.By = (view.By{Text: "Came with it", Reason: w.Reason}); w.Invitor.ID != 0 {
-			row.By.Text = "Invited to it by " + w.Invitor.Name
+		switch w.Invitor.ID {
+		case 0:
+			row.By.Text = "Came with it"
+		case w.Who.ID:
+			row.By.Text = "Joined by themselves"
 		}
-	default:
-		row.By = view.By{Text: "Given by a super admin"}
 	}
 	return row
 }
@@ -192,7 +218,7 @@ func stepWords(steps []tenancy.Step) (out []string) {
 			tenancy.StepActivate: "They activate the account",
 			tenancy.StepFactor:   "They turn on two-step sign-in",
 			tenancy.StepOpen:     "A super admin opens the project",
-			tenancy.StepInvite:   "Somebody invites them again: who did may not any more",
+			tenancy.StepInvite:   "Somebody invites them again: this invitation does not count any more",
 			tenancy.StepAccept:   "They accept the invitation",
 			tenancy.StepJoin:     "They join by themselves",
 			tenancy.StepAsk:      "They ask, and are let in",

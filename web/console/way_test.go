@@ -64,6 +64,7 @@ type world struct {
 	clients       map[int64]*webtest.Client
 	secrets       map[int64]string
 	witness, root accounts.User
+	passing       accounts.User // comes in to invite, and goes
 	seen          map[string]int
 	last          string
 }
@@ -71,7 +72,7 @@ type world struct {
 func newWorld(t *testing.T, r *rand.Rand) *world {
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	w := &world{Site: s, rand: r, clients: map[int64]*webtest.Client{}, secrets: map[int64]string{}, seen: map[string]int{}}
-	w.witness, w.root = s.User("Witness"), s.SuperAdmin("Root")
+	w.witness, w.root, w.passing = s.User("Witness"), s.SuperAdmin("Root"), s.User("Passing")
 	for i := range 3 {
 		p, _ := s.Project(fmt.Sprint("Project ", i), i == 2)
 		w.projects = append(w.projects, p)
@@ -89,6 +90,9 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 	for i, p := range w.projects[:3] {
 		s.Update(func(tx *db.Tx) error {
 			if err := tx.Must("UPDATE organizations SET allow_auto_join = $2 WHERE id = $1", p.Organization, i != 1); err != nil {
+				return err
+			}
+			if err := tenancy.JoinOrganization(tx, w.witness.Actor(), p.Organization, w.witness); err != nil { // who is told names
 				return err
 			}
 			return tenancy.Join(tx, w.witness.Actor(), p, w.witness, []access.Role{access.Admin, access.Admin, access.ProductionManager}[i])
@@ -196,7 +200,7 @@ func (w *world) change() {
 		}},
 		{4, "invitation", func(tx *db.Tx) error { return w.invite(tx, w.witness, p, u) }},
 		{3, "invitation of one who is removed", func(tx *db.Tx) error {
-			by := pick(w, w.people)
+			by := w.passing
 			if err := tenancy.Join(tx, by.Actor(), p, by, map[bool]access.Role{false: access.Admin, true: access.ProductionManager}[p.Governed]); err != nil {
 				return err
 			}
@@ -206,7 +210,7 @@ func (w *world) change() {
 			return w.remove(tx, by, p)
 		}},
 		{1, "invitation of others", func(tx *db.Tx) error { return w.invite(tx, pick(w, w.people), p, u) }},
-		{4, "request", func(tx *db.Tx) error {
+		{8, "request", func(tx *db.Tx) error {
 			u := w.people[4+w.rand.IntN(2)] // who can ask, mostly
 			s, err := tenancy.Approach(tx, u.Actor(), p.ID, access.ProjectsRequestAccess)
 			if err != nil {
@@ -463,4 +467,100 @@ func (w *world) approve(tx *db.Tx, u accounts.User, p tenancy.Project) error {
 	}
 	_, err = w.App.Tenancy.Approve(tx, s, id)
 	return err
+}
+
+// TestWaysAbove: of people above the project an administrator from outside the organization and a
+// visitor read how many there are, and members of the organization who they are; an invitation
+// to the organization is a way in, and one whose time in the project is over is none.
+func TestWaysAbove(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Doors", false)
+	boss, invited, late := s.User("Boss"), s.User("Invited above"), s.User("Late")
+	root, helper := s.SuperAdmin("Root"), s.User("Helper")
+	visitor := s.Member(p, access.Admin)
+	s.Update(func(tx *db.Tx) error {
+		if err := tenancy.JoinOrganization(tx, boss.Actor(), p.Organization, boss); err != nil {
+			return err
+		}
+		if err := tenancy.Join(tx, boss.Actor(), p, boss, access.Share); err != nil {
+			return err
+		}
+		if err := s.App.Tenancy.SetSupport(tx, root.Actor(), helper.ID, true); err != nil {
+			return err
+		}
+		scope, err := tenancy.EnterOrganization(tx, boss.Actor(), p.Organization, access.OrganizationMembers)
+		if err != nil {
+			return err
+		}
+		team, err := tenancy.OrganizationTeam(tx, scope)
+		if err != nil {
+			return err
+		}
+		if _, err := s.App.Tenancy.InviteToTeam(tx, team, tenancy.NewInvitation{Emails: []string{invited.Email}, Days: 7, Reason: "A secret merger"}); err != nil {
+			return err
+		}
+		in, err := tenancy.Enter(tx, boss.Actor(), p.ID, access.MembersInvite)
+		if err != nil {
+			return err
+		}
+		if _, err := s.App.Tenancy.Invite(tx, in, tenancy.NewInvitation{Emails: []string{late.Email}, Role: access.Guest, Days: 14, Until: tx.Now.AddDate(0, 0, 2)}); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE memberships SET through = 'support', expires_at = $3 WHERE project_id = $1 AND user_id = $2", p.ID, visitor.ID, tx.Now.AddDate(0, 0, 9))
+	})
+	s.Clock.Forward(3 * 24 * time.Hour)
+	at := "/projects/" + num(p.ID) + "/settings/access"
+	rows := func(c *webtest.Client) map[string]string {
+		var list []wayRow
+		c.Get(at + "?format=json").Want(http.StatusOK).JSON(&list)
+		out := map[string]string{}
+		for _, r := range list {
+			out[r.Email+" "+r.Ground] = r.Steps
+		}
+		return out
+	}
+	of := s.SignIn(boss)
+	told := rows(of)
+	for who, steps := range map[string]string{invited.Email + " organizationInvitation": "accept join", late.Email + " invitation": "inviteAgain accept", root.Email + " superAdmin": "join", helper.Email + " support": "twoStep join", boss.Email + " organization": "", boss.Email + " member": ""} {
+		if got, ok := told[who]; !ok || got != steps {
+			t.Errorf("of %s is told %q, want %q", who, got, steps)
+		}
+	}
+	if got := words(of.Get(at).Page().Find("main")); !strings.Contains(got, invited.Email) || !strings.Contains(got, helper.Email) {
+		t.Errorf("a member of the organization reads %s", got)
+	}
+	for name, c := range map[string]*webtest.Client{"an administrator": s.SignIn(admin), "a visitor": s.SignIn(visitor)} {
+		for who := range rows(c) {
+			if _, ground, _ := strings.Cut(who, " "); tenancy.Grant(ground).IsAbove() {
+				t.Errorf("%s is told of %s", name, who)
+			}
+		}
+		for _, query := range []string{"", "?q=" + url.QueryEscape(helper.Email), "?ground=support", "?ground=organization", "?after=" + url.QueryEscape("organization\na")} {
+			page := c.Get(at + query).Want(http.StatusOK).Body
+			for _, hidden := range []string{invited.Email, root.Email, helper.Email, "secret merger"} {
+				if strings.Contains(strings.Replace(page, `value="`+helper.Email+`"`, "", 1), hidden) {
+					t.Errorf("%s reads %s at %q", name, hidden, query)
+				}
+			}
+		}
+		if got := words(c.Get(at).Page().Find("main")); !strings.Contains(got, "1 person. Members of the organization see here who they are.") || !strings.Contains(got, "Support") {
+			t.Errorf("%s reads %s", name, got)
+		}
+	}
+	for _, role := range []access.Role{access.Guest, access.ReadOnly} {
+		s.SignIn(s.Member(p, role)).Get(at).Want(http.StatusForbidden)
+	}
+	s.SignIn(s.User("")).Get(at).Want(http.StatusNotFound)
+	for _, bad := range []string{"x", "member", "member\n\x00", "nobody\na"} {
+		if r := of.Get(at + "?after=" + url.QueryEscape(bad)); r.Status != http.StatusUnprocessableEntity && bad != "member" {
+			t.Errorf("after %q: %d", bad, r.Status)
+		}
+	}
+	for _, bad := range []string{"x", "1-2", "9-1-1", "-1-1-1", "0-1-1x", "00-1-1"} {
+		if r := of.Get("/account/access?after=" + bad); r.Status != http.StatusUnprocessableEntity {
+			t.Errorf("after %q: %d", bad, r.Status)
+		}
+	}
+	s.SignIn(admin).Get("/admin/users/" + num(boss.ID) + "/access").Want(http.StatusForbidden)
 }
