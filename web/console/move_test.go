@@ -387,9 +387,52 @@ func TestMoveSeesNoPeople(t *testing.T) {
 		return tenancy.JoinMaintainer(tx, mina.Actor(), m.maintains, mina)
 	})
 	lets(m.Site, m.p, false)
+	m.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET allow_auto_join = FALSE WHERE id = $1", m.to)
+	})
 	text := m.SignIn(mina).Get(m.path + "?to=" + num(m.to)).Want(http.StatusOK).Page().Find("main").Text()
 	if strings.Contains(text, here.Email) || !strings.Contains(text, "1 person") {
 		t.Errorf("they read %q", text)
+	}
+}
+
+// TestMoveOpensNoDoor: where an organization lets nobody of its maintainer in, they do not move
+// its projects to where they could come in by themselves.
+func TestMoveOpensNoDoor(t *testing.T) {
+	t.Parallel()
+	m := newMove(t, webtest.Options{Idle: true})
+	mina := m.User("Mina")
+	m.Update(func(tx *db.Tx) error {
+		owner, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", m.from)
+		if err != nil {
+			return err
+		}
+		if err := tenancy.JoinMaintainer(tx, mina.Actor(), owner, mina); err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, mina.Actor(), m.maintains, mina)
+	})
+	c := m.SignIn(mina)
+	own, _ := m.organization("Mina's own", mina)
+	closed := func(organization int64) {
+		m.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE organizations SET allow_auto_join = FALSE WHERE id = $1", organization)
+		})
+	}
+	closed(m.from)
+	for _, to := range []int64{m.to, own} {
+		c.Get(m.path + "?to=" + num(to)).Want(http.StatusForbidden)
+		if r := c.Post(m.path, m.typed(to)).Want(http.StatusForbidden); !strings.Contains(r.Body, "you could come in by yourself") {
+			t.Errorf("it is not said why: %s", words(r.Page().Find("main")))
+		}
+	}
+	if m.where() != m.from {
+		t.Fatal("it has moved")
+	}
+	closed(m.to) // there they are no more than where it is
+	c.Post(m.path, m.typed(m.to)).Want(http.StatusSeeOther)
+	if m.where() != m.to {
+		t.Error("it has not moved")
 	}
 }
 
