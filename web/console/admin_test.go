@@ -11,7 +11,9 @@ import (
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/db/dbtest"
 	"steward/internal/jobs"
+	"steward/internal/tenancy"
 	"steward/web/console"
 	"steward/web/webtest"
 )
@@ -58,6 +60,63 @@ func TestASVS_8_4_2(t *testing.T) {
 	s.Clock.Forward(11 * time.Minute)
 	if r := super.Get("/admin"); !strings.HasPrefix(r.Location, "/account/confirm") {
 		t.Errorf("with an old proof: %d %s", r.Status, r.Location)
+	}
+}
+
+// TestNobodyActsOnHigher: case 30, nobody does anything to the account of somebody who is above
+// them: whatever they are to its projects, its organization or the installation.
+func TestNobodyActsOnHigher(t *testing.T) {
+	t.Parallel()
+	dsn := dbtest.DSN(t)
+	s := webtest.Open(t, webtest.Options{DSN: dsn, Idle: true})
+	p, admin := s.Project("Ranks", false)
+	governed, manager := s.Project("Governed ranks", true)
+	boss, former, root := s.User("Boss"), s.SuperAdmin("Former"), s.SuperAdmin("Root")
+	ofOrganization(s, p, boss)
+	s.Update(func(tx *db.Tx) error {
+		for _, u := range []accounts.User{root, boss, former} { // the highest are in the projects, too, in low roles
+			if err := tenancy.Join(tx, u.Actor(), p, u, access.Guest); err != nil {
+				return err
+			}
+			if err := tenancy.Join(tx, u.Actor(), governed, u, access.Developer); err != nil {
+				return err
+			}
+		}
+		maintainer, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+		if err != nil {
+			return err
+		}
+		if err := tenancy.JoinMaintainer(tx, boss.Actor(), maintainer, boss); err != nil {
+			return err
+		}
+		return s.App.Tenancy.RevokeSuperAdmin(tx, root.Actor(), former.ID)
+	})
+	_, support, _ := ofSupport(s, "Sven")
+	actors := map[string]*webtest.Client{"boss of organization and maintainer": s.SignIn(boss), "former super admin": s.SignIn(former), "support": support, "admin": s.SignIn(admin), "production manager": s.SignIn(manager)}
+	for _, role := range []access.Role{access.Share, access.Guest, access.ReadOnly} {
+		actors[string(role)] = s.SignIn(s.Member(p, role))
+	}
+	watch := dbtest.Watch(t, dsn, append([]string{"mails"}, untouched...)...)
+	before, tried := watch.Sum(), 0
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
+		if r.Method != http.MethodPost || !strings.HasPrefix(r.Path, "/admin/users") {
+			continue
+		}
+		for name, c := range actors {
+			for _, victim := range []accounts.User{root, boss, admin} {
+				path := strings.Replace(r.Path, ":user", num(victim.ID), 1)
+				if res := c.Post(path, url.Values{}); res.Status != http.StatusForbidden {
+					t.Errorf("%s: %s: %d", name, path, res.Status)
+				}
+				tried++
+			}
+		}
+	}
+	if after := watch.Sum(); after != before {
+		t.Error("something was changed")
+	}
+	if tried < 150 {
+		t.Errorf("only %d were tried", tried)
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/db"
+	"steward/internal/db/dbtest"
 	"steward/internal/jobs"
+	"steward/internal/tenancy"
+	"steward/web/console"
 	"steward/web/webtest"
 )
 
@@ -72,6 +75,90 @@ func TestInviteNewcomer(t *testing.T) {
 	}
 	if r := c.Post(users(p), inviting(access.Admin, "nina@example.com")).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "nina@example.com is a member already.") {
 		t.Error("a member was invited")
+	}
+}
+
+// TestInvitationSecret: case 24, the link that activates an account is in its mail and nowhere
+// else: in no page, list or address, whoever looks, in no line of the log, and in no column.
+func TestInvitationSecret(t *testing.T) {
+	t.Parallel()
+	log, dsn := new(journal), dbtest.DSN(t)
+	s := webtest.Open(t, webtest.Options{Idle: true, DSN: dsn, Log: log, Config: withMailbox})
+	p, admin := s.Project("Secretive", false)
+	boss, root := s.User("Boss"), s.SuperAdmin("Root")
+	ofOrganization(s, p, boss)
+	var maintainer int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if maintainer, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, boss.Actor(), maintainer, boss)
+	})
+	readers := map[string]*webtest.Client{"admin": s.SignIn(admin), "guest": s.SignIn(s.Member(p, access.Guest)), "reader": s.SignIn(s.Member(p, access.ReadOnly)), "boss": s.SignIn(boss), "root": s.SignIn(root), "nobody": s.Anonymous()}
+	organization, above := "/organizations/"+num(p.Organization), "/maintainers/"+num(maintainer)
+	var secrets []string
+	for _, send := range []func() webtest.Response{
+		func() webtest.Response {
+			return readers["admin"].Post(users(p), inviting(access.Guest, "nina@example.com"))
+		},
+		func() webtest.Response {
+			return readers["boss"].Post(organization+"/members", url.Values{"emails": {"otto@example.com"}, "reason": {""}, "days": {"7"}})
+		},
+		func() webtest.Response {
+			return readers["boss"].Post(above+"/members", url.Values{"emails": {"mila@example.com"}, "reason": {""}, "days": {"7"}})
+		},
+		func() webtest.Response {
+			return readers["admin"].Post("/projects/"+num(p.ID)+"/settings/invitations/1/send", url.Values{})
+		},
+	} {
+		sent := send().Want(http.StatusOK)
+		link := mailed(t, s, "/activate/")
+		s.Anonymous().Get(link).Want(http.StatusSeeOther)
+		secret := strings.Split(strings.TrimPrefix(link, "/activate/"), "_")[1]
+		if strings.Contains(sent.Body, secret) {
+			t.Error("who invites sees it")
+		}
+		secrets = append(secrets, secret)
+	}
+	if slices.Sort(secrets); len(slices.Compact(secrets)) != 4 || len(secrets[0]) < 43 {
+		t.Fatalf("the codes are %q", secrets)
+	}
+	told := func(text string) bool {
+		return slices.ContainsFunc(secrets, func(x string) bool { return strings.Contains(text, x) })
+	}
+	at := strings.NewReplacer(":project", num(p.ID), ":organization", num(p.Organization), ":maintainer", num(maintainer), ":invitation", "1", ":user", num(admin.ID), ":member", "1", ":request", "1", ":mail", "1",
+		":bucket", "in.c-x", ":table", "in.c-x.t", ":file", "1", ":job", "1", ":trash", "1", ":version", "1", ":snapshot", "1", ":session", "1", ":code", "x", ":template", "demo")
+	read := 0
+	for _, r := range console.New(t.Context(), s.App, nil, nil).Routes() {
+		if r.Method != http.MethodGet || strings.HasPrefix(r.Path, "/mailbox") || strings.HasSuffix(r.Path, "/live") {
+			continue
+		}
+		for name, c := range readers {
+			for _, path := range []string{at.Replace(r.Path), at.Replace(r.Path) + "?format=json"} {
+				answer := c.Get(path)
+				if told(answer.Body) || told(answer.Location) || told(fmt.Sprint(answer.Header)) {
+					t.Errorf("%s reads it at %s", name, path)
+				}
+				if answer.Status == http.StatusOK {
+					read++
+				}
+			}
+		}
+	}
+	if read < 250 {
+		t.Errorf("only %d pages were read", read)
+	}
+	if told(log.String()) || !strings.Contains(log.String(), "/activate/") {
+		t.Error("the log has it, or nothing of the visit")
+	}
+	for table, columns := range dbtest.Columns(t, dsn) {
+		for _, column := range columns {
+			for _, v := range dbtest.Values(t, dsn, table, column) {
+				if told(v) {
+					t.Errorf("%s.%s has it", table, column)
+				}
+			}
+		}
 	}
 }
 

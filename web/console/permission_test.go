@@ -398,7 +398,7 @@ var requestID = regexp.MustCompile(`[0-9a-f]{20}`)
 var untouched = []string{"events", "throttles", "idempotency", "sequences"}
 
 // TestASVS_8_2_2 walks every route × every kind of actor, and compares the database
-// around every refusal.
+// around every refusal. Case 32: who may only read changes nothing by any of them.
 func TestASVS_8_2_2(t *testing.T) {
 	t.Parallel()
 	dsn := dbtest.DSN(t)
