@@ -74,7 +74,7 @@ func newModels() (*models, error) {
 		return layout.Project{Name: projectName(i), Organization: "Northwind Foods", URL: paths.Project(int64(i + 1))}
 	}
 	m := &models{now: ui.When(time.Now(), time.UTC, time.Now()), ada: ui.Who{Name: "Ada Lindqvist"}}
-	m.shell = layout.Shell{Person: layout.Person{Name: m.ada.Name, Email: email}, Project: project(0), Nav: layout.ProjectNav(worldProject),
+	m.shell = layout.Shell{Person: layout.Person{Name: m.ada.Name, Email: email}, Project: project(0), AllProjects: "12", Nav: layout.ProjectNav(worldProject),
 		Path: paths.Storage(worldProject), ThemeKey: key, SignOutKey: key}
 	for i := range 8 {
 		m.shell.Projects = append(m.shell.Projects, project(i))

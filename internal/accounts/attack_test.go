@@ -320,6 +320,10 @@ func TestHostileHosts(t *testing.T) {
 			lie(s.SignIn(admin), evil, fmt.Sprintf("/organizations/%d/members", project.Organization), url.Values{"emails": {v.Email + ",another@example.com"}, "reason": {""}, "days": {"7"}}, spoofs...).Want(http.StatusOK)
 			lie(super, evil, fmt.Sprintf("/projects/%d/request", project.ID), url.Values{"reason": {"To look"}, "hours": {"1"}}, spoofs...).Want(http.StatusSeeOther)
 			lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/requests/1/approve", project.ID), url.Values{}, spoofs...).Want(http.StatusSeeOther)
+			s.Update(func(tx *db.Tx) error {
+				return tx.Must("UPDATE organizations SET allow_auto_join = TRUE WHERE id = $1", project.Organization)
+			})
+			lie(super, evil, fmt.Sprintf("/organizations/%d/join", project.Organization), url.Values{}, spoofs...).Want(http.StatusSeeOther)
 
 			links := map[string][]string{}
 			for _, to := range []string{u.Email, v.Email, admin.Email, root.Email, "new@example.com", "newcomer@example.com", "another@example.com"} {
@@ -327,8 +331,9 @@ func TestHostileHosts(t *testing.T) {
 			}
 			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath,
 				"projectWelcome": accounts.ActivatePath, "teamWelcome": accounts.ActivatePath}
-			pages := map[string]string{"projectInvitation": tenancy.InvitationsPath, "teamInvitation": tenancy.InvitationsPath, "joinRequested": tenancy.RequestPath(project.ID, 1), "joinApproved": fmt.Sprintf("/projects/%d", project.ID)} // others lead to where one gets a new password
-			for _, kind := range append(linking(t), "passwordChanged", "newDevice") {                                                                                                                                                         // which tell where to get a new password
+			pages := map[string]string{"projectInvitation": tenancy.InvitationsPath, "teamInvitation": tenancy.InvitationsPath, "joinRequested": tenancy.RequestPath(project.ID, 1), "joinApproved": fmt.Sprintf("/projects/%d", project.ID),
+				"teamJoined": fmt.Sprintf("/organizations/%d/members", project.Organization)} // others lead to where one gets a new password
+			for _, kind := range append(linking(t), "passwordChanged", "newDevice") { // which tell where to get a new password
 				if len(links[kind]) == 0 {
 					t.Errorf("no mail of the kind %s has a link", kind)
 				}

@@ -144,7 +144,7 @@ func TestASVS_6_4_6(t *testing.T) {
 		if !strings.HasPrefix(r.Path, "/admin") {
 			continue
 		}
-		path := strings.NewReplacer(":user", fmt.Sprint(u.ID), ":project", fmt.Sprint(p.ID)).Replace(r.Path)
+		path := strings.NewReplacer(":user", fmt.Sprint(u.ID), ":project", fmt.Sprint(p.ID), ":template", "demo").Replace(r.Path)
 		if r.Method == http.MethodGet {
 			page := super.Get(path).Want(http.StatusOK).Page()
 			if n := page.Find(`main input[type="password"], main input[name="password"]`).Length(); n != 0 {
