@@ -174,7 +174,9 @@ func (w *Watcher) columns(table string) []string {
 // Values gives the different values of a column that are neither NULL nor empty, as text.
 func Values(t testing.TB, dsn, table, column string) (out []string) {
 	t.Helper()
-	rows, err := connect(t, dsn).QueryContext(context.Background(), fmt.Sprintf("SELECT DISTINCT CAST(%s AS TEXT) FROM %s WHERE %s IS NOT NULL AND CAST(%s AS TEXT) <> ''", column, table, column, column))
+	c := connect(t, dsn)
+	defer func() { _ = c.Close() }() // a test may ask for every column that there is
+	rows, err := c.QueryContext(context.Background(), fmt.Sprintf("SELECT DISTINCT CAST(%s AS TEXT) FROM %s WHERE %s IS NOT NULL AND CAST(%s AS TEXT) <> ''", column, table, column, column))
 	if err != nil {
 		t.Fatal(err)
 	}
