@@ -181,6 +181,9 @@ func (c *company) handOver() {
 	hana.follow("Nina Novak")
 	c.fair(hana)
 	hana.tick("Admin")
+	hana.submit("See what changes")
+	hana.sees("From then on: invite people and cancel invitations")
+	c.fair(hana)
 	hana.submit("Change role")
 	hana.sees("Nina Novak is Admin now, and was Guest.")
 	nina.follow("Users & settings")
@@ -219,6 +222,10 @@ func (c *company) handOver() {
 	hana.sees("You have left the project.")
 	nina.follow("Users & settings")
 	nina.hides("person1@example.com")
+	nina.follow("Who can get in")
+	nina.sees("People with a role")
+	nina.sees("They join by themselves") // the first one, of the organization
+	c.fair(nina)
 	nina.leave("Nina Novak")
 	nina.sees("Nina Novak is the last one who manages the people of this project.")
 }
@@ -227,8 +234,10 @@ func (c *company) handOver() {
 func (c *company) removal() {
 	nina, karel := c.nina, c.karel
 	nina.follow("Karel Malý")
-	nina.click("button", "Remove from project")
-	nina.agree("Remove from project")
+	nina.follow("Remove from project")
+	nina.sees("No longer: enter the project")
+	c.fair(nina)
+	nina.submit("Remove from project")
 	nina.sees("Karel Malý is not in this project any more.")
 	nina.hides("person2@example.com")
 	c.expects(karel, karel.address("Storage"), 404)
