@@ -72,8 +72,7 @@ type Way struct {
 type Door struct {
 	Organization, Maintainer string // names
 	AutoJoin, FactorRequired bool
-	Count                    map[Grant]int64 // people of each grant, counted up to WaysMost
-	Member                   bool            // the actor belongs to the organization
+	Member                   bool // the actor belongs to the organization
 	scope                    access.Project
 	now                      time.Time
 }
@@ -83,25 +82,33 @@ const WaysMost = 10_000
 
 // DoorOf is the door of the scope's project. Forbidden without AuditRead.
 func DoorOf(tx *db.Tx, s access.Project) (Door, error) {
-	d := Door{Count: map[Grant]int64{}, scope: s, now: tx.Now}
+	d := Door{scope: s, now: tx.Now}
 	if err := s.Require(access.AuditRead, false); err != nil {
 		return d, err
 	}
+	_, err := db.One(tx, func(r db.Row) (bool, error) {
+		return true, r.Scan(&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired, &d.Member)
+	}, `SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = $2)
+		FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = $1`, s.Organization(), s.Actor().UserID)
+	return d, err
+}
+
+// Count tells how many people have each grant, up to WaysMost.
+func (d Door) Count(tx *db.Tx) (map[Grant]int64, error) {
 	var a args
-	actor := a.add(s.Actor().UserID)
-	counts, columns := make([]int64, len(Grants())), ""
-	into := []any{&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired, &d.Member}
+	var columns []string
+	counts, into := make([]int64, len(Grants())), make([]any, len(Grants()))
 	for i, g := range Grants() {
 		w := d.way(g, tx, &a)
-		columns += fmt.Sprintf(", (SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d) some_of_%d)", w.table, w.where, WaysMost, i)
-		into = append(into, &counts[i])
+		columns = append(columns, fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d) some_of_%d)", w.table, w.where, WaysMost, i))
+		into[i] = &counts[i]
 	}
-	_, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(into...) },
-		"SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = "+actor+")"+columns+" FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = "+a.add(s.Organization()), a.list...)
+	_, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(into...) }, "SELECT "+strings.Join(columns, ", "), a.list...)
+	out := map[Grant]int64{}
 	for i, g := range Grants() {
-		d.Count[g] = counts[i]
+		out[g] = counts[i]
 	}
-	return d, err
+	return out, err
 }
 
 // WayFilter selects among the ways into a project. Zero fields select all.

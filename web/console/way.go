@@ -49,10 +49,8 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		f := f
 		f.Limit, f.After = limit, after
 		err = c.view(ec, func(tx *db.Tx) error {
-			if door.Count == nil { // the same one for all parts of an export
-				if door, err = tenancy.DoorOf(tx, s); err != nil {
-					return err
-				}
+			if door, err = tenancy.DoorOf(tx, s); err != nil {
+				return err
 			}
 			out, err = door.Ways(tx, f)
 			return err
@@ -80,7 +78,7 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		found = found[:pageSize]
 		next = string(found[pageSize-1].Grant) + "\n" + found[pageSize-1].Who.Email
 	}
-	m := view.Access{Tabs: settingsTabs(s), URL: paths.ProjectAccess(s.ID()), Query: f.Search, Grant: string(f.Grant), Grants: []ui.Option{{Label: "For any reason"}}, Download: downloads(ec), Stats: doorStats(door)}
+	m := view.Access{Tabs: settingsTabs(s), URL: paths.ProjectAccess(s.ID()), Query: f.Search, Grant: string(f.Grant), Grants: []ui.Option{{Label: "For any reason"}}, Download: downloads(ec)}
 	if m.Open = "People of the maintainer " + door.Maintainer + " and support come in only when those who manage the people here let them in."; door.AutoJoin {
 		m.Tone, m.Open = "warn", "People of the maintainer "+door.Maintainer+", support and super admins let themselves in: with a reason and for up to a week, or for longer by joining "+door.Organization+" first. It allows that. Everybody here sees them."
 	}
@@ -89,11 +87,18 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		m.Grants = append(m.Grants, ui.Option{Value: string(g), Label: title})
 	}
 	m.Groups = c.wayGroups(s, door, found)
-	if after == nil && f.Search == "" {
-		m.Groups = append(m.Groups, unnamed(door, f.Grant)...)
-	}
 	m.Pager = more(ec, ui.Count(int64(len(found)), "way in", "ways in")+" on this page", "after", next, "More ways in")
-	err = c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
+	err = c.view(ec, func(tx *db.Tx) error {
+		count, err := door.Count(tx)
+		if err != nil {
+			return err
+		}
+		if m.Stats = doorStats(count); after == nil && f.Search == "" {
+			m.Groups = append(m.Groups, unnamed(door, count, f.Grant)...)
+		}
+		m.Shell, _, err = c.projectShell(ec, tx, s)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func wayAfter(text string) (tenancy.Way, error) {
 	return w, nil
 }
 
-func doorStats(d tenancy.Door) (out []ui.Stat) {
+func doorStats(count map[tenancy.Grant]int64) (out []ui.Stat) {
 	for _, s := range []struct {
 		label  string
 		grants []tenancy.Grant
@@ -124,8 +129,8 @@ func doorStats(d tenancy.Door) (out []ui.Stat) {
 		var n int64
 		most := false
 		for _, g := range s.grants {
-			n += d.Count[g]
-			most = most || d.Count[g] == tenancy.WaysMost
+			n += count[g]
+			most = most || count[g] == tenancy.WaysMost
 		}
 		stat := ui.Stat{Label: s.label, Figure: ui.Number(n)}
 		if most {
@@ -164,14 +169,14 @@ func grantWords(g tenancy.Grant, d tenancy.Door) (title, lede string) {
 }
 
 // unnamed are the grounds of which who looks is told no more than how many people have them.
-func unnamed(d tenancy.Door, only tenancy.Grant) (out []view.Ways) {
+func unnamed(d tenancy.Door, count map[tenancy.Grant]int64, only tenancy.Grant) (out []view.Ways) {
 	for _, g := range tenancy.Grants() {
-		if !g.IsAbove() || d.Member || d.Count[g] == 0 || only != "" && only != g {
+		if !g.IsAbove() || d.Member || count[g] == 0 || only != "" && only != g {
 			continue
 		}
 		title, lede := grantWords(g, d)
-		people := ui.Count(d.Count[g], "person", "people")
-		if d.Count[g] == tenancy.WaysMost {
+		people := ui.Count(count[g], "person", "people")
+		if count[g] == tenancy.WaysMost {
 			people = "At least " + people
 		}
 		out = append(out, view.Ways{ID: "by-" + string(g), Title: title, Lede: lede, Unnamed: people + ". Members of the organization see here who they are."})
