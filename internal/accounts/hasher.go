@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,13 +20,15 @@ import (
 
 // hasher computes argon2id, and bounds that work: one core stays free for everybody else
 // (of a single one it takes two thirds), a short queue, and a clear refusal past that,
-// because a hash is the cheapest way to load the server.
+// because a hash is the cheapest way to load the server. Who waits is served in turn with
+// the others who wait, however many places each of them holds.
 type hasher struct {
-	turns  chan struct{}
-	mu     sync.Mutex
-	places map[string]int // in the queue, by who holds them
-	taken  int
-	params argon2id.Params
+	mu      sync.Mutex
+	holders map[string]*holder // of places in the queue, by who they are
+	taken   int                // places
+	line    []*holder          // those of whose hashes some wait, in the order of their turns
+	turns   int                // that nobody has
+	params  argon2id.Params
 	// key is argon2id with the parameters, in memory that the next one uses again. Taken
 	// anew for each (as x/crypto does), 19 MiB would have the collector run after nearly
 	// every one, which costs those who only open a page more than the hash does.
@@ -33,6 +36,18 @@ type hasher struct {
 	// nobody is a hash to compare with when there is no account, so that the answer takes
 	// as long.
 	nobody func() string
+}
+
+// holder is a person or a sender in the queue.
+type holder struct {
+	places  int
+	waiting []chan struct{} // for a turn, first come first; closed when it comes
+}
+
+// place is one in the queue, until it is left.
+type place struct {
+	hasher *hasher
+	who    string
 }
 
 const (
@@ -44,57 +59,120 @@ const (
 
 func newHasher() *hasher {
 	h := &hasher{
-		turns:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		places: map[string]int{},
-		params: argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+		turns:   max(1, runtime.GOMAXPROCS(0)-1),
+		holders: map[string]*holder{},
+		params:  argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}
 	h.key = argon2.NewIDKey(h.params.Iterations, h.params.Memory, h.params.Parallelism)
 	h.nobody = sync.OnceValue(func() string { return h.create("no account has this") })
 	return h
 }
 
-// queue takes a place among those who wait for a hash, until leave is called. Unavailable,
+// queue takes a place among those who wait for a hash, to be left in the end. Unavailable,
 // with the time to wait, when none is free, or when one person or sender holds their share:
 // that costs nothing, so it comes before anything else that a flood could make the server do.
-func (h *hasher) queue(who string) (leave func(), err error) {
-	if !control.On(control.SignInQueue) {
-		return func() {}, nil
-	}
+func (h *hasher) queue(who string) (*place, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.taken >= hashQueue || h.places[who] >= hashShare {
+	of := h.holders[who]
+	if of == nil {
+		of = &holder{}
+	}
+	if control.On(control.SignInQueue) && (h.taken >= hashQueue || of.places >= hashShare) {
 		return nil, busy()
 	}
+	h.holders[who] = of
 	h.taken++
-	h.places[who]++
-	return func() { h.leave(who) }, nil
+	of.places++
+	return &place{hasher: h, who: who}, nil
 }
 
-func (h *hasher) leave(who string) {
+func (p *place) leave() {
+	h := p.hasher
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.taken--
-	if h.places[who]--; h.places[who] == 0 {
-		delete(h.places, who)
+	of := h.holders[p.who]
+	if of.places--; of.places == 0 {
+		delete(h.holders, p.who)
 	}
 }
 
-// run runs a hash for somebody with a place in the queue. Unavailable, with the time to
-// wait, when the turn does not come in two seconds. The next turn begins only after a rest,
-// so that a flood never has a core for itself.
-func (h *hasher) run(ctx context.Context, hash func() error) error {
+// run runs a hash when its turn comes. Unavailable, with the time to wait, when that is not
+// in two seconds. The next turn begins only after a rest, so that a flood never has a core
+// for itself.
+func (p *place) run(ctx context.Context, hash func() error) error {
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
+	turn := p.await()
 	select {
-	case h.turns <- struct{}{}:
+	case <-turn:
 	case <-timer.C:
-		return busy()
+		if p.forgo(turn) {
+			return busy()
+		}
 	case <-ctx.Done():
-		return ctx.Err()
+		if p.forgo(turn) {
+			return ctx.Err()
+		}
 	}
 	start := time.Now()
-	defer func() { time.AfterFunc(min(time.Since(start)/2, hashRest), func() { <-h.turns }) }()
+	defer func() { time.AfterFunc(min(time.Since(start)/2, hashRest), p.hasher.turn) }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return hash()
+}
+
+// await waits for a turn, which has come when the channel is closed.
+func (p *place) await() chan struct{} {
+	h := p.hasher
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	turn := make(chan struct{})
+	of := h.holders[p.who]
+	if of.waiting = append(of.waiting, turn); len(of.waiting) == 1 {
+		h.line = append(h.line, of)
+	}
+	h.serve()
+	return turn
+}
+
+// forgo takes back the wait for a turn, or reports that it has come.
+func (p *place) forgo(turn chan struct{}) bool {
+	h := p.hasher
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	of := h.holders[p.who]
+	i := slices.Index(of.waiting, turn)
+	if i < 0 {
+		return false
+	}
+	if of.waiting = slices.Delete(of.waiting, i, i+1); len(of.waiting) == 0 {
+		h.line = slices.DeleteFunc(h.line, func(o *holder) bool { return o == of })
+	}
+	return true
+}
+
+// turn gives a turn back.
+func (h *hasher) turn() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.turns++
+	h.serve()
+}
+
+// serve gives the free turns to those who wait, one to each holder before a second to any.
+func (h *hasher) serve() {
+	for h.turns > 0 && len(h.line) > 0 {
+		of := h.line[0]
+		h.line = h.line[1:]
+		close(of.waiting[0])
+		h.turns--
+		if of.waiting = of.waiting[1:]; len(of.waiting) > 0 {
+			h.line = append(h.line, of)
+		}
+	}
 }
 
 func busy() error {

@@ -120,12 +120,12 @@ func (s *Service) hash(ctx context.Context, password string) (Hashed, error) {
 		return Hashed{}, err
 	}
 	out := Hashed{pepperKey: key, short: utf8.RuneCountInString(password) < PasswordMin}
-	leave, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
+	place, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
 	if err != nil {
 		return Hashed{}, err
 	}
-	defer leave()
-	err = s.hashes.run(ctx, func() error {
+	defer place.leave()
+	err = place.run(ctx, func() error {
 		out.hash = s.hashes.create(peppered)
 		return nil
 	})
@@ -134,7 +134,7 @@ func (s *Service) hash(ctx context.Context, password string) (Hashed, error) {
 
 // verify reports whether a password is the user's, for somebody with a place in the queue
 // of hashes. It takes as long for a user that does not exist (the zero User).
-func (s *Service) verify(ctx context.Context, u User, password string) (ok, stale bool, err error) {
+func (s *Service) verify(ctx context.Context, place *place, u User, password string) (ok, stale bool, err error) {
 	if len(password) > PasswordMax {
 		password = password[:PasswordMax]
 		u = User{}
@@ -150,7 +150,7 @@ func (s *Service) verify(ctx context.Context, u User, password string) (ok, stal
 	if err != nil {
 		return false, false, err
 	}
-	err = s.hashes.run(ctx, func() error {
+	err = place.run(ctx, func() error {
 		ok, stale, err = s.hashes.matches(peppered, hash)
 		return err
 	})

@@ -80,11 +80,11 @@ func (s *Service) Prove(ctx context.Context, v *Visit, password, code string) er
 
 // proved gives the person of a visit when the password is theirs.
 func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, error) {
-	leave, err := s.hashes.queue("user:" + fmt.Sprint(v.User.ID))
+	place, err := s.hashes.queue("user:" + fmt.Sprint(v.User.ID))
 	if err != nil {
 		return User{}, err
 	}
-	defer leave()
+	defer place.leave()
 	var u User
 	var failure throttle.Failure
 	key := "proof:" + fmt.Sprint(v.User.ID)
@@ -104,7 +104,7 @@ func (s *Service) proved(ctx context.Context, v *Visit, password string) (User, 
 	if err != nil {
 		return User{}, err
 	}
-	ok, _, err := s.verify(ctx, u, password)
+	ok, _, err := s.verify(ctx, place, u, password)
 	if err != nil {
 		return User{}, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return throttle.Forgive(tx, key, failure) }))
 	}

@@ -89,16 +89,16 @@ func (s *Service) SignIn(ctx context.Context, a Attempt) (Arrival, error) {
 // match gives the active person whose password is right, under which key the attempt was
 // counted, and whether the password's hash is out of date. Its errors are those of SignIn.
 func (s *Service) match(ctx context.Context, email string, a Attempt) (u User, account string, stale bool, err error) {
-	leave, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
+	place, err := s.hashes.queue(network(audit.RequestOf(ctx).Address))
 	if err != nil {
 		return User{}, "", false, err
 	}
-	defer leave()
+	defer place.leave()
 	u, account, failure, err := s.count(ctx, email, a.Device)
 	if err != nil {
 		return User{}, "", false, err
 	}
-	ok, stale, err := s.verify(ctx, u, a.Password)
+	ok, stale, err := s.verify(ctx, place, u, a.Password)
 	if err != nil { // what was not tried does not count: the attempt is given back
 		return User{}, "", false, errors.Join(err, s.db.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 			return errors.Join(throttle.Forgive(tx, account, failure), giveBack(tx))
