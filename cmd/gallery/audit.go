@@ -11,7 +11,7 @@ import (
 )
 
 func settingsTabs() people.Tabs {
-	return people.Tabs{Users: "/projects/1042/settings/users", Project: "/projects/1042/settings/project", Access: "/projects/1042/settings/access", Audit: "/projects/1042/settings/audit"}
+	return people.Tabs{Users: "/projects/1042/settings/users", Project: "/projects/1042/settings/project", Limits: "/projects/1042/settings/limits", Access: "/projects/1042/settings/access", Audit: "/projects/1042/settings/audit"}
 }
 
 func emptyLog(at string) audit.Log {

@@ -38,11 +38,14 @@ func lifeScreens() []Screen {
 	wrong := project
 	wrong.Type, wrong.Types, wrong.Follow.Error = name, []ui.Option{{Value: "demo", Label: name + " (expires: after 2 days)"}}, "Choose when it expires."
 	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters.", "template": "Choose one of the types that are offered.", "follow": "Choose when it expires."}
+	project.Agree, project.Terms = form("terms", ""), admin.Terms{Users: "12", Storage: "50", Jobs: "3", Usual: "10"}
+	wrong.Agree, wrong.Terms = project.Agree, admin.Terms{Users: "0", Storage: longest, Jobs: "101", Usual: "10"}
+	wrong.Errors["users"], wrong.Errors["storage"], wrong.Errors["jobs"] = "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 100, or nothing for 10."
 	disabled := project
 	disabled.State, disabled.Disabled, disabled.Reason, disabled.Disable, disabled.Enable = admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, ago(2*day), name, admin.Form{}, form("enable", "")
 	gone := project
 	gone.State, gone.Deleted, gone.DeletedBy, gone.Until, gone.PurgeDue = deleted, ago(time.Hour), name, ago(-59*day), ago(-59*day)
-	gone.Retype, gone.MoveURL = admin.Form{}, ""
+	gone.Retype, gone.Agree, gone.MoveURL = admin.Form{}, admin.Form{}, ""
 	gone.Expiry, gone.Disable, gone.Undelete, gone.Purge, gone.History = admin.Form{}, admin.Form{}, form("undelete", ""), form("purge", ""), history
 	confirm := gone
 	confirm.Name, confirm.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
@@ -59,15 +62,20 @@ func lifeScreens() []Screen {
 	templates := admin.Templates{Shell: above(), Download: ui.Download{CSV: "/admin/templates?format=csv", JSON: "/admin/templates?format=json"}, List: []admin.TemplateRow{
 		{Place: "1", Name: "Production", Description: "For work that stays. It never expires.", URL: "/admin/templates/production", Expires: "Never", Retention: "30 days", Made: "1,000 or more", Offered: true},
 		{Place: "2", Name: name, Description: longest, URL: "/admin/templates/template1", Expires: "After 3,650 days", Retention: "7 days", Made: "0"}}}
-	template := admin.Template{Shell: above(), Title: "Production", Action: "/admin/templates/production", Key: "k63", Revision: "3", Name: "Production", Description: "For work that stays. It never expires.", Retention: "30", Position: "1", Offered: true,
+	template := admin.Template{Shell: above(), Title: "Production", Action: "/admin/templates/production", Key: "k63", Revision: "3", Name: "Production", Description: "For work that stays. It never expires.", Retention: "30", Position: "1", Offered: true, Terms: admin.Terms{Users: "1000000", Storage: "50", External: true, Usual: "10"},
 		History: []ui.Item{{Icon: "circle", Who: "Vera Lindqvist", Text: "changed the template “Production”: place from 2 to 1.", Time: ago(time.Hour)}}}
-	fresh := admin.Template{Shell: above(), Title: "New template", New: true, Action: "/admin/templates", Key: "k64", Retention: "30", Position: "1", Offered: true}
+	fresh := admin.Template{Shell: above(), Title: "New template", New: true, Action: "/admin/templates", Key: "k64", Retention: "30", Position: "1", Offered: true, Terms: admin.Terms{Usual: "10"}}
 	refusedTemplate := template
 	refusedTemplate.Title, refusedTemplate.Name, refusedTemplate.Days, refusedTemplate.Offered = name, name, "0", false
 	refusedTemplate.Errors = ui.Errors{"name": "Another template has this name.", "days": "Enter a number of days from 1 to 3650, or nothing for never.", "offered": "This is the last one that is offered. Offer another one first, or nobody can make a project."}
 	overtaken := template
 	overtaken.Errors = ui.Errors{"": "Somebody else has changed this template meanwhile. Look at what it says now, and save again if yours is to stand in its place."}
 	overtaken.Now = []ui.Pair{{Name: "Name", Value: name}, {Name: "Description", Value: longest}, {Name: "Expires", Value: "Never"}, {Name: "Offered", Value: "Yes"}}
+
+	limits := people.Limits{Shell: inside(), Tabs: settingsTabs(), EditURL: "/admin/projects/1042", List: []people.Limit{
+		{ID: "storage", Title: "Stored data", Figure: "41.8 GB", Of: "of 50 GB", Limited: true, Share: 0.836}, {ID: "users", Title: "Users", Figure: "6", Of: "of 10 people", Limited: true, Share: 0.6},
+		{ID: "over", Title: "Stored data", Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
+		{ID: "jobs", Title: "Jobs at once", Figure: "10", Of: "of each kind of work; others wait for their turn"}}}
 
 	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
 	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day)}
@@ -93,6 +101,7 @@ func lifeScreens() []Screen {
 		ok("admin-project-purging", "One project, being purged", admin.ProjectPage(purging)),
 		ok("admin-project-stopped", "One project, its purge stopped", admin.ProjectPage(broken)),
 		ok("admin-project-purged", "One project, purged", admin.ProjectPage(purged)),
+		ok("limits", "Limits", people.LimitsPage(limits)),
 		ok("project-delete", "Delete this project, which expires soon", people.ProjectDeletePage(ask)),
 		refused("project-delete-errors", "Delete this project, another name typed", people.ProjectDeletePage(again)),
 		closed("project-deleted", "This project is deleted", "\"Hana Dvořáková\" deleted this project on 21 November 2026, 21:45 UTC. A super admin can bring it back as it was, until 20 January 2027, 21:45 UTC. Then its data is purged for good."),

@@ -241,11 +241,11 @@ func ready(now string) string {
 		now, firstDelay.Microseconds(), delayDoubles)
 }
 
-// waiter is a job that waits in the queue.
-type waiter struct{ id, project, priority int64 }
+// waiter is a job that waits in the queue, with how many of its class its project runs.
+type waiter struct{ id, project, priority, limit int64 }
 
 func scanWaiter(r db.Row) (w waiter, err error) {
-	return w, r.Scan(&w.id, db.Null(&w.project), &w.priority)
+	return w, r.Scan(&w.id, db.Null(&w.project), &w.priority, &w.limit)
 }
 
 // choose gives the jobs that are next: by priority and age, none whose serial key another
@@ -266,7 +266,7 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 			if *lane == 0 {
 				return // those after it have no higher priority
 			}
-			if !slices.Contains(ids, w.id) && (w.project == 0 || running[w.project] < ProjectParallelism) {
+			if !slices.Contains(ids, w.id) && (w.project == 0 || running[w.project] < w.limit) {
 				ids = append(ids, w.id)
 				*lane--
 				running[w.project]++
@@ -274,7 +274,7 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 		}
 	}
 	// The limit is part of the text, because SQLite compiles a statement anew for each value of one.
-	line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority FROM jobs
+	line, err := db.All(tx, scanWaiter, fmt.Sprintf(`SELECT id, project_id, priority, `+limitOf("jobs.project_id")+` FROM jobs
 		WHERE state = 'waiting' AND NOT held AND class = $1 AND priority >= $2 AND %s
 		ORDER BY priority DESC, created_at, id LIMIT %d`, ready("$3"), free.all()), string(class), free.atLeast(), tx.Now)
 	if err != nil {
@@ -284,7 +284,7 @@ func choose(tx *db.Tx, class Class, free places) (ids []int64, left bool, err er
 	if pick(line); len(ids) == free.all() || !left {
 		return ids, left, nil
 	}
-	line, err = db.All(tx, scanWaiter, fmt.Sprintf("%s LIMIT %d", firstOfProjects, len(ids)+free.all()), string(class), tx.Now, ProjectParallelism)
+	line, err = db.All(tx, scanWaiter, fmt.Sprintf("%s LIMIT %d", firstOfProjects, len(ids)+free.all()), string(class), tx.Now)
 	pick(line)
 	return ids, left, err
 }
@@ -301,6 +301,11 @@ func runningIn(tx *db.Tx, class Class) (map[int64]int64, error) {
 	return running, err
 }
 
+// limitOf is how many jobs of a class a project runs at once.
+func limitOf(project string) string {
+	return fmt.Sprintf("COALESCE((SELECT limit_jobs FROM projects WHERE id = %s), %d)", project, ProjectParallelism)
+}
+
 // firstOfProjects is the line of those jobs that are the first of their project, of all
 // projects that may run more, and of those of no project. It steps from project to project
 // in an index, so that it does not read how many wait in each.
@@ -313,9 +318,9 @@ var firstOfProjects = `WITH RECURSIVE waiting (project_id) AS (
 		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id = waiting.project_id AND ` + ready("$2") + `
 			ORDER BY priority DESC, created_at, id LIMIT 1)
 		FROM waiting WHERE project_id IS NOT NULL
-			AND (SELECT count(*) FROM jobs WHERE state = 'processing' AND class = $1 AND project_id = waiting.project_id) < $3
+			AND (SELECT count(*) FROM jobs WHERE state = 'processing' AND class = $1 AND project_id = waiting.project_id) < ` + limitOf("waiting.project_id") + `
 		UNION ALL
 		SELECT (SELECT id FROM jobs WHERE state = 'waiting' AND NOT held AND class = $1 AND project_id IS NULL AND ` + ready("$2") + `
 			ORDER BY priority DESC, created_at, id LIMIT 1)
 	)
-	SELECT j.id, j.project_id, j.priority FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id`
+	SELECT j.id, j.project_id, j.priority, ` + limitOf("j.project_id") + ` FROM heads JOIN jobs j ON j.id = heads.id ORDER BY j.priority DESC, j.created_at, j.id`

@@ -437,6 +437,54 @@ func TestProjectParallelism(t *testing.T) {
 	}
 }
 
+// TestAgreedParallelism: what is agreed for a project counts in place of what is usual, from the
+// next claim on, over all processes and for this project alone.
+func TestAgreedParallelism(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := b.project("Second")
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	var few, usual atomic.Int64
+	handler := func(_ context.Context, r *jobs.Run) error {
+		at := &few
+		if r.Job.Project == other.ID() {
+			at = &usual
+		}
+		at.Add(1)
+		<-hold
+		return b.complete(r)
+	}
+	agree := func(n int) {
+		b.update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE projects SET limit_jobs = $2 WHERE id = $1", b.scope.ID(), n)
+		})
+	}
+	agree(3)
+	for i := range 8 {
+		q := jobs.New(dbtest.OpenAt(t, b.dsn, db.Options{}), b.hub, slog.New(slog.DiscardHandler), fmt.Sprint("p", i))
+		q.Handle(map[string]jobs.Handler{"work": handler}, allow)
+		b.work(q)
+	}
+	t.Cleanup(release) // before the workers are waited for
+	for range 12 {
+		b.enqueue(jobs.Spec{Class: jobs.Storage, Scope: b.scope, Priority: jobs.Person})
+		b.enqueue(jobs.Spec{Class: jobs.Storage, Scope: other, Priority: jobs.Person})
+	}
+	b.until("ten of the other run", func() bool { return usual.Load() == jobs.ProjectParallelism })
+	b.until("three run", func() bool { return few.Load() == 3 })
+	agree(11)
+	b.until("eleven run", func() bool { return few.Load() == 11 })
+	if n := usual.Load(); n != jobs.ProjectParallelism {
+		t.Errorf("of the other project %d run", n)
+	}
+	release()
+	b.until("all ended", func() bool {
+		n, err := b.queue.Backlog(t.Context())
+		return err == nil && n.Waiting+n.Processing == 0
+	})
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -39,7 +39,8 @@ func retryDelay(attempt int64) time.Duration {
 	return min(firstDelay<<min(attempt, delayDoubles), longestDelay)
 }
 
-// ProjectParallelism is how many jobs of a class a project runs at once.
+// ProjectParallelism is how many jobs of a class a project runs at once, unless something else is
+// agreed for it (projects.limit_jobs).
 const ProjectParallelism = 10
 
 const wakeTopic = "jobs"

@@ -20,6 +20,7 @@ type Overseen struct {
 	Governed         bool
 	CreatedAt        time.Time
 	Members          int64    // only from Oversee
+	Terms            Terms    // only from Oversee
 	Branch           int64    // the default one; only from Oversee
 	Purge            jobs.Job // the last job that was to purge it; only from Oversee
 	Type             Template // only from Oversee
@@ -73,8 +74,8 @@ func (v *Service) Oversee(tx *db.Tx, by access.Actor, project int64) (Overseen, 
 	}
 	o, err := db.One(tx, func(r db.Row) (Overseen, error) {
 		var o Overseen
-		return o, r.Scan(append(o.overseenScans(), &o.Branch, &o.Members)...)
-	}, "SELECT "+overseenColumns+`, b.id, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id)
+		return o, r.Scan(append(append(o.overseenScans(), &o.Branch, &o.Members), o.Terms.scans()...)...)
+	}, "SELECT "+overseenColumns+`, b.id, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id), `+columnsOf("p")+`
 		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND b.is_default WHERE p.id = $1`, project)
 	if err != nil {
 		return o, err

@@ -46,7 +46,8 @@ type NewProject struct {
 	Template     string        // id of the one it is made from; "" = none
 	Retention    int64         // how many days versions are kept; 0 = as many as usual
 	Expires      time.Time     // zero = never
-	Through      Through       // the right on which the member's place hangs; "" for none
+	Terms        Terms
+	Through      Through // the right on which the member's place hangs; "" for none
 }
 
 // CreateProject makes a project with its default branch and its first member: an
@@ -64,8 +65,8 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	if n.Retention == 0 {
 		n.Retention = retentionUsual
 	}
-	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at, template, retention_days, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, $10, $11)`, id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID, n.Template, n.Retention, n.Expires)
+	_, err = tx.Exec(`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at, template, retention_days, expires_at, `+termsColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, $10, $11, $12, $13, $14, $15)`, append([]any{id, n.Organization, name, strings.ToLower(name), n.Description, n.Governed, tx.Now, n.Member.ID, n.Template, n.Retention, n.Expires}, n.Terms.values()...)...)
 	if err != nil {
 		return Project{}, err
 	}

@@ -23,6 +23,7 @@ type Template struct {
 	Offered     bool  // to who makes a project
 	Position    int64 // in the list of them, from 1
 	Revision    int64 // how often it was written: who writes says which one they have read
+	Terms       Terms // that new projects begin with
 	Made        int64 // how many projects are of it, counted up to MadeMost; only from AllTemplates
 }
 
@@ -35,11 +36,12 @@ const (
 	templateTextMax = 500 // characters
 )
 
-const selectTemplate = "SELECT k.id, k.name, k.description, k.days, k.retention_days, k.offered, k.position, k.revision, 0 FROM project_templates k "
+var selectTemplate = "SELECT k.id, k.name, k.description, k.days, k.retention_days, k.offered, k.position, k.revision, " + columnsOf("k") + ", 0 FROM project_templates k "
 
 func scanTemplate(r db.Row) (Template, error) {
 	var t Template
-	return t, r.Scan(&t.ID, &t.Name, &t.Description, db.Null(&t.Days), &t.Retention, &t.Offered, &t.Position, &t.Revision, &t.Made)
+	to := append([]any{&t.ID, &t.Name, &t.Description, db.Null(&t.Days), &t.Retention, &t.Offered, &t.Position, &t.Revision}, t.Terms.scans()...)
+	return t, r.Scan(append(to, &t.Made)...)
 }
 
 // Templates lists those that are offered, in their order.
@@ -88,8 +90,8 @@ func (v *Service) AddTemplate(tx *db.Tx, by access.Actor, t Template) (Template,
 	if err := t.check(list); err != nil {
 		return t, err
 	}
-	if _, err := tx.Exec("INSERT INTO project_templates (id, name, description, days, retention_days, offered, position, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, 1)",
-		t.ID, t.Name, t.Description, db.ZeroNull(t.Days), t.Retention, t.Offered, len(list)+1); err != nil {
+	if _, err := tx.Exec("INSERT INTO project_templates (id, name, description, days, retention_days, offered, position, revision, "+termsColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)",
+		append([]any{t.ID, t.Name, t.Description, db.ZeroNull(t.Days), t.Retention, t.Offered, len(list) + 1}, t.Terms.values()...)...); err != nil {
 		return t, err
 	}
 	if t.Position, err = placeTemplate(tx, append(list, t), t); err != nil {
@@ -122,7 +124,8 @@ func (v *Service) SetTemplate(tx *db.Tx, by access.Actor, t Template) (was, is T
 		return was, was, nil
 	}
 	t.Revision++
-	if err := tx.Must("UPDATE project_templates SET name = $2, description = $3, days = $4, retention_days = $5, offered = $6, revision = $7 WHERE id = $1", t.ID, t.Name, t.Description, db.ZeroNull(t.Days), t.Retention, t.Offered, t.Revision); err != nil {
+	if err := tx.Must("UPDATE project_templates SET name = $2, description = $3, days = $4, retention_days = $5, offered = $6, revision = $7, ("+termsColumns+") = ($8, $9, $10, $11) WHERE id = $1",
+		append([]any{t.ID, t.Name, t.Description, db.ZeroNull(t.Days), t.Retention, t.Offered, t.Revision}, t.Terms.values()...)...); err != nil {
 		return was, t, err
 	}
 	if t.Position != was.Position {
@@ -165,6 +168,7 @@ func (t *Template) check(list []Template) error {
 	c.Field(t.Days >= 0 && t.Days <= ExpiryDaysMax, "days", fmt.Sprintf("Enter a number of days from 1 to %d, or nothing for never.", ExpiryDaysMax))
 	c.Field(t.Retention >= RetentionMin && t.Retention <= RetentionMax, "retention", fmt.Sprintf("Enter a number of days from %d to %d.", RetentionMin, RetentionMax))
 	c.Field(t.Position >= 1 && t.Position <= TemplatesMost, "position", fmt.Sprintf("Enter a place from 1 to %d.", TemplatesMost))
+	t.Terms.check(&c)
 	offered := t.Offered
 	for _, x := range list {
 		if x.ID != t.ID {
@@ -212,6 +216,11 @@ func (t Template) differs(to Template) (out []string) {
 	change("versions kept", fmt.Sprintf("%d days", t.Retention), fmt.Sprintf("%d days", to.Retention))
 	change("offered", yesNo(t.Offered), yesNo(to.Offered))
 	change("place", fmt.Sprint(t.Position), fmt.Sprint(to.Position))
+	for i, w := range t.Terms.words() {
+		if is := to.Terms.words()[i]; t.ID != "" || to.Terms != (Terms{}) {
+			change(w[0], w[1], is[1])
+		}
+	}
 	return out
 }
 
@@ -231,7 +240,7 @@ func (t Template) lives() string {
 }
 
 func (t Template) facts() map[string]any {
-	return map[string]any{"name": t.Name, "description": t.Description, "days": t.Days, "retentionDays": t.Retention, "offered": t.Offered, "position": t.Position}
+	return map[string]any{"name": t.Name, "description": t.Description, "days": t.Days, "retentionDays": t.Retention, "offered": t.Offered, "position": t.Position, "terms": t.Terms.facts()}
 }
 
 // creates is the right by which somebody makes a project who does not belong to its
@@ -267,7 +276,7 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 	if err != nil {
 		return Project{}, err
 	}
-	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Expires: t.expires(tx), Through: creates(s.Is())})
+	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Terms: t.Terms, Expires: t.expires(tx), Through: creates(s.Is())})
 }
 
 // expires is when a project of the template expires that begins now; zero for never.

@@ -127,7 +127,7 @@ func AdminProjects() string { return Admin() + "/projects" }
 // AdminProject is one of them, with its life.
 func AdminProject(project int64) string { return AdminProjects() + "/" + number(project) }
 
-// AdminProjectDo does one thing to a project (POST): undelete, purge, purge/stop, disable, enable, expiry, type.
+// AdminProjectDo does one thing to a project (POST): undelete, purge, purge/stop, disable, enable, expiry, type, terms.
 func AdminProjectDo(project int64, what string) string { return AdminProject(project) + "/" + what }
 
 // AdminTemplates is the list of templates; a new one is posted here.
@@ -339,6 +339,9 @@ func ProjectAudit(project int64) string { return Project(project) + "/settings/a
 
 // ProjectSettings is what a project is.
 func ProjectSettings(project int64) string { return Project(project) + "/settings/project" }
+
+// ProjectLimits is what a project uses beside what is agreed for it.
+func ProjectLimits(project int64) string { return Project(project) + "/settings/limits" }
 
 // ProjectAccess lists who can get into a project.
 func ProjectAccess(project int64) string { return Project(project) + "/settings/access" }

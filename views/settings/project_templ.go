@@ -15,11 +15,11 @@ import (
 
 // Tabs are the parts of Users & settings; those without an address are not for everybody.
 type Tabs struct {
-	Users, Project, Access, Audit string
+	Users, Project, Limits, Access, Audit string
 }
 
 func (t Tabs) list(current string) (out []ui.Tab) {
-	for _, tab := range []ui.Tab{{Label: "Users", URL: t.Users}, {Label: "Project", URL: t.Project}, {Label: "Who can get in", URL: t.Access}, {Label: "Audit", URL: t.Audit}} {
+	for _, tab := range []ui.Tab{{Label: "Users", URL: t.Users}, {Label: "Project", URL: t.Project}, {Label: "Limits", URL: t.Limits}, {Label: "Who can get in", URL: t.Access}, {Label: "Audit", URL: t.Audit}} {
 		if tab.URL != "" {
 			tab.Current = tab.Label == current
 			out = append(out, tab)

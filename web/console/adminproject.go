@@ -198,6 +198,11 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed m
 		m.Expiry.Value = expires
 		m.Retype = do("type")
 		m.Retype.Value = p.Type.ID
+		m.Agree = do("terms")
+		m.Terms = termsFields(termsTyped(p.Terms))
+		if _, ok := typed["users"]; ok {
+			m.Terms = termsFields(typed)
+		}
 		m.Follow = ui.Choices{ID: "follow", Legend: "It expires", Error: m.Errors["follow"], Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
 		if _, ok := typed["template"]; ok {
 			m.Retype.Value, m.Follow.Value = typed["template"], typed["follow"]
@@ -241,11 +246,18 @@ func expiry(text string) (time.Time, error) {
 
 // adminProjectDo does one thing to a project, and says so.
 func (c *Console) adminProjectDo(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) error) error {
+	return c.adminProjectChange(ec, a, says, typed, func(tx *db.Tx, project int64) ([]ui.Pair, error) { return nil, do(tx, project) })
+}
+
+// adminProjectChange changes something of a project, and offers to send the same form with
+// the fields of before, if do gives any.
+func (c *Console) adminProjectChange(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) ([]ui.Pair, error)) error {
 	id, err := number(ec, "project")
 	if err != nil {
 		return err
 	}
-	err = c.update(ec, func(tx *db.Tx) error { return do(tx, id) })
+	var back []ui.Pair
+	err = c.update(ec, func(tx *db.Tx) error { back, err = do(tx, id); return err })
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.AdminProject(id))
 	}
@@ -254,6 +266,9 @@ func (c *Console) adminProjectDo(ec echo.Context, a access.Actor, says string, t
 	}
 	if err != nil {
 		return err
+	}
+	if back != nil {
+		return c.doneWith(ec, says, undo{Action: ec.Request().URL.Path, Fields: back}, paths.AdminProject(id))
 	}
 	return c.done(ec, says, paths.AdminProject(id))
 }

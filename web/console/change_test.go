@@ -280,6 +280,7 @@ var constructive = map[string]string{
 	"/admin/projects/:project/undelete":                           "is undone by deleting it again",
 	"/admin/projects/:project/expiry":                             "is a form with what was set before",
 	"/admin/projects/:project/type":                               "is a form with what was set before, and an expiry of its own, see TestProjectType",
+	"/admin/projects/:project/terms":                              "offers its undo, see TestTerms",
 	"/admin/templates":                                            "makes a template, which can be withdrawn",
 	"/admin/templates/:template":                                  "offers its undo, see TestTemplates",
 	"/admin/projects/:project/disable":                            "is undone by enable, see TestDisableProject",

@@ -151,6 +151,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		recorded("/admin/projects/:project/"+deed.what, deed.event, root.Post("/admin/projects/1/"+deed.what, deed.form))
 	}
 	recorded("/admin/projects/:project/type", "project.typeChanged", root.Post("/admin/projects/1/type", url.Values{"template": {"demo"}, "follow": {"never"}}))
+	recorded("/admin/projects/:project/terms", "project.termsChanged", root.Post("/admin/projects/1/terms", url.Values{"users": {"5"}}))
 	template := url.Values{"name": {"Walked"}, "description": {""}, "days": {""}, "retention": {"30"}, "position": {"1"}, "offered": {"1"}}
 	recorded("/admin/templates", "template.created", root.Post("/admin/templates", template))
 	template.Set("name", "Walked again")

@@ -320,7 +320,7 @@ func forms(path string) url.Values {
 	case strings.HasPrefix(path, "/admin/templates"):
 		return url.Values{"name": {"Walked"}, "description": {""}, "days": {""}, "retention": {"30"}, "position": {"1"}, "offered": {"1"}}
 	case strings.HasPrefix(path, "/admin/projects/"):
-		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "type": {"template": {"demo"}, "follow": {"never"}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
+		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "type": {"template": {"demo"}, "follow": {"never"}}, "terms": {"users": {"5"}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
 	case strings.HasSuffix(path, "/role"):
 		return url.Values{"role": {"readOnly"}}
 	case strings.HasSuffix(path, "/storage/buckets"):

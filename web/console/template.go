@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,16 +22,15 @@ var templateFields = []field[tenancy.Template]{
 	{"id", func(t tenancy.Template) any { return t.ID }},
 	{"name", func(t tenancy.Template) any { return t.Name }},
 	{"description", func(t tenancy.Template) any { return t.Description }},
-	{"days", func(t tenancy.Template) any {
-		if t.Days == 0 {
-			return nil
-		}
-		return t.Days
-	}},
+	{"days", func(t tenancy.Template) any { return orNull(t.Days) }},
 	{"retentionDays", func(t tenancy.Template) any { return t.Retention }},
 	{"offered", func(t tenancy.Template) any { return t.Offered }},
 	{"position", func(t tenancy.Template) any { return t.Position }},
 	{"projects", func(t tenancy.Template) any { return t.Made }},
+	{"limitUsers", func(t tenancy.Template) any { return orNull(t.Terms.Users) }},
+	{"limitStorageBytes", func(t tenancy.Template) any { return orNull(t.Terms.Storage) }},
+	{"jobsAtOnce", func(t tenancy.Template) any { return t.Terms.AtOnce() }},
+	{"externalRoles", func(t tenancy.Template) any { return t.Terms.External }},
 }
 
 func (c *Console) adminTemplates(ec echo.Context, a access.Actor) error {
@@ -66,11 +66,11 @@ func lives(days int64) string {
 	return "After " + ui.Count(days, "day", "days")
 }
 
-var templateForm = []string{"name", "description", "days", "retention", "position", "offered"}
+var templateForm = append([]string{"name", "description", "days", "retention", "position", "offered"}, termsForm...)
 
 // typedTemplate reads the form. What is no number is told like one that is out of bounds.
 func typedTemplate(f map[string]string) tenancy.Template {
-	t := tenancy.Template{Name: f["name"], Description: f["description"], Offered: f["offered"] != ""}
+	t := tenancy.Template{Name: f["name"], Description: f["description"], Offered: f["offered"] != "", Terms: typedTerms(f)}
 	amount := func(text string) int64 {
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil || n == 0 {
@@ -94,11 +94,13 @@ func templateTyped(t tenancy.Template) map[string]string {
 	if t.Offered {
 		f["offered"] = "1"
 	}
+	maps.Copy(f, termsTyped(t.Terms))
 	return f
 }
 
 func fill(m *view.Template, f map[string]string) {
 	m.Name, m.Description, m.Days, m.Retention, m.Position, m.Offered = f["name"], f["description"], f["days"], f["retention"], f["position"], f["offered"] != ""
+	m.Terms = termsFields(f)
 }
 
 func (c *Console) adminTemplateNew(ec echo.Context, a access.Actor) error {
@@ -145,8 +147,8 @@ func (c *Console) adminTemplatePage(ec echo.Context, a access.Actor, status int,
 			typed = templateTyped(t)
 		}
 		if fill(&m, typed); status == http.StatusConflict {
-			m.Now = []ui.Pair{{Name: "Name", Value: t.Name}, {Name: "Description", Value: t.Description}, {Name: "Expires", Value: lives(t.Days)}, {Name: "Versions kept", Value: ui.Count(t.Retention, "day", "days")},
-				{Name: "Place", Value: itoa(t.Position)}, {Name: "Offered", Value: map[bool]string{true: "Yes", false: "No"}[t.Offered]}}
+			m.Now = append([]ui.Pair{{Name: "Name", Value: t.Name}, {Name: "Description", Value: t.Description}, {Name: "Expires", Value: lives(t.Days)}, {Name: "Versions kept", Value: ui.Count(t.Retention, "day", "days")},
+				{Name: "Place", Value: itoa(t.Position)}, {Name: "Offered", Value: map[bool]string{true: "Yes", false: "No"}[t.Offered]}}, termsWords(t.Terms)...)
 		}
 		events, err := audit.OfThing(tx, a, "template", t.ID, 30)
 		m.History = c.changes(events)
@@ -178,11 +180,6 @@ func (c *Console) adminTemplateUpdate(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	back := undo{Action: paths.AdminTemplate(t.ID), Fields: []ui.Pair{{Name: "revision", Value: itoa(is.Revision)}}}
-	for _, name := range templateForm {
-		if value, ok := templateTyped(was)[name]; ok {
-			back.Fields = append(back.Fields, ui.Pair{Name: name, Value: value})
-		}
-	}
+	back := undo{Action: paths.AdminTemplate(t.ID), Fields: append([]ui.Pair{{Name: "revision", Value: itoa(is.Revision)}}, pairs(templateTyped(was), templateForm)...)}
 	return c.doneWith(ec, "The template is saved.", back, paths.AdminTemplates())
 }
