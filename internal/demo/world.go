@@ -137,11 +137,12 @@ func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
 			return err
 		}
 		if flights, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: northwind.ID, Name: "Flight safety",
-			Description: "Airports, routes, weather and wildlife strikes, for the weekly safety review.", Member: b.users["marcus@northwind.example"]}); err != nil {
+			Description: "Airports, routes, weather and wildlife strikes, for the weekly safety review.", Member: b.users["marcus@northwind.example"],
+			Template: "production", Terms: tenancy.Terms{Users: 10, Storage: 50 * tenancy.Gigabyte}}); err != nil {
 			return err
 		}
 		if governed, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: northwind.ID, Name: "Reference data", Governed: true,
-			Description: "Postal codes and other lists that everybody relies on. Changes go through review.", Member: b.users["petra@northwind.example"]}); err != nil {
+			Description: "Postal codes and other lists that everybody relies on. Changes go through review.", Member: b.users["petra@northwind.example"], Template: "production"}); err != nil {
 			return err
 		}
 		sandbox, err = tenancy.CreateProject(tx, by, tenancy.NewProject{Organization: contoso.ID, Name: "Sandbox", Member: b.users["lena@contoso.example"]})
