@@ -100,7 +100,7 @@ func (b *bench) measurements() []measurement {
 	return []measurement{
 		{"load", b.load}, {"keyed", b.keyed}, {"upsert", b.upsert}, {"export", b.export}, {"history", b.history},
 		{"many", b.many}, {"memory", b.memory}, {"jobs", b.jobs}, {"noop", b.noop},
-		{"pages", b.pages}, {"preview", b.preview}, {"signin", b.signin}, {"small", b.small}, {"start", b.start},
+		{"pages", b.pages}, {"preview", b.preview}, {"signin", b.signin}, {"people", b.people}, {"small", b.small}, {"start", b.start},
 	}
 }
 
