@@ -3,7 +3,6 @@ package console_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -406,39 +405,8 @@ func TestDisableProject(t *testing.T) {
 	l.does(root, "disable", url.Values{"reason": {strings.Repeat("x", 501)}}).Want(http.StatusUnprocessableEntity)
 	files, stored := l.value("SELECT count(*) FROM files"), l.blobs()
 
-	// An upload that is half way.
-	head := "--walk\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half.csv\"\r\n\r\nid,name\n"
-	body, more := io.Pipe()
-	r := c.Request(http.MethodPost, l.path("/storage/load"), body)
-	r.Header.Set("Content-Type", "multipart/form-data; boundary=walk")
-	r.Header.Set("Origin", l.URL)
-	answer := make(chan int, 1)
-	go func() {
-		res, err := c.HTTP.Do(r)
-		if err != nil {
-			answer <- 0
-			return
-		}
-		_ = res.Body.Close()
-		answer <- res.StatusCode
-	}()
-	if _, err := more.Write([]byte(head)); err != nil {
-		t.Fatal(err)
-	}
 	const reason = "Its <b>owner</b> has not paid"
-	l.does(root, "disable", url.Values{"reason": {reason}}).Want(http.StatusSeeOther)
-	var status int
-	for end := time.Now().Add(30 * time.Second); status == 0 && time.Now().Before(end); {
-		if _, err := more.Write([]byte(strings.Repeat("1,one\n", 5000))); err != nil {
-			status = <-answer
-			break
-		}
-		select {
-		case status = <-answer:
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	_ = more.Close()
+	status := halfUpload(t, c, l.path("/storage/load"), func() { l.does(root, "disable", url.Values{"reason": {reason}}).Want(http.StatusSeeOther) })
 	if status != http.StatusForbidden {
 		t.Errorf("the upload is answered by %d", status)
 	}

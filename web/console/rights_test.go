@@ -2,9 +2,12 @@ package console_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +172,147 @@ func TestASVS_8_3_2(t *testing.T) {
 	lines = stream(t, live, in.path("/projects/:project/live?part=jobs"))
 	s.Update(func(tx *db.Tx) error { return s.App.Accounts.Disable(tx, other.Actor(), admin.ID) })
 	ended(t, lines, 5*time.Second)
+}
+
+// halfUpload begins to send a file, does something, and goes on sending until it is answered;
+// 0 when it never is.
+func halfUpload(t *testing.T, c *webtest.Client, path string, meanwhile func()) (status int) {
+	t.Helper()
+	body, more := io.Pipe()
+	defer func() { _ = more.Close() }()
+	r := c.Request(http.MethodPost, path, body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=walk")
+	r.Header.Set("Origin", strings.TrimSuffix(r.URL.String(), r.URL.Path))
+	answer := make(chan int, 1)
+	go func() {
+		res, err := c.HTTP.Do(r)
+		if err != nil {
+			answer <- 0
+			return
+		}
+		_ = res.Body.Close()
+		answer <- res.StatusCode
+	}()
+	if _, err := more.Write([]byte("--walk\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half.csv\"\r\n\r\nid,name\n")); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		if _, err := more.Write([]byte(strings.Repeat("1,one\n", 5000))); err != nil {
+			return <-answer
+		}
+		select {
+		case status = <-answer:
+			return status
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return 0
+}
+
+// TestRightTakenMeanwhile: case 28, a role that is taken while an upload, a download or a job
+// runs stops it, and nothing of it stays.
+func TestRightTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"role", "remove"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t, "Busy")
+			boss := l.SignIn(l.admin)
+			take := func(u accounts.User) {
+				t.Helper()
+				at := l.path("/settings/users/" + num(l.value("SELECT id FROM memberships WHERE project_id = $1 AND user_id = $2", l.p.ID, u.ID)))
+				boss.Post(at+"/"+how, map[string]url.Values{"role": {"role": {"readOnly"}}}[how]).Want(http.StatusSeeOther)
+			}
+			refused := map[string]int{"role": http.StatusForbidden, "remove": http.StatusNotFound}[how]
+
+			t.Run("upload", func(t *testing.T) {
+				u := l.Member(l.p, access.Guest)
+				files, stored := l.value("SELECT count(*) FROM files"), l.blobs()
+				if status := halfUpload(t, l.SignIn(u), l.path("/storage/load"), func() { take(u) }); status != refused {
+					t.Errorf("it is answered by %d", status)
+				}
+				if n := l.value("SELECT count(*) FROM files"); n != files || !slices.Equal(l.blobs(), stored) {
+					t.Errorf("it left a row or bytes: %d files, %q", n, l.blobs())
+				}
+			})
+
+			t.Run("job", func(t *testing.T) {
+				if err := l.App.Jobs.Drain(t.Context(), jobs.Storage); err != nil {
+					t.Fatal(err)
+				}
+				d := &desk{Site: l.Site, t: t, project: l.p, admin: l.admin, scope: l.Scope(l.admin, l.p)}
+				u := l.Member(l.p, access.Guest)
+				data := func() string { // without who is in the project
+					return strings.Join(slices.DeleteFunc(strings.Split(d.picture(), "\n"), func(line string) bool { return strings.HasPrefix(line, "member ") }), "\n")
+				}
+				before := data()
+				running, done := make(chan struct{}), make(chan error, 1)
+				l.App.Jobs.Handle(map[string]jobs.Handler{storage.TableImport: func(ctx context.Context, r *jobs.Run) error {
+					close(running)
+					<-ctx.Done()
+					err := l.App.Storage.RunLoad(context.WithoutCancel(ctx), r) // it has not noticed
+					done <- err
+					return err
+				}}, l.App.Storage.Guard)
+				var j jobs.Job
+				l.Update(func(tx *db.Tx) (err error) {
+					j, err = l.App.Storage.StartLoad(tx, l.Scope(u, l.p), storage.Load{File: atoi(t, l.in.file), Bucket: l.in.bucket, Table: "things", Append: true, Dialect: csv.DefaultDialect()})
+					return err
+				})
+				ctx, stop := context.WithCancel(t.Context())
+				worked := make(chan struct{})
+				go func() { defer close(worked); l.App.Jobs.Work(ctx, 5*time.Second) }()
+				<-running
+				take(u)
+				select {
+				case err := <-done:
+					if err == nil {
+						t.Error("it ended well")
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatal("it goes on")
+				}
+				stop()
+				<-worked
+				if state, code := l.text("SELECT state FROM jobs WHERE id = $1", j.ID), l.text("SELECT error_code FROM jobs WHERE id = $1", j.ID); state != "error" || code != "storage.jobs.notAllowed" {
+					t.Errorf("the job is %s, %s", state, code)
+				}
+				if after := data(); after != before {
+					t.Errorf("there is\n%s\nnot\n%s", after, before)
+				}
+			})
+
+			if how == "role" {
+				return // whoever has a role may download
+			}
+			t.Run("download", func(t *testing.T) {
+				u := l.Member(l.p, access.Guest)
+				const size = 64 << 20
+				f, err := l.App.Storage.Upload(t.Context(), l.Scope(l.admin, l.p), "large.csv", strings.NewReader(strings.Repeat("0123456789abcde\n", size/16)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := l.SignIn(u)
+				res, err := c.HTTP.Do(c.Request(http.MethodGet, l.path("/storage/files/"+num(f.ID)+"/download"), nil))
+				if err != nil || res.StatusCode != http.StatusOK {
+					t.Fatal(res, err)
+				}
+				defer func() { _ = res.Body.Close() }()
+				read, err := io.CopyN(io.Discard, res.Body, 1<<20)
+				take(u)
+				for err == nil { // as slow as a line that needs twice as long as it takes to ask again
+					time.Sleep(100 * time.Millisecond)
+					var n int64
+					n, err = io.CopyN(io.Discard, res.Body, size/100)
+					read += n
+				}
+				if read >= size || !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("it ended after %d of %d bytes: %v", read, size, err)
+				}
+			})
+		})
+	}
 }
 
 // TestASVS_8_3_3: what is done for somebody is done with their rights and in their name, not
