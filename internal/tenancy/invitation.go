@@ -97,8 +97,7 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 	}
 	var c fault.Check
 	c.Field(n.Role != "", "role", "Choose a role.")
-	c.Field(n.Until.IsZero() || n.Until.After(tx.Now), "until", "Choose a day that is still to come.")
-	c.Field(n.Until.Before(tx.Now.AddDate(memberYearsMax, 0, 0)), "until", fmt.Sprintf("Choose a day within %d years, or none.", memberYearsMax))
+	checkUntil(tx, &c, n.Until)
 	emails, err := n.check(&c)
 	if err != nil {
 		return nil, err
@@ -111,6 +110,13 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 		return nil, err
 	}
 	return v.inviteAll(tx, at, n, emails)
+}
+
+// checkUntil notes, under "until", what is wrong with a time as the end of a membership; the
+// zero time is none.
+func checkUntil(tx *db.Tx, c *fault.Check, until time.Time) {
+	c.Field(until.IsZero() || until.After(tx.Now), "until", "Choose a day that is still to come.")
+	c.Field(until.Before(tx.Now.AddDate(memberYearsMax, 0, 0)), "until", fmt.Sprintf("Choose a day within %d years, or none.", memberYearsMax))
 }
 
 // InviteToTeam invites people to a team: all of them or none. Its role and the end of the

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -171,7 +170,7 @@ func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
 // adminProjectForms are what can be done to a project as it is.
 func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed map[string]string) {
 	do := func(what string) view.Form { return view.Form{Action: paths.AdminProjectDo(p.ID, what), Key: key()} }
-	expires, now := expiryDay(p.ExpiresAt), c.app.DB.Now()
+	expires, now := dayField(p.ExpiresAt), c.app.DB.Now()
 	if text, ok := typed["expires"]; ok {
 		expires = text
 	}
@@ -223,27 +222,6 @@ func typesOf(p tenancy.Overseen, offered []tenancy.Template) (out []ui.Option) {
 	return out
 }
 
-// expiryDay is the day on which a project expires; "" for never.
-func expiryDay(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return at.UTC().Format(time.DateOnly)
-}
-
-// expiry reads such a day, and gives its end; the zero time for never. Invalid for what is no day.
-func expiry(text string) (time.Time, error) {
-	if text = strings.TrimSpace(text); text == "" {
-		return time.Time{}, nil
-	}
-	day, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		const message = "Enter a day like 2026-12-31."
-		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "form.expires", Message: message, Fields: []fault.Field{{Name: "expires", Message: message}}, Err: err}
-	}
-	return day.AddDate(0, 0, 1).Add(-time.Second), nil // the day itself is in it
-}
-
 // adminProjectDo does one thing to a project, and says so.
 func (c *Console) adminProjectDo(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) error) error {
 	return c.adminProjectChange(ec, a, says, typed, func(tx *db.Tx, project int64) ([]ui.Pair, error) { return nil, do(tx, project) })
@@ -279,7 +257,7 @@ func (c *Console) adminProjectUndelete(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	return c.adminProjectDo(ec, a, "The project is back.", f, func(tx *db.Tx, project int64) error {
-		at, err := expiry(f["expires"])
+		at, err := endOfDay("expires", f["expires"])
 		if err != nil {
 			return err
 		}
@@ -293,7 +271,7 @@ func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	return c.adminProjectDo(ec, a, "The expiry is saved.", f, func(tx *db.Tx, project int64) error {
-		at, err := expiry(f["expires"])
+		at, err := endOfDay("expires", f["expires"])
 		if err != nil {
 			return err
 		}

@@ -306,6 +306,28 @@ func number(ec echo.Context, name string) (int64, error) {
 	return n, nil
 }
 
+// endOfDay reads the day of a field, which is the last one of something, and gives its end;
+// the zero time for none. Invalid for what is no day.
+func endOfDay(field, text string) (time.Time, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		const message = "Enter a day like 2026-12-31."
+		return time.Time{}, &fault.Error{Kind: fault.Invalid, Code: "form." + field, Message: message, Fields: []fault.Field{{Name: field, Message: message}}, Err: err}
+	}
+	return day.AddDate(0, 0, 1).Add(-time.Second), nil // the day itself is in it
+}
+
+// dayField is a time as the field of such a day has it; "" for the zero time.
+func dayField(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.DateOnly)
+}
+
 // form reads the fields of a posted form, of which each may come once. Invalid for
 // fields that the form does not have.
 func form(ec echo.Context, known ...string) (map[string]string, error) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/labstack/echo/v4"
@@ -49,12 +48,8 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 	}
 	n, errs := invitationOf(f)
 	n.Role = access.Role(f["role"])
-	if f["until"] != "" {
-		day, err := time.Parse(time.DateOnly, f["until"])
-		if err != nil {
-			errs["until"] = "Enter a day like 2026-12-31."
-		}
-		n.Until = day.AddDate(0, 0, 1).Add(-time.Second) // the day itself is in it
+	if n.Until, err = endOfDay("until", f["until"]); err != nil {
+		errs["until"] = fault.Of(err).Message
 	}
 	sent, status, errs, err := c.sends(ec, errs, func(tx *db.Tx) ([]tenancy.Sent, error) { return c.app.Tenancy.Invite(tx, s, n) })
 	if len(errs) > 0 {
