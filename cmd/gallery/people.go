@@ -35,7 +35,9 @@ func peopleScreens() []Screen {
 	none := list
 	none.List, none.Query, none.Role, none.Standing = nil, "zzz", "guest", "invited"
 	member := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[2], RoleURL: "/projects/1042/settings/users/2/role", Role: ui.Choices{ID: "role", Legend: "Role", Value: "guest", Items: choices},
-		RemoveURL: "/projects/1042/settings/users/2/remove"}
+		LastDay: "2026-12-31", LastDayURL: "/projects/1042/settings/users/2/last-day", LastDayKey: "k85", RemoveURL: "/projects/1042/settings/users/2/remove"}
+	ended := member
+	ended.LastDay, ended.Shorter, ended.Errors = "2001-01-01", true, ui.Errors{"until": "Choose a day that is still to come."}
 	last := member
 	last.Errors = ui.Errors{"": "Hana Dvořáková is the last one who manages the people of this project. Give somebody else such a role first."}
 	self := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[1],
@@ -72,6 +74,7 @@ func peopleScreens() []Screen {
 		ok("users-none", "Users & settings, nobody fits", people.MembersPage(none)),
 		ok("user", "A member, long name", people.MemberPage(member)),
 		refused("user-last", "A member, the last administrator", people.MemberPage(last)),
+		refused("user-last-day", "A member, with a last day that is over", people.MemberPage(ended)),
 		ok("user-self", "A member, oneself", people.MemberPage(self)),
 		ok("invite", "Invite people", people.InvitePage(form)),
 		refused("invite-errors", "Invite people, with faults", people.InvitePage(wrong)),

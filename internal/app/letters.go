@@ -40,6 +40,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.ProjectInvitation: view.ProjectInvitation,
 		mail.FactorWanted:      view.FactorWanted,
 		mail.RoleChanged:       view.RoleChanged,
+		mail.LastDayChanged:    view.LastDayChanged,
 		mail.MemberRemoved:     view.MemberRemoved,
 		mail.MembershipEnded:   view.MembershipEnded,
 		mail.JoinRequested:     view.JoinRequested,

@@ -50,6 +50,7 @@ const (
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
 	FactorWanted      Kind = "factorWanted"      // by, project, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
+	LastDayChanged    Kind = "lastDayChanged"    // by, project, from, until, at
 	MemberRemoved     Kind = "memberRemoved"     // by, project, at
 	MembershipEnded   Kind = "membershipEnded"   // project, at
 	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires; has a link
@@ -69,7 +70,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
-		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, MemberRemoved, MembershipEnded,
+		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, JoinRequested, JoinApproved, JoinRejected,
 		ProjectExpires, ProjectDeleted, ProjectRestored,
 	}

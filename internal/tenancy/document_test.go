@@ -33,6 +33,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| invitations by one person | %d a day |", tenancy.PerInviter.Count),
 		fmt.Sprintf("| invitations to one address | %d a day from one of them, %d from all |", tenancy.PerInvitee.Count, tenancy.PerAddress.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
+		fmt.Sprintf("| years until a last day | at most %d |", tenancy.MemberYearsMax),
 		fmt.Sprintf("| stay of a visitor, in hours | %s |", hours),
 		fmt.Sprintf("| days that a request counts | %d |", tenancy.RequestDays),
 		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),
@@ -49,16 +50,16 @@ func TestDocumentedLimits(t *testing.T) {
 			t.Errorf("docs/people.md does not say %q", row)
 		}
 	}
-	if !strings.Contains(string(text), fmt.Sprintf("changes at most %d times an hour.", tenancy.PerRole.Count)) {
-		t.Error("docs/people.md does not tell how often a role changes")
+	if !strings.Contains(string(text), fmt.Sprintf("change at most %d times an hour.", tenancy.PerMember.Count)) {
+		t.Error("docs/people.md does not tell how often a role and a last day change")
 	}
 	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}
 	}
-	if tenancy.PerRole.Window != time.Hour {
-		t.Errorf("a limit of an hour is of %s", tenancy.PerRole.Window)
+	if tenancy.PerMember.Window != time.Hour {
+		t.Errorf("a limit of an hour is of %s", tenancy.PerMember.Window)
 	}
 }
 

@@ -7,13 +7,19 @@ var (
 	PerInvitee  = perInvitee
 	PerAddress  = perAddress
 	PerReminder = perReminder
-	PerRole     = perRole
+	PerMember   = perMember
 
 	PerAsker      = perAsker
 	PerAskedPlace = perAskedPlace
 	PerVisitor    = perVisitor
 	PerJoiner     = perJoiner
 )
+
+// MemberYearsMax is how far away the end of a membership may be.
+const MemberYearsMax = memberYearsMax
+
+// EndOver ends a membership that a sweep has found to be over.
+var EndOver = (*Service).endOver
 
 // DecidersMost is how many of those who decide are told of a request.
 const DecidersMost = decidersMost

@@ -292,12 +292,8 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 	if !Administers(m.Role) || m.Who.State != accounts.Active || m.visits() {
 		return nil
 	}
-	until := m.Until
-	if until.IsZero() {
-		until = forEver
-	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3 AND m.through NOT IN ('maintainer', 'support')) AND u.state = 'active'`, s.ID(), m.ID, until)
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3 AND m.through NOT IN ('maintainer', 'support')) AND u.state = 'active'`, s.ID(), m.ID, endOf(m.Until))
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}
@@ -307,8 +303,16 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 // forEver is later than any membership ends.
 var forEver = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// perRole keeps changes of one member's role from filling a mailbox.
-var perRole = throttle.Limit{Count: 20, Window: time.Hour}
+// endOf is when a membership ends; one without an end does so later than all others.
+func endOf(until time.Time) time.Time {
+	if until.IsZero() {
+		return forEver
+	}
+	return until
+}
+
+// perMember keeps changes of one member's role and last day from filling a mailbox.
+var perMember = throttle.Limit{Count: 20, Window: time.Hour}
 
 // SetRole gives a member of the scope's project another role, at once. Forbidden without
 // MembersRole, and for the roles that only members of the organization give; Invalid for a
@@ -326,7 +330,7 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	if err := grantable(s, role); err != nil {
 		return m, err
 	}
-	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", m.ID), perRole); err != nil {
+	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", m.ID), perMember); err != nil {
 		return m, err
 	}
 	if err := refusal(tx, s, m, role); err != nil {
@@ -345,6 +349,73 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	e := about(s, p, "project.roleChanged", m.Who)
 	e.Params = map[string]any{"from": m.Role, "to": role}
 	return m, audit.Record(tx, e.Says("%s changed the role of %s (%s) in %q from %s to %s.", s.Actor().Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label(), role.Label()))
+}
+
+// SetLastDay gives the time of a member of the scope's project another end, at once; the zero
+// time is none. It tells how the member was, and whether that is final: the actor could not take
+// it back. Forbidden without MembersRole, and for giving more time to who has a role that only
+// members of the organization give; Invalid for an end that an invitation could not have;
+// NotFound for who is no member; Conflict for oneself, for who came in from the maintainer or
+// support, and for less time of the last one who manages people; TooMany past twenty changes
+// an hour of the role and this.
+func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, until time.Time) (was Member, final bool, err error) {
+	if s, err = again(tx, s, access.MembersRole); err != nil {
+		return was, false, err
+	}
+	if was, err = FindMember(tx, s, membership); err != nil || was.Until.Equal(until) {
+		return was, false, err
+	}
+	var c fault.Check
+	if checkUntil(tx, &c, until); c.Err() != nil {
+		return was, false, c.Err()
+	}
+	if err := mayStay(tx, s, was, until); err != nil {
+		return was, false, err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", was.ID), perMember); err != nil {
+		return was, false, err
+	}
+	if err := tx.Must("UPDATE memberships SET expires_at = $3 WHERE id = $1 AND project_id = $2", was.ID, s.ID(), until); err != nil {
+		return was, false, err
+	}
+	p, err := Find(tx, s.ID())
+	if err != nil {
+		return was, false, err
+	}
+	from, to := expiryWords(was.Until), expiryWords(until)
+	if err := v.tell(tx, s.Actor(), was.Who, mail.LastDayChanged, p, map[string]string{"from": from, "until": to}); err != nil {
+		return was, false, err
+	}
+	e := about(s, p, "project.lastDayChanged", was.Who)
+	e.Params = map[string]any{"from": expiryOf(was.Until), "to": expiryOf(until)}
+	if err := audit.Record(tx, e.Says("%s changed when the membership of %s (%s) in %q ends from %s to %s.", s.Actor().Name, was.Who.Name, was.Who.Email, p.Name, from, to)); err != nil {
+		return was, false, err
+	}
+	is := was
+	is.Until = until
+	back := mayStay(tx, s, is, was.Until)
+	if final = fault.Is(back, fault.Conflict) || fault.Is(back, fault.Forbidden); final {
+		back = nil
+	}
+	return was, final, back
+}
+
+// mayStay is Conflict or Forbidden for another end of a member's time: see SetLastDay. The
+// caller holds the lock.
+func mayStay(tx *db.Tx, s access.Project, m Member, until time.Time) error {
+	switch {
+	case m.Who.ID == s.Actor().UserID:
+		return fault.New(fault.Conflict, "tenancy.ownLastDay", "This is you. Your last day is for somebody else to change.")
+	case m.Through.Visits():
+		return fault.Newf(fault.Conflict, "tenancy.visitor", "%s, %s, is in the project by that right. For how long is not changed here: remove them to end it.", m.Who.Name, m.Through.Text())
+	case endOf(until).Before(endOf(m.Until)):
+		return keepAdministrator(tx, s, m)
+	}
+	err := grantable(s, m.Role)
+	if fault.Is(err, fault.Forbidden) {
+		err = fault.Newf(fault.Forbidden, "tenancy.grant", "Only a member of the project's organization can give more time to somebody who is %s.", m.Role.Label())
+	}
+	return err
 }
 
 // RemindMost is how many people one reminder goes to.
@@ -456,12 +527,12 @@ func (v *Service) EndMemberships(ctx context.Context, d *db.DB) error {
 	return err
 }
 
-// endOver ends one of them, unless its person has come back meanwhile.
+// endOver ends one of them, unless its person has come back meanwhile, or was given more time.
 func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 	if err := lockMembers(tx, project); err != nil {
 		return err
 	}
-	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", project, membership)
+	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2 AND x.expires_at <= $3", project, membership, tx.Now)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}

@@ -358,6 +358,15 @@ func RoleChanged(t Told) Letter {
 	return t.happened(t.letter("Your role in "+t.named("project", "a project")+" was changed", said+"."), do("If you did not expect this, ask them."))
 }
 
+// LastDayChanged tells that the time of a person in a project has another end.
+func LastDayChanged(t Told) Letter {
+	said := t.named("by", "Somebody") + " changed when your time in " + t.project() + " at " + t.host() + " ends"
+	if from, until := t.value("from"), t.value("until"); from != "" && until != "" {
+		said += ", from " + from + " to " + until
+	}
+	return t.happened(t.letter("Your last day in "+t.named("project", "a project")+" was changed", said+"."), do("If you did not expect this, ask them."))
+}
+
 // MemberRemoved tells that a person is not in a project any more.
 func MemberRemoved(t Told) Letter {
 	return t.happened(t.letter("You were removed from "+t.named("project", "a project"), t.named("by", "Somebody")+" removed you from "+t.project()+" at "+t.host()+". What you did there stays."),

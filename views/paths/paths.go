@@ -361,6 +361,11 @@ func Member(project, membership int64) string { return Members(project) + "/" + 
 // MemberRole tells what another role would make of a person of a project, and gives it (POST).
 func MemberRole(project, membership int64) string { return Member(project, membership) + "/role" }
 
+// MemberLastDay gives the time of a person in a project another end (POST).
+func MemberLastDay(project, membership int64) string {
+	return Member(project, membership) + "/last-day"
+}
+
 // MemberRemove tells what taking a person out of a project means, and does it (POST).
 func MemberRemove(project, membership int64) string { return Member(project, membership) + "/remove" }
 

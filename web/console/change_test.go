@@ -264,6 +264,7 @@ var constructive = map[string]string{
 	"/projects/:project/settings/users/remind":                    "sends a mail",
 	"/projects/:project/settings/project":                         "offers its undo, see TestProjectSettings",
 	"/projects/:project/settings/users/:member/role":              "offers its undo, see TestRoles",
+	"/projects/:project/settings/users/:member/last-day":          "offers its undo, see TestLastDay",
 	"/projects/:project/settings/users/:member/remove":            "somebody who was removed must not come back but by inviting them again",
 	"/projects/:project/settings/users/leave":                     "ends one's own membership only, and asks before",
 	"/projects/:project/settings/invitations/:invitation/send":    "sends again",

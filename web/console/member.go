@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -207,16 +209,17 @@ func came(m tenancy.Member) string {
 }
 
 func (c *Console) member(ec echo.Context, s access.Project) error {
-	return c.memberPage(ec, s, http.StatusOK, "", nil)
+	return c.memberPage(ec, s, http.StatusOK, nil, nil)
 }
 
-// memberPage shows a person of the project, with the role that was chosen, or "".
-func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chosen access.Role, errs ui.Errors) error {
+// memberPage shows a person of the project, with what was typed in its forms, or nil.
+func (c *Console) memberPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
 	id, err := number(ec, "member")
 	if err != nil {
 		return err
 	}
 	m := view.Member{In: view.InProject(paths.Members(s.ID())), Errors: errs}
+	var p tenancy.Member
 	err = c.view(ec, func(tx *db.Tx) error {
 		shell, project, err := c.projectShell(ec, tx, s)
 		if err != nil {
@@ -225,21 +228,22 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, chos
 		if m.Shell = shell; project.ExternalRoles {
 			m.Fixed = "Roles in this project come from single sign-on. Change them there."
 		}
-		p, err := tenancy.FindMember(tx, s, id)
-		if err != nil {
-			return err
-		}
-		m.Row = c.memberRow(s, p)
-		if chosen == "" {
-			chosen = p.Role
-		}
-		return nil
+		p, err = tenancy.FindMember(tx, s, id)
+		return err
 	})
 	if err != nil {
 		return err
 	}
+	m.Row = c.memberRow(s, p)
 	if s.May(access.MembersRole) && m.Fixed == "" {
-		m.RoleURL, m.Role = paths.MemberRole(s.ID(), id), roleChoices(s, chosen, errs["role"])
+		m.RoleURL, m.Role = paths.MemberRole(s.ID(), id), roleChoices(s, cmp.Or(access.Role(typed["role"]), p.Role), errs["role"])
+	}
+	if s.May(access.MembersRole) && !m.Row.You && !p.Through.Visits() {
+		m.LastDayURL, m.LastDayKey, m.LastDay = paths.MemberLastDay(s.ID(), id), key(), dayField(p.Until)
+		if text, ok := typed["until"]; ok {
+			m.LastDay = text
+		}
+		m.Shorter = !slices.Contains(tenancy.Grantable(s), p.Role)
 	}
 	switch {
 	case m.Row.You:
@@ -276,7 +280,7 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 	var was tenancy.Member
 	err = c.update(ec, func(tx *db.Tx) error { was, err = c.app.Tenancy.SetRole(tx, s, id, role); return err })
 	if errs, ok := fieldErrors(err); ok {
-		return c.memberPage(ec, s, http.StatusUnprocessableEntity, role, errs)
+		return c.memberPage(ec, s, http.StatusUnprocessableEntity, f, errs)
 	}
 	if err != nil {
 		return err
@@ -289,6 +293,45 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 		return c.done(ec, says, c.membersOrProjects(s))
 	}
 	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, c.membersOrProjects(s))
+}
+
+func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
+	id, err := number(ec, "member")
+	if err != nil {
+		return err
+	}
+	f, err := form(ec, "until")
+	if err != nil {
+		return err
+	}
+	until, err := endOfDay("until", f["until"])
+	var was tenancy.Member
+	var final bool
+	if err == nil {
+		err = c.update(ec, func(tx *db.Tx) error { was, final, err = c.app.Tenancy.SetLastDay(tx, s, id, until); return err })
+	}
+	if errs, ok := fieldErrors(err); ok {
+		return c.memberPage(ec, s, http.StatusUnprocessableEntity, f, errs)
+	}
+	if err != nil {
+		return err
+	}
+	if was.Until.Equal(until) {
+		return c.done(ec, "The last day of "+was.Who.Name+" is "+lastDay(until)+" already.", c.membersOrProjects(s))
+	}
+	says := "The last day of " + was.Who.Name + " is " + lastDay(until) + " now, and was " + lastDay(was.Until) + "."
+	if final {
+		return c.done(ec, says, c.membersOrProjects(s))
+	}
+	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "until", Value: dayField(was.Until)}}}, c.membersOrProjects(s))
+}
+
+// lastDay says when a membership ends, in a sentence.
+func lastDay(until time.Time) string {
+	if until.IsZero() {
+		return "none"
+	}
+	return until.UTC().Format("2 January 2006 UTC")
 }
 
 func (c *Console) memberRemove(ec echo.Context, s access.Project) error {

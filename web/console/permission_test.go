@@ -323,6 +323,8 @@ func forms(path string) url.Values {
 		return map[string]url.Values{"undelete": {"expires": {""}}, "expiry": {"expires": {""}}, "type": {"template": {"demo"}, "follow": {"never"}}, "terms": {"users": {"5"}}, "purge": {"confirm": {"Another name"}}, "disable": {"reason": {"By the walk"}}}[path[strings.LastIndexByte(path, '/')+1:]]
 	case strings.HasSuffix(path, "/role"):
 		return url.Values{"role": {"readOnly"}}
+	case strings.HasSuffix(path, "/last-day"):
+		return url.Values{"until": {time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}}
 	case strings.HasSuffix(path, "/storage/buckets"):
 		return url.Values{"stage": {"in"}, "name": {"made-by-walk"}}
 	case strings.Contains(path, "/storage/buckets/"):

@@ -81,6 +81,7 @@ func TestExternalRoles(t *testing.T) {
 	if r := c.Post(at+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "come from single sign-on") {
 		t.Error("it is not said why")
 	}
+	c.Post(at+"/last-day", lasting(dayIn(s, 9))).Want(http.StatusSeeOther) // which is no role
 	if got := strings.Join(listed(c, p, ""), " "); !strings.Contains(got, guest.Email+" guest") {
 		t.Errorf("the list has %q", got)
 	}

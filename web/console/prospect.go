@@ -53,7 +53,7 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 		return err
 	})
 	if errs, ok := fieldErrors(err); ok {
-		return c.memberPage(ec, s, http.StatusUnprocessableEntity, "", errs)
+		return c.memberPage(ec, s, http.StatusUnprocessableEntity, nil, errs)
 	}
 	if err != nil {
 		return err

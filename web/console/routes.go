@@ -171,6 +171,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/users/:member", Rule: gate.InProject(access.ProjectRead, c.member)},
 		{Method: "GET", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRoleAsk)},
 		{Method: "POST", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRole)},
+		{Method: "POST", Path: settings + "/users/:member/last-day", Rule: gate.InProject(access.MembersRole, c.memberLastDay)},
 		{Method: "GET", Path: settings + "/users/:member/remove", Rule: gate.InProject(access.MembersRemove, c.memberRemoveAsk)},
 		{Method: "POST", Path: settings + "/users/:member/remove", Rule: gate.InProject(access.MembersRemove, c.memberRemove)},
 		{Method: "POST", Path: settings + "/users/remind", Rule: gate.InProject(access.MembersRole, c.membersRemind)},

@@ -180,6 +180,7 @@ func (w *world) change() {
 	}{
 		{3, "role", func(tx *db.Tx) error { return tenancy.Join(tx, u.Actor(), p, u, pick(w, access.Roles(p.Governed))) }},
 		{2, "remove", func(tx *db.Tx) error { return w.remove(tx, u, p) }},
+		{2, "last day", func(tx *db.Tx) error { return w.stay(tx, u, p, tx.Now.AddDate(0, 0, w.rand.IntN(9))) }},
 		{2, "organization", func(tx *db.Tx) error { return tenancy.JoinOrganization(tx, u.Actor(), p.Organization, u) }},
 		{2, "no organization", func(tx *db.Tx) error {
 			_, err := tx.Exec("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", p.Organization, u.ID)
@@ -252,16 +253,28 @@ func (w *world) change() {
 
 // remove takes somebody's role away.
 func (w *world) remove(tx *db.Tx, u accounts.User, p tenancy.Project) error {
-	s, err := tenancy.Enter(tx, w.witness.Actor(), p.ID, access.MembersRemove)
-	if err != nil {
-		return err
+	s, id, err := w.member(tx, u, p, access.MembersRemove)
+	if err == nil {
+		_, err = w.App.Tenancy.Remove(tx, s, id)
 	}
-	id, err := db.Value[int64](tx, "SELECT id FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, u.ID)
-	if err != nil {
-		return err
-	}
-	_, err = w.App.Tenancy.Remove(tx, s, id)
 	return err
+}
+
+// stay gives somebody's time another end.
+func (w *world) stay(tx *db.Tx, u accounts.User, p tenancy.Project, until time.Time) error {
+	s, id, err := w.member(tx, u, p, access.MembersRole)
+	if err == nil {
+		_, _, err = w.App.Tenancy.SetLastDay(tx, s, id, until)
+	}
+	return err
+}
+
+// member is somebody's membership, and what the witness may do with it.
+func (w *world) member(tx *db.Tx, u accounts.User, p tenancy.Project, needs access.Permission) (s access.Project, id int64, err error) {
+	if s, err = tenancy.Enter(tx, w.witness.Actor(), p.ID, needs); err == nil {
+		id, err = db.Value[int64](tx, "SELECT id FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, u.ID)
+	}
+	return s, id, err
 }
 
 func (w *world) invite(tx *db.Tx, by accounts.User, p tenancy.Project, u accounts.User) error {
