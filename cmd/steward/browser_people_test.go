@@ -35,6 +35,8 @@ func TestBrowserPeople(t *testing.T) {
 		c.requests()
 		c.visits()
 		c.deletion()
+		c.agreement()
+		c.lastDay()
 		c.record()
 	})
 }
@@ -388,6 +390,55 @@ func (c *company) deletion() {
 	}
 }
 
+// agreement: a super admin makes a template, gives the project its type, and agrees limits, which
+// its people read beside what they use; what was agreed is taken back.
+func (c *company) agreement() {
+	nina, vera := c.nina, c.vera
+	vera.follow("Templates")
+	vera.follow("New template")
+	c.fair(vera)
+	vera.write("Name", "Trial of a month")
+	vera.write("Days after which its projects expire", "30")
+	vera.write("Limit of users", "1")
+	vera.submit("Make template")
+	vera.sees("The template Trial of a month is there.")
+	vera.row("Trial of a month", "After 30 days", "Offered")
+	vera.follow("All projects")
+	vera.follow("Flight safety")
+	vera.choose("[name=template]", "Trial of a month (expires: after 30 days)")
+	vera.tick("Never")
+	vera.submit("Change type")
+	vera.sees("The type is changed.")
+	vera.write("Limit of users", "1")
+	vera.write("Jobs at once", "3")
+	vera.submit("Save limits and features")
+	vera.sees("The limits and features are saved.")
+	nina.follow("Users & settings")
+	nina.follow("Project")
+	nina.sees("Trial of a month")
+	nina.follow("Limits")
+	nina.sees("Over limit")
+	nina.sees("of 1 person")
+	c.fair(nina)
+	vera.submit("Undo")
+	vera.sees("The limits and features are saved.")
+	nina.follow("Limits")
+	nina.hides("Over limit")
+}
+
+// lastDay: somebody who is in gets a last day, and is in for good again.
+func (c *company) lastDay() {
+	nina := c.nina
+	day := c.site.Clock.Now().AddDate(0, 0, 20).Format(time.DateOnly)
+	nina.follow("Users")
+	nina.follow("Olga Veselá")
+	js[string](nina, `document.querySelector('[name=until]').value = `+quote(day)) // how a day is typed depends on the browser's language
+	nina.submit("Change last day")
+	nina.sees("The last day of Olga Veselá is ")
+	nina.submit("Undo")
+	nina.sees("Olga Veselá stays without a last day now.")
+}
+
 // record: the audit tells all of it.
 func (c *company) record() {
 	nina := c.nina
@@ -421,6 +472,11 @@ func (c *company) record() {
 		`Sven Berg: (person4@example.com), of support, joined "Flight safety" as Admin until`,
 		`Nina Novak: Deleted the project "Flight safety".`,
 		`Vera Operator: Brought the project "Flight safety" back`,
+		`Vera Operator: Changed the type of the project "Flight safety" from "None" to "Trial of a month", and when it expires from never to never.`,
+		`Vera Operator: Changed what is agreed for the project "Flight safety": limit of users from none to 1, jobs at once from 10 to 3.`,
+		`Vera Operator: Changed what is agreed for the project "Flight safety": limit of users from 1 to none, jobs at once from 3 to 10.`,
+		`Nina Novak: Changed when the membership of "Olga Veselá" (person3@example.com) in "Flight safety" ends from never to`,
+		`Nina Novak: Changed when the membership of "Olga Veselá" (person3@example.com) in "Flight safety" ends from`,
 	} {
 		at := slices.IndexFunc(rest, func(line string) bool { return strings.HasPrefix(line, says) })
 		if at < 0 {

@@ -76,7 +76,7 @@ func TestLastDay(t *testing.T) {
 	}
 	fields.Set("until", day)
 	page := c.Get(c.Post(path, fields).Want(http.StatusSeeOther).Location).Want(http.StatusOK)
-	if want := "The last day of " + guest.Name + " is " + spelled(day) + " UTC now, and was none."; !strings.Contains(page.Page().Text(), want) {
+	if want := "The last day of " + guest.Name + " is " + spelled(day) + " UTC now. Before there was none."; !strings.Contains(page.Page().Text(), want) {
 		t.Errorf("it does not say %q", want)
 	}
 	if got := expires(c, p, guest.Email); got != day {

@@ -317,22 +317,27 @@ func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if was.Until.Equal(until) {
-		return c.done(ec, "The last day of "+was.Who.Name+" is "+lastDay(until)+" already.", c.membersOrProjects(s))
+		return c.done(ec, lastDay(was.Who.Name, until)+" already.", c.membersOrProjects(s))
 	}
-	says := "The last day of " + was.Who.Name + " is " + lastDay(until) + " now, and was " + lastDay(was.Until) + "."
+	says := lastDay(was.Who.Name, until) + " now. Before there was none."
+	if !was.Until.IsZero() {
+		says = lastDay(was.Who.Name, until) + " now. Before it was " + lastDate(was.Until) + "."
+	}
 	if final {
 		return c.done(ec, says, c.membersOrProjects(s))
 	}
 	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "until", Value: dayField(was.Until)}}}, c.membersOrProjects(s))
 }
 
-// lastDay says when a membership ends, in a sentence.
-func lastDay(until time.Time) string {
+// lastDay says when somebody's membership ends, as the beginning of a sentence.
+func lastDay(name string, until time.Time) string {
 	if until.IsZero() {
-		return "none"
+		return name + " stays without a last day"
 	}
-	return until.UTC().Format("2 January 2006 UTC")
+	return "The last day of " + name + " is " + lastDate(until)
 }
+
+func lastDate(until time.Time) string { return until.UTC().Format("2 January 2006 UTC") }
 
 func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
 	id, err := number(ec, "member")

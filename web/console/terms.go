@@ -122,16 +122,17 @@ func (c *Console) limits(ec echo.Context, s access.Project) error {
 }
 
 func limitCards(used tenancy.Use, data storage.Totals) []view.Limit {
-	card := func(id, title, of string, is, most int64, number func(int64) string) view.Limit {
+	card := func(id, title string, is, most int64, number, limit func(int64) string) view.Limit {
 		l := view.Limit{ID: id, Title: title, Figure: number(is)}
 		if most == 0 {
 			l.Of = "No limit"
 			return l
 		}
-		l.Limited, l.Of, l.Share = true, "of "+number(most)+of, float64(is)/float64(most)
+		l.Limited, l.Of, l.Share = true, "of "+limit(most), float64(is)/float64(most)
 		return l
 	}
 	atOnce := view.Limit{ID: "jobs", Title: "Jobs at once", Figure: itoa(used.Terms.AtOnce()), Of: "of each kind of work; others wait for their turn"}
-	return []view.Limit{card("storage", "Stored data", "", data.Bytes, used.Terms.Storage, ui.Bytes), card("users", "Users", " people", used.Users, used.Terms.Users, ui.Number),
-		card("rows", "Rows", "", data.Rows, 0, ui.Number), atOnce}
+	people := func(n int64) string { return ui.Count(n, "person", "people") }
+	return []view.Limit{card("storage", "Stored data", data.Bytes, used.Terms.Storage, ui.Bytes, ui.Bytes), card("users", "Users", used.Users, used.Terms.Users, ui.Number, people),
+		card("rows", "Rows", data.Rows, 0, ui.Number, ui.Number), atOnce}
 }

@@ -82,7 +82,7 @@ func TestTerms(t *testing.T) {
 		t.Error("who is no super admin is led to where limits are agreed")
 	}
 	root.Get(set(http.StatusSeeOther, url.Values{"users": {"1"}}).Location)
-	if got := limitOf(l.Client, p, "users"); !strings.Contains(got, fmt.Sprintf("Over limit %d of 1 people %d00%% used", people, people)) {
+	if got := limitOf(l.Client, p, "users"); !strings.Contains(got, fmt.Sprintf("Over limit %d of 1 person %d00%% used", people, people)) {
 		t.Errorf("over the limit: %q", got)
 	}
 	s.Member(p, access.Guest) // stops nothing
