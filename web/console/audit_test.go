@@ -21,6 +21,26 @@ import (
 	"steward/web/webtest"
 )
 
+// TestRefusalsInProjects: who is refused something in a project is in the audit log of its
+// organization, too, and in that of no other.
+func TestRefusalsInProjects(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Guarded", false)
+	other, _ := s.Project("Elsewhere", false)
+	boss, stranger := s.User("Boss"), s.User("Stranger")
+	own, foreign := ofOrganization(s, p, boss), ofOrganization(s, other, stranger)
+	reader := s.Member(p, access.ReadOnly)
+	s.SignIn(reader).Post("/projects/"+num(p.ID)+"/settings/project", url.Values{"name": {"Mine"}}).Want(http.StatusForbidden)
+	s.App.Reads.Flush()
+	for log, c := range map[string]*webtest.Client{own: s.SignIn(boss), foreign: s.SignIn(stranger)} {
+		told := strings.Contains(c.Get(log+"/audit?event=access.refused").Want(http.StatusOK).Page().Find("tbody").Text(), reader.Name)
+		if told != (log == own) {
+			t.Errorf("%s tells it: %v", log, told)
+		}
+	}
+}
+
 func auditOf(p tenancy.Project) string { return "/projects/" + num(p.ID) + "/settings/audit" }
 
 // happen records events as if they came from an address, all at the same moment.

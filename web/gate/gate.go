@@ -312,6 +312,16 @@ func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p acces
 	return scope, err
 }
 
+// organization is that of a project, whose people read what was refused in it; 0 if nobody can tell.
+func (g *Gate) organization(ctx context.Context, project int64) int64 {
+	var p tenancy.Project
+	err := g.db.View(ctx, func(tx *db.Tx) (err error) { p, err = tenancy.Find(tx, project); return err })
+	if err != nil {
+		g.log.Error("the organization of a project in which somebody was refused is not known", "project", project, "error", err)
+	}
+	return p.Organization
+}
+
 // refused notes that somebody was refused.
 func (g *Gate) refused(ctx context.Context, a access.Actor, what string, id int64, p access.Permission, err error) {
 	if fault.Is(err, fault.NotFound) { // they may be trying numbers, and whose they are is told to nobody
@@ -324,7 +334,7 @@ func (g *Gate) refused(ctx context.Context, a access.Actor, what string, id int6
 		e.Type = audit.Warn
 		switch what {
 		case "project":
-			e.Project = id
+			e.Project, e.Organization = id, g.organization(ctx, id)
 		case "organization":
 			e.Organization = id
 		}
