@@ -181,8 +181,9 @@ type Cursor struct {
 	ID int64
 }
 
-// List gives the events of the scope's branch, newest first. Forbidden without the
-// permission to read storage events.
+// List gives the events of the scope's branch, newest first; of those that are of no object
+// only what concerns storage for who may not read the audit log. Forbidden without the permission
+// to read storage events.
 func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 	if err := s.Require(access.StorageJobsRead, false); err != nil {
 		return nil, err
@@ -191,6 +192,9 @@ func List(tx *db.Tx, s access.Project, f Filter) ([]Event, error) {
 	w.And("project_id = ? AND branch_id = ?", s.ID(), s.Branch())
 	if f.ObjectType != "" {
 		w.And("object_type = ? AND object_id = ?", f.ObjectType, f.ObjectID)
+	}
+	if !s.May(access.AuditRead) && f.ObjectType == "" { // nothing of people and settings
+		w.And("name LIKE 'storage.%'")
 	}
 	if !f.Before.At.IsZero() {
 		w.And("(created_at, id) < (?, ?)", f.Before.At, f.Before.ID)

@@ -10,7 +10,7 @@ import (
 
 // OfPerson gives what a person did with their own account and what was done to it, newest
 // first: sign-ins that worked and that failed, changes of password, factor and rights.
-// Of the filter, Before and Limit count.
+// Of the filter, Before and Limit count. Of what somebody else did, it is not told from where.
 func OfPerson(tx *db.Tx, a access.Actor, f Filter) ([]Event, error) {
 	var out []Event
 	for _, of := range []struct {
@@ -30,6 +30,9 @@ func OfPerson(tx *db.Tx, a access.Actor, f Filter) ([]Event, error) {
 			return nil, err
 		}
 		for _, e := range list {
+			if e.UserID != 0 && e.UserID != a.UserID {
+				e.Address, e.UserAgent, e.RequestID = "", "", ""
+			}
 			if !slices.ContainsFunc(out, func(x Event) bool { return x.ID == e.ID }) {
 				out = append(out, e)
 			}

@@ -84,8 +84,8 @@ const MovingMost = 100
 // FindMoving tells what changes when a project of the scope's organization moves to another
 // one: of Out and Locked no more than one past MovingMost. Forbidden without ProjectsMove in
 // both; NotFound for a project that is not of the organization or not open; Conflict for the
-// organization that it is in; Forbidden, too, for who may not join the project but could where it
-// goes; Unauthenticated, with the code access.FactorNeeded, where the
+// organization that it is in; Forbidden, too, for who may not join the project by themselves;
+// Unauthenticated, with the code access.FactorNeeded, where the
 // other one asks the actor for a second factor.
 func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, error) {
 	m, err := moving(tx, s, project, to)
@@ -117,12 +117,11 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if to == s.ID() {
 		return m, fault.New(fault.Conflict, "tenancy.moved", "The project is in this organization already.")
 	}
-	target, err := EnterOrganization(tx, s.Actor(), to, access.ProjectsMove)
-	if err != nil {
+	if _, err := EnterOrganization(tx, s.Actor(), to, access.ProjectsMove); err != nil {
 		return m, err
 	}
-	if !s.Is().SuperAdmin && !s.May(access.ProjectsJoin) && target.May(access.ProjectsJoin) {
-		return m, fault.New(fault.Forbidden, "tenancy.moveIn", "The organization lets nobody of its maintainer in by themselves. Where you would move the project, you could come in by yourself. Ask one of its members to move it.")
+	if !s.Is().SuperAdmin && !s.May(access.ProjectsJoin) { // there they, or somebody they know, could come in
+		return m, fault.New(fault.Forbidden, "tenancy.moveOut", "The organization lets nobody of its maintainer in by themselves. Its projects are moved by its members and by super admins. Ask one of its members to move it.")
 	}
 	p := &m.Project
 	return db.One(tx, func(r db.Row) (Moving, error) {

@@ -10,9 +10,10 @@ import (
 type Prospect struct {
 	Member    Member
 	Role      access.Role // "" = they are removed
-	OrgMember bool        // they belong to the project's organization
+	Above     bool        // what they are above the project is told: the actor belongs to its organization
+	OrgMember bool        // they belong to the project's organization, if that is told
 	Changes   []access.Change
-	Back      Step  // how they could come in afterwards without an invitation: StepJoin, StepAsk, or ""
+	Back      Step  // how they could come in afterwards without an invitation, if that is told: StepJoin, StepAsk, or ""
 	Final     bool  // the actor may not give them back the role that they have
 	Refused   error // why it cannot be done; nil when it can
 }
@@ -39,9 +40,15 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 			return x, err
 		}
 	}
-	is, _, err := standing(tx, x.Member.Who.ID, s.Organization())
+	actor, _, err := standing(tx, s.Actor().UserID, s.Organization())
 	if err != nil {
 		return x, err
+	}
+	var is access.Above // nothing, as far as who is not of the organization is told
+	if x.Above = actor.OrgMember; x.Above {
+		if is, _, err = standing(tx, x.Member.Who.ID, s.Organization()); err != nil {
+			return x, err
+		}
 	}
 	x.OrgMember, x.Final = is.OrgMember, grantable(s, x.Member.Role) != nil
 	before := access.Facts{Role: x.Member.Role, OrgMember: is.OrgMember, Visitor: x.Member.visits()}

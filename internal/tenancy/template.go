@@ -169,6 +169,7 @@ func (t *Template) check(list []Template) error {
 	c.Field(t.Retention >= RetentionMin && t.Retention <= RetentionMax, "retention", fmt.Sprintf("Enter a number of days from %d to %d.", RetentionMin, RetentionMax))
 	c.Field(t.Position >= 1 && t.Position <= TemplatesMost, "position", fmt.Sprintf("Enter a place from 1 to %d.", TemplatesMost))
 	t.Terms.check(&c)
+	t.Terms = t.Terms.plain()
 	offered := t.Offered
 	for _, x := range list {
 		if x.ID != t.ID {
@@ -256,6 +257,9 @@ func creates(is access.Above) Through {
 // The actor becomes its first administrator. Forbidden without ProjectsCreate; Invalid by
 // field: name and template.
 func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Project, error) {
+	if err := lockRights(tx, s.Actor().UserID); err != nil { // by which they are in it
+		return Project{}, err
+	}
 	s, err := anew(tx, s, access.ProjectsCreate)
 	if err != nil {
 		return Project{}, err

@@ -54,6 +54,14 @@ func (t Terms) check(c *fault.Check) {
 	c.Field(within(t.Jobs, TermsJobsMax), "jobs", fmt.Sprintf("Enter a number from 1 to %d, or nothing for %d.", TermsJobsMax, jobs.ProjectParallelism))
 }
 
+// plain are the same terms without what is as usual.
+func (t Terms) plain() Terms {
+	if t.Jobs == jobs.ProjectParallelism {
+		t.Jobs = 0
+	}
+	return t
+}
+
 // AtOnce is how many jobs of a class run at once.
 func (t Terms) AtOnce() int64 {
 	if t.Jobs == 0 {
@@ -94,6 +102,7 @@ func (v *Service) SetTerms(tx *db.Tx, by access.Actor, project int64, to Terms) 
 	if err := c.Err(); err != nil {
 		return was, err
 	}
+	to = to.plain()
 	if was, err = termsOf(tx, p.ID); err != nil || was == to {
 		return was, err
 	}

@@ -41,6 +41,49 @@ func TestRefusalsInProjects(t *testing.T) {
 	}
 }
 
+// TestOverviewKeepsPeople: who may not read the audit log sees among the latest changes what
+// happened to data, and nothing of people and settings.
+func TestOverviewKeepsPeople(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Quiet", false)
+	furnish(t, s, p, admin)
+	c := s.SignIn(admin)
+	c.Post("/projects/"+num(p.ID)+"/settings/users", url.Values{"emails": {"secret@example.com"}, "role": {"guest"}, "days": {"7"}}).Want(http.StatusOK)
+	for role, tells := range map[access.Role]bool{access.Admin: true, access.Guest: false, access.ReadOnly: false} {
+		page := s.SignIn(s.Member(p, role)).Get("/projects/" + num(p.ID)).Want(http.StatusOK)
+		if strings.Contains(page.Body, "secret@example.com") != tells {
+			t.Errorf("%s reads of the invitation: %v", role, !tells)
+		}
+		if !tells && !strings.Contains(words(page.Page().Find("main")), "in.c-walk") {
+			t.Errorf("%s reads nothing of data", role)
+		}
+	}
+}
+
+// TestActivityOfOthers: what somebody else did to a person's account is in their activity
+// without the place and the browser that it was done from.
+func TestActivityOfOthers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Handler: fromAnywhere})
+	p, admin := s.Project("Seen", false)
+	guest := s.Member(p, access.Guest)
+	boss := s.SignIn(admin)
+	r := boss.Request(http.MethodPost, rowOf(boss, p, guest.Email)+"/role", strings.NewReader(url.Values{"role": {"readOnly"}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("User-Agent", "Browser of the boss")
+	r.Header.Set("Test-From", "203.0.113.77:999")
+	boss.Do(r).Want(http.StatusSeeOther)
+	c := s.SignIn(guest)
+	own := c.Get("/account/activity?format=json").Want(http.StatusOK).Body
+	if !strings.Contains(own, "roleChanged") || strings.Contains(own, "203.0.113.77") || strings.Contains(own, "Browser of the boss") {
+		t.Errorf("the activity is %s", own)
+	}
+	if !strings.Contains(own, "127.0.0.1") {
+		t.Error("it does not tell from where one did something oneself")
+	}
+}
+
 func auditOf(p tenancy.Project) string { return "/projects/" + num(p.ID) + "/settings/audit" }
 
 // happen records events as if they came from an address, all at the same moment.

@@ -23,6 +23,9 @@ import (
 func (c *Console) memberRoleAsk(ec echo.Context, s access.Project) error {
 	role := access.Role(query(ec, "role"))
 	if role == "" { // none was chosen
+		if !s.May(access.ProjectRead) {
+			return fault.New(fault.Invalid, "form.role", "Choose a role.")
+		}
 		return c.member(ec, s)
 	}
 	return c.prospectPage(ec, s, role)
@@ -172,6 +175,9 @@ func staysOf(x tenancy.Prospect) []ui.Item {
 		out = append(out, ui.Item{Icon: "door-open", Text: "They may ask to be let in again."})
 	default:
 		out = append(out, ui.Item{Icon: "mail", Text: "They can be invited again."})
+	}
+	if !x.Above {
+		out = append(out, ui.Item{Icon: "building-2", Text: "What they may do as somebody of the organization or above it, if they are: only its members see that."})
 	}
 	return out
 }

@@ -159,6 +159,19 @@ func TestProspectPages(t *testing.T) {
 		}
 	}
 	s.Update(func(tx *db.Tx) error { return tenancy.JoinOrganization(tx, guest.Actor(), p.Organization, guest) })
+	told := text(at + "/remove")
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("DELETE FROM organization_members WHERE user_id = $1", guest.ID)
+	})
+	if other := text(at + "/remove"); other != told || !strings.Contains(told, "only its members see that") {
+		t.Errorf("who is not of the organization reads that somebody else is: %q, and of somebody who is not %q", told, other)
+	}
+	s.Update(func(tx *db.Tx) error {
+		if err := tenancy.JoinOrganization(tx, guest.Actor(), p.Organization, guest); err != nil {
+			return err
+		}
+		return tenancy.JoinOrganization(tx, admin.Actor(), p.Organization, admin)
+	})
 	if got := text(at + "/remove"); !strings.Contains(got, "they may join again at any time") || !strings.Contains(got, "From then on: invite people") {
 		t.Errorf("of a member of the organization it says %q", got)
 	}
@@ -173,6 +186,9 @@ func TestProspectPages(t *testing.T) {
 		}
 	}
 	c.Get(at + "/role?role=owner").Want(http.StatusUnprocessableEntity)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("DELETE FROM organization_members WHERE user_id = $1", admin.ID)
+	})
 	c.Get(at + "/role?role=share").Want(http.StatusForbidden)
 	c.Get(users(p) + "/999/remove").Want(http.StatusNotFound)
 	for _, path := range []string{"/role?role=readOnly", "/remove"} {
