@@ -166,6 +166,29 @@ func TestOutsideImports(t *testing.T) {
 	}
 }
 
+// TestOfSupport: until when somebody is of support is asked in one place, where it ends: no query
+// elsewhere could forget the time.
+func TestOfSupport(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, f := range files(t) {
+		if f.test {
+			continue
+		}
+		for _, text := range literals(t, f.path) {
+			if !strings.Contains(text, "support_until") {
+				continue
+			}
+			if found++; f.pkg != "internal/accounts" {
+				t.Errorf("%s names the column: %q", f.path, text)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d places were found", found)
+	}
+}
+
 // TestNothingReadsOutside: no file names a path outside the repository.
 func TestNothingReadsOutside(t *testing.T) {
 	t.Parallel()

@@ -85,7 +85,9 @@ func newCompany(t *testing.T, scripts bool) *company {
 	})
 	c.home = paths.Project(c.project.ID)
 	c.secret, _ = site.TwoStep(site.SignIn(sven))
-	site.Update(func(tx *db.Tx) error { return site.App.Tenancy.SetSupport(tx, vera.Actor(), sven.ID, true) })
+	site.Update(func(tx *db.Tx) error {
+		return site.App.Tenancy.GrantSupport(tx, vera.Actor(), sven.ID, tx.Now.AddDate(0, 0, 90))
+	})
 	if scripts {
 		c.axe = axeSource(t)
 	}

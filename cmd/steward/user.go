@@ -148,7 +148,7 @@ func (u *userSuperAdminCmd) Run(ctx context.Context, streams streams) error {
 		if u.Revoke {
 			return x.Email + " is no super admin any more.", a.Tenancy.RevokeSuperAdmin(tx, operator, x.ID)
 		}
-		return x.Email + " is a super admin now.", a.Accounts.GrantSuperAdmin(tx, operator, x.ID)
+		return x.Email + " is a super admin now.", a.Tenancy.GrantSuperAdmin(tx, operator, x.ID)
 	})
 }
 

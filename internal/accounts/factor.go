@@ -427,7 +427,7 @@ func (s *Service) RemoveFactor(tx *db.Tx, v *Visit) error {
 	if err != nil {
 		return err
 	}
-	if u.Support {
+	if !u.SupportUntil.IsZero() {
 		return fault.New(fault.Conflict, "accounts.factorRequired", "People of support sign in in two steps, so it cannot be turned off.")
 	}
 	if u.passwordShort {

@@ -202,28 +202,6 @@ func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error
 	return audit.Record(tx, audit.By(by, "user.superAdminRevoked", "user", u.Email, u.Name).Says("%s took the rights of a super admin from %s.", by.Name, u.Name))
 }
 
-// SetSupport says whether a person is of support. From then on they need a second factor
-// before anything else. Conflict for somebody who cannot sign in.
-func (s *Service) SetSupport(tx *db.Tx, by access.Actor, user int64, on bool) error {
-	if err := Administers(tx, by); err != nil {
-		return err
-	}
-	u, err := get(tx, "id = $1", user)
-	if err != nil || u.Support == on {
-		return err
-	}
-	if on && u.State != Active {
-		return fault.New(fault.Conflict, "accounts.inactive", "Only somebody who can sign in can be of support.")
-	}
-	if err := tx.Must("UPDATE users SET is_support = $2 WHERE id = $1", user, on); err != nil {
-		return err
-	}
-	if on {
-		return audit.Record(tx, audit.By(by, "user.supportGranted", "user", u.Email, u.Name).Says("%s made %s somebody of support.", by.Name, u.Name))
-	}
-	return audit.Record(tx, audit.By(by, "user.supportRevoked", "user", u.Email, u.Name).Says("%s took from %s that they are of support.", by.Name, u.Name))
-}
-
 // keepSuperAdmin is Conflict when without this person nobody could administer the
 // installation. The caller holds the lock of super admins.
 func keepSuperAdmin(tx *db.Tx, u User) error {

@@ -10,8 +10,8 @@ import (
 const requireFactor = "require second factor"
 
 // NeedsFactor is the condition, in SQL, that a person u needs a second factor wherever they
-// are: their password is short, they are of support, or everybody does.
-const NeedsFactor = "(u.password_short OR u.is_support OR EXISTS (SELECT 1 FROM installation WHERE name = '" + requireFactor + "'))"
+// are: their password is short, they are of support or were a moment ago, or everybody does.
+const NeedsFactor = "(u.password_short OR u.support_until IS NOT NULL OR EXISTS (SELECT 1 FROM installation WHERE name = '" + requireFactor + "'))"
 
 // Settings are what super admins decide about everybody's account.
 type Settings struct {

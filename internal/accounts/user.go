@@ -27,9 +27,9 @@ type User struct {
 	Name          string
 	State         State
 	SuperAdmin    bool
-	Support       bool   // may come into projects of every organization that lets support in
-	Theme         string // light, dark or "" for the system's
-	TimeZone      string // of the IANA database, such as Europe/Prague
+	SupportUntil  time.Time // until when they are of support; zero = they are not. See OfSupport
+	Theme         string    // light, dark or "" for the system's
+	TimeZone      string    // of the IANA database, such as Europe/Prague
 	passwordHash  string
 	pepperKey     string
 	passwordShort bool
@@ -51,6 +51,10 @@ const (
 
 // HasPassword reports whether the person can sign in by password.
 func (u User) HasPassword() bool { return u.passwordHash != "" }
+
+// OfSupport reports whether the person is of support at a time: they may come into projects of
+// every organization that lets support in.
+func (u User) OfSupport(at time.Time) bool { return at.Before(u.SupportUntil) }
 
 // Zone is the person's time zone.
 func (u User) Zone() *time.Location {
@@ -247,10 +251,10 @@ func (s *Service) SetProfile(tx *db.Tx, a access.Actor, p Profile) error {
 }
 
 // columns of the table users u, for the fields of a User.
-const columns = "u.id, u.email, u.name, u.state, u.is_super_admin, u.is_support, u.theme, u.time_zone, u.password_hash, u.pepper_key, u.password_short, u.session_epoch, u.password_changed_at, u.created_at, u.last_login_at"
+const columns = "u.id, u.email, u.name, u.state, u.is_super_admin, u.support_until, u.theme, u.time_zone, u.password_hash, u.pepper_key, u.password_short, u.session_epoch, u.password_changed_at, u.created_at, u.last_login_at"
 
 func (u *User) fields() []any {
-	return []any{&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, &u.Support, &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.passwordShort, &u.epoch,
+	return []any{&u.ID, &u.Email, &u.Name, &u.State, &u.SuperAdmin, db.Time(&u.SupportUntil), &u.Theme, &u.TimeZone, &u.passwordHash, &u.pepperKey, &u.passwordShort, &u.epoch,
 		db.Time(&u.PasswordAt), db.Time(&u.CreatedAt), db.Time(&u.LastLoginAt)}
 }
 

@@ -43,7 +43,7 @@ type cleaned struct {
 // from being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
-	var errs [7]error
+	var errs [8]error
 	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
@@ -74,8 +74,9 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	done.Files, errs[2] = a.Storage.SweepFiles(ctx)
 	done.Events, errs[3] = audit.Prune(ctx, a.DB)
 	done.Mails, errs[4] = a.Mail.Sweep(ctx)
-	errs[5] = a.Tenancy.EndMemberships(ctx, a.DB)
-	errs[6] = a.Tenancy.Expire(ctx)
+	errs[5] = a.Tenancy.EndSupport(ctx) // and all that they were in by it, so that nothing is told twice
+	errs[6] = a.Tenancy.EndMemberships(ctx, a.DB)
+	errs[7] = a.Tenancy.Expire(ctx)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.SessionsEnded:    view.SessionsEnded,
 		mail.AccountDisabled:  view.AccountDisabled,
 		mail.AccountEnabled:   view.AccountEnabled,
+		mail.SupportEnded:     view.SupportEnded,
 
 		// What becomes of one's place in a project
 		mail.ProjectWelcome:    view.ProjectWelcome,

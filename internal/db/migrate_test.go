@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -12,10 +13,9 @@ import (
 	"steward/migrations"
 )
 
-// TestMigrationOfFiles: a database from before files could be compressed with zstd keeps
-// its files, and takes such ones afterwards.
-func TestMigrationOfFiles(t *testing.T) {
-	t.Parallel()
+// migrating is an empty database, with the steps that make the schema.
+func migrating(t *testing.T) (*sql.DB, *goose.Provider) {
+	t.Helper()
 	dsn := dbtest.Empty(t)
 	driver, name, dialect := "pgx", "postgres", goose.DialectPostgres
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
@@ -25,11 +25,19 @@ func TestMigrationOfFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
+	t.Cleanup(func() { _ = conn.Close() })
 	steps, err := goose.NewProvider(dialect, conn, migrations.For(name))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conn, steps
+}
+
+// TestMigrationOfFiles: a database from before files could be compressed with zstd keeps
+// its files, and takes such ones afterwards.
+func TestMigrationOfFiles(t *testing.T) {
+	t.Parallel()
+	conn, steps := migrating(t)
 	if _, err := steps.UpTo(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
@@ -71,5 +79,62 @@ func TestMigrationOfFiles(t *testing.T) {
 	}
 	if err := exec(file, 4, "gzip", "files/1/a"); err == nil {
 		t.Error("two files have one key")
+	}
+}
+
+// TestMigrationOfSupport: whoever was of support without an end is so for 90 days more, whole
+// ones, and so is what they joined by it; a super admin is in that for ever.
+func TestMigrationOfSupport(t *testing.T) {
+	t.Parallel()
+	conn, steps := migrating(t)
+	if _, err := steps.UpTo(t.Context(), 18); err != nil {
+		t.Fatal(err)
+	}
+	const user = `INSERT INTO users (id, email, name, password_hash, pepper_key, state, is_super_admin, is_support, session_epoch, theme, created_at) VALUES `
+	const member = `INSERT INTO organization_members (organization_id, user_id, email, joined_at, through) VALUES `
+	const membership = `INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, reason, through, expires_at) VALUES `
+	for _, query := range []string{
+		user + `(1, 'sven', 'Sven', '', '', 'active', FALSE, TRUE, 0, '', 1), (2, 'vera', 'Vera', '', '', 'active', TRUE, TRUE, 0, '', 1), (3, 'mina', 'Mina', '', '', 'active', FALSE, FALSE, 0, '', 1)`,
+		`INSERT INTO maintainers (id, name, created_at) VALUES (1, 'm', 1)`,
+		`INSERT INTO organizations (id, maintainer_id, name, allow_auto_join, created_at) VALUES (1, 1, 'o', TRUE, 1), (2, 1, 'own', TRUE, 1)`,
+		`INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at) VALUES (1, 1, 'p', 'p', '', FALSE, 'active', 1, 1, 1), (2, 2, 'q', 'q', '', FALSE, 'active', 1, 1, 1)`,
+		member + `(1, 1, 'sven', 1, 'support'), (1, 2, 'vera', 1, 'support'), (1, 3, 'mina', 1, 'maintainer'), (2, 1, 'sven', 1, '')`,
+		membership + `(1, 1, 1, 'sven', 'admin', 1, '', 'organization', NULL), (2, 1, 2, 'vera', 'admin', 1, '', 'organization', NULL), (3, 1, 3, 'mina', 'admin', 1, '', 'organization', NULL), (4, 2, 1, 'sven', 'admin', 1, '', 'organization', NULL)`,
+	} {
+		if _, err := conn.ExecContext(t.Context(), query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	before := time.Now().UTC()
+	if _, err := steps.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	micros := func(query string) int64 {
+		t.Helper()
+		var n sql.NullInt64
+		if err := conn.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		return n.Int64
+	}
+	until := micros("SELECT support_until FROM users WHERE id = 1")
+	if at := time.UnixMicro(until).UTC(); at.Before(before.AddDate(0, 0, 90)) || at.After(time.Now().UTC().AddDate(0, 0, 91)) || at.Format(time.TimeOnly) != "23:59:59" {
+		t.Errorf("they are of support until %s", at)
+	}
+	for query, want := range map[string]int64{
+		"SELECT support_until FROM users WHERE id = 2":                                          until,
+		"SELECT support_until FROM users WHERE id = 3":                                          0,
+		"SELECT expires_at FROM organization_members WHERE organization_id = 1 AND user_id = 1": until,
+		"SELECT expires_at FROM organization_members WHERE organization_id = 2 AND user_id = 1": 0,
+		"SELECT expires_at FROM organization_members WHERE user_id = 2":                         0,
+		"SELECT expires_at FROM organization_members WHERE user_id = 3":                         0,
+		"SELECT expires_at FROM memberships WHERE id = 1":                                       until,
+		"SELECT expires_at FROM memberships WHERE id = 2":                                       0,
+		"SELECT expires_at FROM memberships WHERE id = 3":                                       0,
+		"SELECT expires_at FROM memberships WHERE id = 4":                                       0,
+	} {
+		if got := micros(query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (b *builder) world() error {
 }
 
 // company gives the organizations what they decide: one is billed and invites somebody, the
-// other lets nobody in by themselves, so that support asks.
+// other lets nobody in by themselves, so that support asks, whose time was about to be over.
 func (b *builder) company(flights, sandbox tenancy.Project) error {
 	b.step(time.Hour, "organizations")
 	hana, lena, sven := b.users["hana@northwind.example"].Actor(), b.users["lena@contoso.example"].Actor(), b.users["sven@steward.example"].Actor()
@@ -80,6 +80,9 @@ func (b *builder) company(flights, sandbox tenancy.Project) error {
 		return err
 	}
 	return b.app.DB.Update(b.request(), func(tx *db.Tx) error {
+		if err := b.app.Tenancy.GrantSupport(tx, b.users["vera@steward.example"].Actor(), sven.UserID, lastDay(tx.Now, 300)); err != nil {
+			return err
+		}
 		contoso, err := tenancy.EnterOrganization(tx, lena, sandbox.Organization, access.OrganizationManage)
 		if err != nil {
 			return err
@@ -158,11 +161,16 @@ func (b *builder) places() (flights, sandbox tenancy.Project, err error) {
 	return
 }
 
-// support makes somebody of support, who signs in in two steps.
+// lastDay is the end of the day so many days ahead.
+func lastDay(now time.Time, days int) time.Time {
+	return now.UTC().Truncate(day).AddDate(0, 0, days+1).Add(-time.Second)
+}
+
+// support makes somebody of support for a year, who signs in in two steps.
 func (b *builder) support(email string) error {
 	u := b.users[email]
 	if err := b.update(func(tx *db.Tx) error {
-		if err := b.app.Tenancy.SetSupport(tx, b.users["vera@steward.example"].Actor(), u.ID, true); err != nil {
+		if err := b.app.Tenancy.GrantSupport(tx, b.users["vera@steward.example"].Actor(), u.ID, lastDay(tx.Now, accounts.SupportDays)); err != nil {
 			return err
 		}
 		return b.app.Accounts.StartFactor(tx, u.Actor())

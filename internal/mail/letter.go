@@ -45,6 +45,7 @@ const (
 	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
 	AccountDisabled  Kind = "accountDisabled"  // by, at
 	AccountEnabled   Kind = "accountEnabled"   // by, at
+	SupportEnded     Kind = "supportEnded"     // at
 
 	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, reason, expires; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
@@ -69,7 +70,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
-		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled,
+		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, JoinRequested, JoinApproved, JoinRejected,
 		ProjectExpires, ProjectDeleted, ProjectRestored,

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"steward/internal/accounts"
 	"steward/internal/jobs"
 	"steward/internal/tenancy"
 	"steward/internal/throttle"
@@ -34,6 +35,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| invitations to one address | %d a day from one of them, %d from all |", tenancy.PerInvitee.Count, tenancy.PerAddress.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
 		fmt.Sprintf("| years until a last day | at most %d |", tenancy.MemberYearsMax),
+		fmt.Sprintf("| last day of somebody of support | at most %d days ahead |", accounts.SupportDays),
 		fmt.Sprintf("| stay of a visitor, in hours | %s |", hours),
 		fmt.Sprintf("| days that a request counts | %d |", tenancy.RequestDays),
 		fmt.Sprintf("| requests of one person | %d a day, %d to one project |", tenancy.PerAsker.Count, tenancy.PerAskedPlace.Count),

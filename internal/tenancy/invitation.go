@@ -72,7 +72,7 @@ func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 }
 
 func (t Team) place(tx *db.Tx) place {
-	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " WHERE " + t.column() + " = $1 AND user_id = $2 AND joined_at <= $3",
+	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " x WHERE " + t.column() + " = $1 AND user_id = $2 AND " + t.counts("$3"),
 		find:  func(id int64) (Member, error) { return FindTeamInvited(tx, t, id) },
 		event: t.event}
 }
@@ -487,7 +487,7 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 	if i.Team.ID != 0 {
 		return i, i.Team.add(tx, a, m)
 	}
-	return i, join(tx, a, i.Project, m)
+	return i, join(tx, a, i.Project, &m)
 }
 
 // vouched is Conflict unless the invitation could be given today by who gave it.

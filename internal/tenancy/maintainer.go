@@ -70,8 +70,8 @@ func EnterMaintainer(tx *db.Tx, a access.Actor, maintainer int64, p access.Permi
 	is := access.Above{SignedIn: true}
 	_, err := db.One(tx, func(r db.Row) (access.Above, error) {
 		return is, r.Scan(&is.MaintainerMember, &is.Support, &is.SuperAdmin)
-	}, `SELECT EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = x.id AND m.user_id = u.id), u.is_support, u.is_super_admin
-		FROM maintainers x JOIN users u ON u.id = $2 WHERE x.id = $1`, maintainer, a.UserID)
+	}, `SELECT EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = x.id AND m.user_id = u.id), `+accounts.OfSupport("$3")+`, u.is_super_admin
+		FROM maintainers x JOIN users u ON u.id = $2 WHERE x.id = $1`, maintainer, a.UserID, tx.Now)
 	if err != nil {
 		return access.Maintainer{}, err
 	}
@@ -83,7 +83,7 @@ func EnterMaintainer(tx *db.Tx, a access.Actor, maintainer int64, p access.Permi
 
 // overAll reports whether somebody is a super admin, and whether they are of support.
 func overAll(tx *db.Tx, a access.Actor) (super, support bool, err error) {
-	_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(&super, &support) }, "SELECT is_super_admin, is_support FROM users WHERE id = $1", a.UserID)
+	_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(&super, &support) }, "SELECT u.is_super_admin, "+accounts.OfSupport("$2")+" FROM users u WHERE u.id = $1", a.UserID, tx.Now)
 	return super, support, err
 }
 

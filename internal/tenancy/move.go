@@ -56,7 +56,8 @@ func Targets(tx *db.Tx, s access.Organization, f Filter) ([]Organization, error)
 		args = append(args, id)
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (%s) part%d", part(fmt.Sprintf(of, len(args))), len(args)))
 	}
-	add("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%d) AND ", s.Actor().UserID)
+	args = append(args, tx.Now)
+	add(fmt.Sprintf("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%%d AND (expires_at IS NULL OR expires_at > $%d)) AND ", len(args)), s.Actor().UserID)
 	for _, m := range theirs { // each by itself, along its index
 		add("o.maintainer_id = $%d AND ", m.ID)
 	}
@@ -103,11 +104,12 @@ func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, er
 	return m, nil
 }
 
-// staysIn is the condition of a membership x, of the user u, that a move to the organization $2 leaves.
-const staysIn = `(x.through = ''
-	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id)
+// staysIn is the condition of a membership x, of the user u, that a move to the organization $2
+// leaves at the time $3.
+var staysIn = `(x.through = ''
+	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id AND (o.expires_at IS NULL OR o.expires_at > $3))
 	OR x.through = 'maintainer' AND EXISTS (SELECT 1 FROM organizations o JOIN maintainer_members y ON y.maintainer_id = o.maintainer_id WHERE o.id = $2 AND o.allow_auto_join AND y.user_id = x.user_id)
-	OR x.through = 'support' AND (u.is_support OR u.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
+	OR x.through = 'support' AND (` + accounts.OfSupport("$3") + ` OR u.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
 
 // moving finds the project and both organizations, and decides whether the actor may.
 func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err error) {
@@ -181,6 +183,11 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 		return m, err
 	}
 	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
+		return m, err
+	}
+	// Who stays as a member of the other organization stays for as long as they are.
+	if _, err := tx.Exec(`UPDATE memberships SET expires_at = (SELECT o.expires_at FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = memberships.user_id)
+		WHERE project_id = $1 AND through = 'organization' AND (expires_at IS NULL OR expires_at > $3)`, p.ID, m.To.ID, tx.Now); err != nil {
 		return m, err
 	}
 	closed, err := closeUnvouched(tx, p)

@@ -88,8 +88,8 @@ func standing(tx *db.Tx, user, organization int64) (is access.Above, locked bool
 	_, err = db.One(tx, func(r db.Row) (access.Above, error) {
 		return is, r.Scan(&is.AutoJoin, &locked, &is.OrgMember, &is.MaintainerMember, &is.Support, &is.SuperAdmin, &is.ProjectMember)
 	}, `SELECT o.allow_auto_join, o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
-			EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = u.id),
-			EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = o.maintainer_id AND m.user_id = u.id), u.is_support, u.is_super_admin,
+			EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = u.id AND (m.expires_at IS NULL OR m.expires_at > $3)),
+			EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = o.maintainer_id AND m.user_id = u.id), `+accounts.OfSupport("$3")+`, u.is_super_admin,
 			EXISTS (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = u.id AND p.organization_id = o.id AND (m.expires_at IS NULL OR m.expires_at > $3))
 		FROM organizations o JOIN users u ON u.id = $2 WHERE o.id = $1 AND o.deleted_at IS NULL`, organization, user, tx.Now)
 	return is, locked, err
@@ -224,7 +224,7 @@ func UnprotectedIn(tx *db.Tx, s access.Organization, after *Unprotected, limit i
 	}
 	if after == nil || after.Project == 0 {
 		var w db.Where
-		w.And("m.organization_id = ? AND u.state = 'active' AND t.user_id IS NULL", s.ID())
+		w.And("m.organization_id = ? AND (m.expires_at IS NULL OR m.expires_at > ?) AND u.state = 'active' AND t.user_id IS NULL", s.ID(), tx.Now)
 		if after != nil {
 			w.And("m.email > ?", after.Who.Email)
 		}
@@ -271,8 +271,8 @@ func HasFactor(tx *db.Tx, a access.Actor) (bool, error) {
 // Demanding is the name of an organization that asks a person for a second factor, because
 // they belong to it or to one of its projects; "" for none.
 func Demanding(tx *db.Tx, a access.Actor) (string, error) {
-	names, err := db.All(tx, db.Scalar[string], `SELECT name FROM (SELECT o.name FROM organization_members m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = $1 AND o.mfa_required LIMIT 1) theirs
-		UNION ALL SELECT name FROM (SELECT o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE m.user_id = $1 AND o.mfa_required LIMIT 1) ours`, a.UserID)
+	names, err := db.All(tx, db.Scalar[string], `SELECT name FROM (SELECT o.name FROM organization_members m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND o.mfa_required LIMIT 1) theirs
+		UNION ALL SELECT name FROM (SELECT o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND o.mfa_required LIMIT 1) ours`, a.UserID, tx.Now)
 	if err != nil || len(names) == 0 {
 		return "", err
 	}
@@ -359,7 +359,7 @@ func CountKept(tx *db.Tx, s access.Organization) (int64, error) {
 
 // MyOrganizations are those that a person belongs to, by name, 200 at most.
 func MyOrganizations(tx *db.Tx, a access.Actor) ([]Organization, error) {
-	out, err := db.All(tx, scanOrganization, selectOrganization+"o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $1 LIMIT 200) AND o.deleted_at IS NULL", a.UserID)
+	out, err := db.All(tx, scanOrganization, selectOrganization+"o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) LIMIT 200) AND o.deleted_at IS NULL", a.UserID, tx.Now)
 	slices.SortFunc(out, func(a, b Organization) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
 	})

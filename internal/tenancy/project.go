@@ -91,22 +91,28 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	}
 	p := Project{ID: id, Organization: n.Organization, Name: name, Governed: n.Governed, State: "active", CreatedAt: tx.Now, Role: role}
 	u := n.Member
-	return p, join(tx, a, p, Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role, Through: n.Through})
+	return p, join(tx, a, p, &Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role, Through: n.Through})
 }
 
 // Join makes a person a member of a project with a role, and gives them their master
 // token. Invalid for a role that this kind of project does not have; Conflict for who
 // is a member already. The caller has decided that the actor may.
 func Join(tx *db.Tx, a access.Actor, p Project, u accounts.User, role access.Role) error {
-	return join(tx, a, p, Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role})
+	return join(tx, a, p, &Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role})
 }
 
-// join is Join with what else is known of the member. An invitation and a request of theirs
-// that wait are closed by it.
-func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
+// join is Join with what else is known of the member. Who comes in by a right is in it until
+// that ends, at the latest, and m says so afterwards. An invitation and a request of theirs that
+// wait are closed by it.
+func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	if err := checkRole(p.Governed, m.Role); err != nil {
 		return err
 	}
+	ends, err := rightEnds(tx, m.Who.ID, m.Through, p.Organization)
+	if err != nil {
+		return err
+	}
+	m.Until = sooner(m.Until, ends)
 	// One whose time is over counts no more, but may still be there.
 	if _, err := tx.Exec("DELETE FROM memberships WHERE project_id = $1 AND user_id = $2 AND expires_at <= $3", p.ID, m.Who.ID, tx.Now); err != nil {
 		return err
@@ -145,7 +151,7 @@ func join(tx *db.Tx, a access.Actor, p Project, m Member) error {
 	if _, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID, tx.Now); err != nil {
 		return err
 	}
-	return audit.Record(tx, joined(a, p, m, branch))
+	return audit.Record(tx, joined(a, p, *m, branch))
 }
 
 // joined is the event of somebody who became a member.
@@ -207,13 +213,13 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return x, r.Scan(&x.place.Branch, &x.isDefault, &x.place.Org, &x.place.Governed, &x.state, db.Time(&x.projectTo),
 			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember, &x.locked, &x.facts.Visitor)
 	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
-			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2),
+			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2 AND (o.expires_at IS NULL OR o.expires_at > $4)),
 			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $2),
 			COALESCE(m.through IN ('maintainer', 'support') AND m.expires_at IS NOT NULL, FALSE)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
 		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
-		WHERE p.id = $1`, project, a.UserID, branch)
+		WHERE p.id = $1`, project, a.UserID, branch, tx.Now)
 	if err != nil {
 		return access.Project{}, err
 	}

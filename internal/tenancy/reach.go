@@ -41,6 +41,7 @@ const ReachMost = 1000
 type Person struct {
 	Who                 Who
 	Support, SuperAdmin bool
+	SupportUntil        time.Time
 	Factor              bool
 	Steps               []Step // before they are at work with their account
 	maintainers         []int64
@@ -61,8 +62,8 @@ func PersonOf(tx *db.Tx, by access.Actor, user int64) (Person, error) {
 	}
 	var needs bool
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
-		return true, r.Scan(&p.Who.ID, &p.Who.Email, &p.Who.Name, &p.Who.State, &p.Support, &p.SuperAdmin, &p.Factor, &needs)
-	}, "SELECT u.id, u.email, u.name, u.state, u.is_support, u.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), "+accounts.NeedsFactor+" FROM users u WHERE u.id = $1", user)
+		return true, r.Scan(&p.Who.ID, &p.Who.Email, &p.Who.Name, &p.Who.State, &p.Support, db.Time(&p.SupportUntil), &p.SuperAdmin, &p.Factor, &needs)
+	}, "SELECT u.id, u.email, u.name, u.state, "+accounts.OfSupport("$2")+", "+accounts.SupportUntil+", u.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), "+accounts.NeedsFactor+" FROM users u WHERE u.id = $1", user, tx.Now)
 	if err != nil {
 		return p, err
 	}
@@ -175,8 +176,8 @@ func (p Person) source(number int, tx *db.Tx, a *args) reach {
 		return reach{
 			number: number, key: "x.organization_id", id: "x.organization_id",
 			tables:  "organization_members x JOIN organizations o ON o.id = x.organization_id JOIN maintainers n ON n.id = o.maintainer_id",
-			columns: of + "x.through, x.joined_at, " + noTime + ", " + noTime + ", x.reason, " + rules,
-			where:   me() + "o.deleted_at IS NULL",
+			columns: of + "x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, " + rules,
+			where:   me() + current(tx, a, "x") + " AND o.deleted_at IS NULL",
 		}
 	case reachMaintainers:
 		return reach{
@@ -206,6 +207,9 @@ func (p Person) scan(r db.Row) (Reach, error) {
 	}
 	if !open {
 		x.Steps = append(x.Steps, StepOpen)
+	}
+	if x.source == reachSupport {
+		x.Until = p.SupportUntil
 	}
 	switch x.source {
 	case reachProjects, reachMaintainers:

@@ -32,7 +32,7 @@ type Request struct {
 	Reason  string
 	Hours   int // for which they will be in it
 	At      time.Time
-	Open    time.Time // until when it counts
+	Open    time.Time // until when it counts: a week, or until the right ends by which they ask
 }
 
 // RequestPath is where a request is decided.
@@ -108,6 +108,10 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	if err != nil {
 		return e, err
 	}
+	ends, err := rightEnds(tx, u.ID, e.Through, s.ID())
+	if err != nil {
+		return e, err
+	}
 	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", project, u.ID, tx.Now); err != nil {
 		return e, err
 	}
@@ -115,7 +119,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	if err != nil {
 		return e, err
 	}
-	e.Request = Request{ID: id, Who: Who{u.ID, u.Email, u.Name, u.State}, Through: e.Through, Reason: strings.TrimSpace(j.Reason), Hours: j.Hours, At: tx.Now, Open: tx.Now.AddDate(0, 0, RequestDays)}
+	e.Request = Request{ID: id, Who: Who{u.ID, u.Email, u.Name, u.State}, Through: e.Through, Reason: strings.TrimSpace(j.Reason), Hours: j.Hours, At: tx.Now, Open: sooner(tx.Now.AddDate(0, 0, RequestDays), ends)}
 	if _, err := tx.Exec("INSERT INTO join_requests (id, project_id, user_id, email, through, reason, hours, state, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9)",
 		id, project, u.ID, u.Email, string(e.Through), e.Request.Reason, j.Hours, tx.Now, e.Request.Open); err != nil {
 		return e, err
@@ -196,7 +200,7 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 	}
 	a := s.Actor()
 	m := Member{Who: r.Who, Role: VisitorRole(p.Governed), Reason: r.Reason, Until: tx.Now.Add(time.Duration(r.Hours) * time.Hour), Approver: Who{ID: a.UserID, Email: a.Email, Name: a.Name}, Through: r.Through}
-	if err := join(tx, a, p, m); err != nil {
+	if err := join(tx, a, p, &m); err != nil {
 		return r, err
 	}
 	return r, v.answer(tx, s, p, r, mail.JoinApproved, map[string]string{"expires": m.Until.UTC().Format("2006-01-02 15:04 UTC")})

@@ -148,6 +148,8 @@ func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
 	if asked {
 		from, in, order = invited.sql, "x.email", "x.email, x.id"
 		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
+	} else {
+		w.And(t.counts("?"), tx.Now)
 	}
 	if f.Search != "" {
 		w.And(in+` LIKE ? ESCAPE '\'`, db.Like(norm.NFKC.String(f.Search)))
@@ -160,7 +162,7 @@ func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
 
 // members is what members of the team are read from. Each goes by the number of the person.
 func (t Team) members() string {
-	return "SELECT 0, x.user_id, '', x.joined_at, NULL, NULL, x.reason, " + t.through() + ", " + personColumns + " FROM " + t.table() + " x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0 WHERE "
+	return "SELECT 0, x.user_id, '', x.joined_at, " + t.until() + ", NULL, x.reason, " + t.through() + ", " + personColumns + " FROM " + t.table() + " x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = 0 WHERE "
 }
 
 // through is where a member's right stands.
@@ -171,15 +173,28 @@ func (t Team) through() string {
 	return "''"
 }
 
+// until is where it stands when a membership ends. Those of maintainers do not.
+func (t Team) until() string {
+	if t.Kind == OfOrganization {
+		return "x.expires_at"
+	}
+	return noTime
+}
+
+// counts is the condition that a membership x counts at the time that a parameter stands for.
+func (t Team) counts(at string) string {
+	return "(" + t.until() + " IS NULL OR " + t.until() + " > " + at + ")"
+}
+
 // CountTeam counts the members of a team, and who is invited to it.
 func CountTeam(tx *db.Tx, t Team) (c MemberCounts, err error) {
 	return db.One(tx, func(r db.Row) (MemberCounts, error) { return c, r.Scan(&c.Members, &c.Invited) },
-		"SELECT (SELECT count(*) FROM "+t.table()+" WHERE "+t.column()+" = $1), (SELECT count(*) FROM invitations WHERE "+t.column()+" = $1 AND state = 'pending' AND expires_at > $2)", t.ID, tx.Now)
+		"SELECT (SELECT count(*) FROM "+t.table()+" x WHERE "+t.column()+" = $1 AND "+t.counts("$2")+"), (SELECT count(*) FROM invitations WHERE "+t.column()+" = $1 AND state = 'pending' AND expires_at > $2)", t.ID, tx.Now)
 }
 
 // FindTeamMember is a member of a team by the number of the person. NotFound if they are none.
 func FindTeamMember(tx *db.Tx, t Team, user int64) (Member, error) {
-	return db.One(tx, scanMember, t.members()+"x."+t.column()+" = $1 AND x.user_id = $2", t.ID, user)
+	return db.One(tx, scanMember, t.members()+"x."+t.column()+" = $1 AND x.user_id = $2 AND "+t.counts("$3"), t.ID, user, tx.Now)
 }
 
 // FindTeamInvited is an invitation to a team that waits. NotFound if there is none.
@@ -190,9 +205,13 @@ func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
 // add makes a person a member. An invitation of theirs that waits is closed by it. Conflict
 // for who is a member.
 func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
+	// One whose time is over counts no more, but may still be there.
+	if _, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, m.Who.ID, tx.Now); err != nil {
+		return err
+	}
 	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
 	if err == nil && m.Through != "" {
-		err = tx.Must("UPDATE organization_members SET through = $3 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, string(m.Through))
+		err = tx.Must("UPDATE organization_members SET through = $3, expires_at = $4 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, string(m.Through), m.Until)
 	}
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", m.Who.Email)
@@ -211,6 +230,9 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	}
 	e := t.event(by, nil, "*.memberAdded")
 	e.Params = map[string]any{"user": m.Who.ID}
+	if !m.Until.IsZero() {
+		e.Params["until"] = m.Until
+	}
 	switch {
 	case m.Invitor.ID == m.Who.ID:
 		e = e.Says("%s (%s) joined the %s %q.", by.Name, m.Who.Email, string(t.Kind), t.Name)
@@ -268,7 +290,7 @@ func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
 // end takes a membership away. The caller holds the lock.
 func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	if m.Who.State == accounts.Active {
-		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" m JOIN users u ON u.id = m.user_id WHERE m."+t.column()+" = $1 AND m.user_id <> $2 AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" x JOIN users u ON u.id = x.user_id WHERE x."+t.column()+" = $1 AND x.user_id <> $2 AND "+t.until()+" IS NULL AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
 		if err != nil {
 			return err
 		}
@@ -313,6 +335,9 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 		return err
 	}
 	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Through: through(s.Is())}
+	if m.Until, err = rightEnds(tx, u.ID, m.Through, t.ID); err != nil {
+		return err
+	}
 	m.Invitor = m.Who
 	if err := t.add(tx, s.Actor(), m); err != nil {
 		return err
@@ -332,7 +357,7 @@ func (v *Service) tellTeam(tx *db.Tx, t Team, m Member) error {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
 	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
-		WHERE m.organization_id = $1 AND m.user_id <> $2 AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, m.Who.ID)
+		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, m.Who.ID, tx.Now)
 	if err != nil {
 		return err
 	}

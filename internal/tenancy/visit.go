@@ -144,7 +144,7 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 	if e.Through.Visits() {
 		m.Role, m.Until = VisitorRole(e.Project.Governed), tx.Now.Add(time.Duration(j.Hours)*time.Hour)
 	}
-	return e.Project, join(tx, s.Actor(), e.Project, m)
+	return e.Project, join(tx, s.Actor(), e.Project, &m)
 }
 
 // endVisits ends the memberships of a person that hang on a right which they have lost. The
@@ -202,44 +202,6 @@ func inDefault(tx *db.Tx, e audit.Event, p Project) (audit.Event, error) {
 	e.Organization, e.Project = p.Organization, p.ID
 	e.Branch, err = defaultBranch(tx, p.ID)
 	return e, err
-}
-
-// SetSupport says whether a person is of support: they may come into projects of every
-// organization that lets them, and ask in the others. Who is no more is out of all projects
-// that they entered so. Forbidden for who is no super admin; Conflict for who cannot sign in.
-func (v *Service) SetSupport(tx *db.Tx, by access.Actor, user int64, on bool) error {
-	if err := lockRights(tx, user); err != nil {
-		return err
-	}
-	if err := v.people.SetSupport(tx, by, user, on); err != nil || on {
-		return err
-	}
-	return v.endSupport(tx, by, user)
-}
-
-// RevokeSuperAdmin takes the rights of a super admin away. Who is not of support either is
-// out of all projects that they entered so. Forbidden and Conflict as of
-// accounts.RevokeSuperAdmin.
-func (v *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := lockRights(tx, user); err != nil {
-		return err
-	}
-	if err := v.people.RevokeSuperAdmin(tx, by, user); err != nil {
-		return err
-	}
-	return v.endSupport(tx, by, user)
-}
-
-func (v *Service) endSupport(tx *db.Tx, by access.Actor, user int64) error {
-	super, support, err := overAll(tx, access.Actor{UserID: user})
-	if err != nil || super || support {
-		return err
-	}
-	u, err := accounts.Find(tx, user)
-	if err != nil {
-		return err
-	}
-	return v.endRight(tx, by, Who{u.ID, u.Email, u.Name, u.State}, ThroughSupport, 0)
 }
 
 // endRight takes somebody out of all that they entered by a right which they have lost: out

@@ -88,8 +88,8 @@ func DoorOf(tx *db.Tx, s access.Project) (Door, error) {
 	}
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
 		return true, r.Scan(&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired, &d.Member)
-	}, `SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = $2)
-		FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = $1`, s.Organization(), s.Actor().UserID)
+	}, `SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))
+		FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = $1`, s.Organization(), s.Actor().UserID, tx.Now)
 	return d, err
 }
 
@@ -191,7 +191,7 @@ func (d Door) vouched(g Grant, tx *db.Tx, a *args) string {
 	if g != ByInvitation && g != ByTeam {
 		return "'', '', FALSE, FALSE, FALSE, FALSE, FALSE"
 	}
-	return "a.state, CASE WHEN " + current(tx, a, "v") + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id), " +
+	return "a.state, CASE WHEN " + current(tx, a, "v") + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id AND " + current(tx, a, "o") + "), " +
 		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), a.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
 }
 
@@ -203,17 +203,20 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 		w.joined = people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
 		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
 	case ByOrganization:
-		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())
+		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())+" AND "+current(tx, a, "x")
 		w.joined = people + outsider
-		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, x.through, " + personColumns
+		w.columns = "x.user_id, '', x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
 	case ByMaintainer:
 		w.table, w.where = "maintainer_members x", "x.maintainer_id = (SELECT o.maintainer_id FROM organizations o WHERE o.id = "+a.add(s.Organization())+")"
 		w.joined = people + outsider
 		w.columns = "x.user_id, '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, '', " + personColumns
 	case BySupport, BySuperAdmin:
-		w.table, w.where, w.email = "users u", map[Grant]string{BySupport: "u.is_support = TRUE", BySuperAdmin: "u.is_super_admin = TRUE"}[g], "u.email"
+		until := noTime
+		if w.table, w.where, w.email = "users u", "u.is_super_admin = TRUE", "u.email"; g == BySupport {
+			w.where, until = accounts.OfSupport(a.add(tx.Now))+" AND u.email > ''", accounts.SupportUntil // everybody has an address: it leads along the index
+		}
 		w.joined = "LEFT JOIN factors t ON t.user_id = u.id " + nobody
-		w.columns = "u.id, '', " + noTime + ", " + noTime + ", " + noTime + ", '', '', " + personColumns
+		w.columns = "u.id, '', " + noTime + ", " + until + ", " + noTime + ", '', '', " + personColumns
 	case ByInvitation, ByTeam:
 		of, id := "x.project_id = ", s.ID()
 		if g == ByTeam {

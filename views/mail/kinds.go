@@ -299,6 +299,12 @@ func AccountEnabled(t Told) Letter {
 		t.reset("If you do not remember it, choose a new one:"))
 }
 
+// SupportEnded tells that the time is over for which a person was of support.
+func SupportEnded(t Told) Letter {
+	return t.happened(t.letter("You are not of support any more", "The time is over for which you were of support at "+t.host()+". You are out of every project and organization that you were in by it. Roles that others gave you stay, and so does what you did."),
+		do("If you still need it, ask a super admin."))
+}
+
 // project is the one that a letter is about.
 func (t Told) project() string {
 	if name := t.value("project"); name != "" {

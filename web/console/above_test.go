@@ -39,7 +39,7 @@ func TestPermissionsAbove(t *testing.T) {
 				return err
 			}
 		}
-		if err := s.App.Tenancy.SetSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, support.ID, true); err != nil {
+		if err := s.App.Tenancy.GrantSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, support.ID, tx.Now.AddDate(0, 0, 90)); err != nil {
 			return err
 		}
 		scope, err := tenancy.EnterOrganization(tx, ours.boss.Actor(), p.Organization, access.OrganizationRead)

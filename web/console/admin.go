@@ -30,6 +30,7 @@ var personFields = []field[accounts.Listed]{
 	{"name", func(u accounts.Listed) any { return u.Name }},
 	{"state", func(u accounts.Listed) any { return string(u.State) }},
 	{"superAdmin", func(u accounts.Listed) any { return u.SuperAdmin }},
+	{"supportUntil", func(u accounts.Listed) any { return u.SupportUntil }},
 	{"twoStep", func(u accounts.Listed) any { return u.Factor }},
 	{"created", func(u accounts.Listed) any { return u.CreatedAt }},
 	{"lastLogin", func(u accounts.Listed) any { return u.LastLoginAt }},
@@ -74,9 +75,17 @@ func (c *Console) adminUsersPage(ec echo.Context, a access.Actor, status int, m 
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "before", next, "Earlier ones")
 	for _, u := range people {
 		m.List = append(m.List, view.UserRow{Name: u.Name, Email: u.Email, URL: paths.AdminUser(u.ID), You: u.ID == a.UserID, State: stateWord(u.State),
-			Factor: u.Factor, SuperAdmin: u.SuperAdmin, LastLogin: c.when(u.LastLoginAt), Created: c.when(u.CreatedAt)})
+			Factor: u.Factor, SuperAdmin: u.SuperAdmin, Support: c.supportUntil(u.User), LastLogin: c.when(u.LastLoginAt), Created: c.when(u.CreatedAt)})
 	}
 	return page(ec, status, view.UsersPage(m))
+}
+
+// supportUntil is until when a person is of support; zero when they are not.
+func (c *Console) supportUntil(u accounts.User) ui.Time {
+	if !u.OfSupport(c.app.DB.Now()) {
+		return ui.Time{}
+	}
+	return c.when(u.SupportUntil)
 }
 
 func stateWord(s accounts.State) string {
@@ -100,7 +109,7 @@ func (c *Console) adminUserAdd(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.adminUserPage(ec, a, u.ID, path)
+	return c.adminUserPage(ec, a, u.ID, http.StatusOK, view.User{Link: path})
 }
 
 func (c *Console) adminUser(ec echo.Context, a access.Actor) error {
@@ -108,14 +117,15 @@ func (c *Console) adminUser(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.adminUserPage(ec, a, id, "")
+	return c.adminUserPage(ec, a, id, http.StatusOK, view.User{})
 }
 
-// adminUserPage shows a person, with the path of a link that was just made, or "".
-func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, link string) error {
-	m := view.User{Shell: c.adminShell(ec, a), ID: itoa(id), You: id == a.UserID, Mailed: c.app.Mail.Delivers(), AccessURL: paths.AdminUserAccess(id)}
-	if link != "" {
-		m.Link = c.app.Config.PublicURL + link
+// adminUserPage shows a person, with the path of a link that was just made, and with the form
+// about support, which keeps what was typed.
+func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, status int, m view.User) error {
+	m.Shell, m.ID, m.You, m.Mailed, m.AccessURL = c.adminShell(ec, a), itoa(id), id == a.UserID, c.app.Mail.Delivers(), paths.AdminUserAccess(id)
+	if m.Link != "" {
+		m.LinkFor, m.Link = linkFor(m.Link), c.app.Config.PublicURL+m.Link
 	}
 	err := c.view(ec, func(tx *db.Tx) error {
 		u, s, err := c.app.Accounts.Person(tx, a, id)
@@ -137,14 +147,22 @@ func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, link 
 		}
 		m.Sessions = ui.Count(int64(len(sessions)), "session", "sessions")
 		m.Activity = c.changes(events)
-		m.LinkAction, m.LinkVerb, m.LinkFor = paths.AdminUserDo(id, "link"), linkVerb(u), linkFor(link)
-		m.Deeds = deeds(u, s, len(sessions), a)
+		m.LinkAction, m.LinkVerb = paths.AdminUserDo(id, "link"), linkVerb(u)
+		m.Support, m.SupportDays = c.supportUntil(u), itoa(accounts.SupportDays)
+		if u.State == accounts.Active {
+			m.Supports.Action, m.Supports.Key = paths.AdminUserDo(id, "support"), key()
+		}
+		of := u.OfSupport(tx.Now)
+		if of && len(m.Errors) == 0 {
+			m.Supports.Value = dayField(u.SupportUntil)
+		}
+		m.Deeds = deeds(u, s, len(sessions), a, of)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return page(ec, http.StatusOK, view.UserPage(m))
+	return page(ec, status, view.UserPage(m))
 }
 
 func linkVerb(u accounts.User) string {
@@ -163,7 +181,7 @@ func linkFor(path string) string {
 }
 
 // deeds are what a super admin can do to an account as it is.
-func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) (out []view.Deed) {
+func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor, support bool) (out []view.Deed) {
 	add := func(what, label, icon, consequence string, danger bool) {
 		out = append(out, view.Deed{Label: label, Icon: icon, Danger: danger, Confirm: ui.Confirm{ID: what, Question: label + "?", Consequence: consequence,
 			Action: paths.AdminUserDo(u.ID, what), Verb: label, Keep: "Leave as it is", Key: key()}})
@@ -181,11 +199,8 @@ func deeds(u accounts.User, s accounts.Security, sessions int, by access.Actor) 
 	case u.State == accounts.Active:
 		add("super-admin", "Make a super admin", "user-plus", u.Name+" will manage everybody's account and this installation, like you.", true)
 	}
-	switch {
-	case u.Support:
+	if support {
 		add("no-support", "Take from support", "user-minus", u.Name+" is out of every project that they are in by it, at once.", true)
-	case u.State == accounts.Active:
-		add("support", "Make somebody of support", "user-plus", u.Name+" may come into projects of every organization that lets support in, for a time and with a reason, and ask in the others. They need two-step sign-in for everything from now on.", true)
 	}
 	switch {
 	case u.State == accounts.Disabled:
@@ -214,13 +229,34 @@ func (c *Console) adminUserLink(send func(tx *db.Tx, a access.Actor, user int64)
 		if err != nil {
 			return err
 		}
-		return c.adminUserPage(ec, a, id, path)
+		return c.adminUserPage(ec, a, id, http.StatusOK, view.User{Link: path})
 	}
 }
 
-// supports says of a person whether they are of support.
-func (c *Console) supports(on bool) func(*db.Tx, access.Actor, int64) error {
-	return func(tx *db.Tx, a access.Actor, user int64) error { return c.app.Tenancy.SetSupport(tx, a, user, on) }
+// adminUserSupport makes a person somebody of support until a day, or changes the day.
+func (c *Console) adminUserSupport(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "until")
+	if err != nil {
+		return err
+	}
+	id, err := number(ec, "user")
+	if err != nil {
+		return err
+	}
+	until, err := endOfDay("until", f["until"])
+	if err == nil {
+		err = c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.GrantSupport(tx, a, id, until) })
+	}
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.AdminUser(id))
+	}
+	if errs, ok := fieldErrors(err); ok {
+		return c.adminUserPage(ec, a, id, http.StatusUnprocessableEntity, view.User{Supports: view.Form{Value: f["until"]}, Errors: errs})
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "They are of support until the end of "+dayField(until)+", UTC.", paths.AdminUser(id))
 }
 
 // adminUserDo does one thing to an account.

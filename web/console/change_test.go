@@ -229,7 +229,7 @@ var constructive = map[string]string{
 	"/admin/users/:user/no-super-admin":                           "is undone by the one before",
 	"/admin/users/:user/reset-mfa":                                "makes a link",
 	"/admin/users/:user/end-sessions":                             "an ended session must not come back",
-	"/admin/users/:user/support":                                  "is undone by the next",
+	"/admin/users/:user/support":                                  "is undone by the next, or by another day, see TestSupportIsProlonged",
 	"/admin/users/:user/no-support":                               "is undone by the one before; who is in projects by it is out, and comes in anew",
 	"/projects/:project/join":                                     "makes oneself a member, who can leave",
 	"/projects/:project/request":                                  "asks, and can be taken back",

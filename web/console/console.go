@@ -213,7 +213,7 @@ func (c *Console) shell(ec echo.Context, a access.Actor) layout.Shell {
 	ctx := ec.Request().Context()
 	v := accounts.VisitOf(ctx)
 	shell := layout.Shell{
-		Person: layout.Person{Name: a.Name, Email: a.Email, SuperAdmin: a.SuperAdmin}, Nav: layout.AccountNav(a.SuperAdmin || v.User.Support), Theme: v.User.Theme,
+		Person: layout.Person{Name: a.Name, Email: a.Email, SuperAdmin: a.SuperAdmin}, Nav: layout.AccountNav(a.SuperAdmin || v.User.OfSupport(c.app.DB.Now())), Theme: v.User.Theme,
 		Flash: c.sessions.PopString(ctx, "flash"), Problem: c.sessions.PopString(ctx, "problem"), Path: ec.Request().URL.RequestURI(), ThemeKey: id.Short(), SignOutKey: id.Short(),
 	}
 	if text := c.sessions.PopString(ctx, "undo"); text != "" {

@@ -133,7 +133,9 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	recorded("/logout", "user.loggedOut", c.Post("/logout", nil))
 
 	// What super admins do.
-	for _, deed := range [][2]string{{"support", "user.supportGranted"}, {"no-support", "user.supportRevoked"}, {"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
+	until := url.Values{"until": {s.Clock.Now().AddDate(0, 0, 7).UTC().Format(time.DateOnly)}}
+	recorded("/admin/users/:user/support", "user.supportGranted", root.Post(person+"/support", until))
+	for _, deed := range [][2]string{{"no-support", "user.supportRevoked"}, {"super-admin", "user.superAdminGranted"}, {"no-super-admin", "user.superAdminRevoked"}, {"end-sessions", "user.sessionsEnded"}, {"disable", "user.disabled"}, {"enable", "user.enabled"}} {
 		recorded("/admin/users/:user/"+deed[0], deed[1], root.Post(person+"/"+deed[0], nil))
 	}
 	name := url.Values{"confirm": {"P"}}

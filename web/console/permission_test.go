@@ -145,7 +145,7 @@ func furnishTeams(t *testing.T, s *webtest.Site, p *project) {
 	for range 8 { // as many as the walks answer, and one
 		u := s.User("Asker")
 		s.Update(func(tx *db.Tx) error {
-			if err := s.App.Tenancy.SetSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, u.ID, true); err != nil {
+			if err := s.App.Tenancy.GrantSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, u.ID, tx.Now.AddDate(0, 0, 90)); err != nil {
 				return err
 			}
 			scope, err := tenancy.Approach(tx, u.Actor(), p.ID, access.ProjectsRequestAccess)

@@ -51,6 +51,7 @@ var teamFields = []field[tenancy.Member]{
 	{"invited", func(m tenancy.Member) any { return m.Invited }},
 	{"twoStep", func(m tenancy.Member) any { return m.Factor }},
 	{"added", func(m tenancy.Member) any { return m.Since }},
+	{"expires", func(m tenancy.Member) any { return m.Until }},
 	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},

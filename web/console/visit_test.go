@@ -24,7 +24,7 @@ func ofSupport(s *webtest.Site, name string) (accounts.User, *webtest.Client, st
 	c := s.SignIn(u)
 	secret, _ := s.TwoStep(c)
 	s.Update(func(tx *db.Tx) error {
-		return s.App.Tenancy.SetSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, u.ID, true)
+		return s.App.Tenancy.GrantSupport(tx, access.Actor{Name: "The operator", SuperAdmin: true}, u.ID, tx.Now.AddDate(0, 0, 90))
 	})
 	return u, c, secret
 }
@@ -339,7 +339,7 @@ func TestRightsEnd(t *testing.T) {
 	if text := s.SignIn(boss).Get(organization + "/members").Page().Find("tbody").Text(); !strings.Contains(text, "Joined by themselves") || !strings.Contains(text, "Support") {
 		t.Errorf("the members are %q", text)
 	}
-	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.SetSupport(tx, operator(), sven.ID, false) })
+	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.RevokeSupport(tx, operator(), sven.ID) })
 	for _, at := range []string{organization, path} {
 		support.Get(at).Want(http.StatusNotFound)
 	}

@@ -111,7 +111,7 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 				return err
 			}
 		}
-		return s.App.Tenancy.SetSupport(tx, w.root.Actor(), w.people[4].ID, true)
+		return s.App.Tenancy.GrantSupport(tx, w.root.Actor(), w.people[4].ID, tx.Now.AddDate(0, 0, 90))
 	})
 	for range 20 {
 		w.change()
@@ -187,9 +187,11 @@ func (w *world) change() {
 			return err
 		}},
 		{1, "maintainer", func(tx *db.Tx) error { return tenancy.JoinMaintainer(tx, u.Actor(), maintainer, u) }},
-		{2, "support", func(tx *db.Tx) error { return v.SetSupport(tx, root, u.ID, true) }},
-		{1, "no support", func(tx *db.Tx) error { return v.SetSupport(tx, root, u.ID, false) }},
-		{1, "super admin", func(tx *db.Tx) error { return w.App.Accounts.GrantSuperAdmin(tx, root, u.ID) }},
+		{3, "support", func(tx *db.Tx) error {
+			return v.GrantSupport(tx, root, u.ID, tx.Now.Add(pick(w, []time.Duration{time.Hour, 24 * time.Hour, 90 * 24 * time.Hour})))
+		}},
+		{1, "no support", func(tx *db.Tx) error { return v.RevokeSupport(tx, root, u.ID) }},
+		{1, "super admin", func(tx *db.Tx) error { return v.GrantSuperAdmin(tx, root, u.ID) }},
 		{2, "no super admin", func(tx *db.Tx) error { return v.RevokeSuperAdmin(tx, root, u.ID) }},
 		{1, "disabled account", func(tx *db.Tx) error { return w.App.Accounts.Disable(tx, root, u.ID) }},
 		{3, "enabled account", func(tx *db.Tx) error { return w.App.Accounts.Enable(tx, root, u.ID) }},
@@ -220,6 +222,14 @@ func (w *world) change() {
 			_, err = v.Ask(tx, s, p.ID, tenancy.Joining{Reason: "A reason", Hours: 1})
 			return err
 		}},
+		{4, "organization by oneself", func(tx *db.Tx) error {
+			u := w.people[4+w.rand.IntN(2)]
+			s, err := tenancy.EnterOrganization(tx, u.Actor(), p.Organization, access.OrganizationJoin)
+			if err != nil {
+				return err
+			}
+			return v.JoinOrganizationOneself(tx, s)
+		}},
 		{4, "visit", func(tx *db.Tx) error {
 			u := w.people[4+w.rand.IntN(2)]
 			s, err := tenancy.Approach(tx, u.Actor(), p.ID, access.ProjectsJoin)
@@ -241,6 +251,15 @@ func (w *world) change() {
 		w.last = "factor of " + u.Email
 		w.factor(u)
 		return
+	case 3:
+		w.supportEnds()
+		return
+	case 4:
+		w.last = "what is over is cleared away"
+		if err := errors.Join(v.EndSupport(w.T.Context()), v.EndMemberships(w.T.Context(), w.App.DB)); err != nil {
+			w.T.Fatal(err)
+		}
+		return
 	}
 	var lots []int
 	for i, d := range deeds {
@@ -249,6 +268,29 @@ func (w *world) change() {
 	d := deeds[pick(w, lots)]
 	w.last = fmt.Sprintf("%s of %s in %s", d.name, u.Email, p.Name)
 	w.try(d.do)
+}
+
+// supportEnds moves the clock to the end of the time of somebody of support, if there is one:
+// that who it is of has joined something by it, mostly.
+func (w *world) supportEnds() {
+	var ends []time.Time
+	w.View(func(tx *db.Tx) error {
+		for _, u := range w.people {
+			now, err := accounts.Find(tx, u.ID)
+			if err != nil {
+				return err
+			}
+			if now.OfSupport(tx.Now) {
+				ends = append(ends, now.SupportUntil)
+			}
+		}
+		return nil
+	})
+	if w.last = "nobody's support ends"; len(ends) > 0 {
+		at := pick(w, ends)
+		w.last = "support ends"
+		w.Clock.Forward(at.Sub(w.Clock.Now()))
+	}
 }
 
 // remove takes somebody's role away.
@@ -341,7 +383,7 @@ func agree(does, tells string, locked, person bool) bool {
 	case does == tells:
 		return true
 	case locked:
-		return tells == "locked" || does == "locked" && (tells == "accept" || tells == "invite again" || tells == "out")
+		return tells == "locked" || does == "locked" && (tells == "accept" || tells == "invite again" || tells == "out") || does == "closed" && tells == "out"
 	case does == "closed":
 		return tells == "open" || tells == "out" || tells == "locked" || person && tells != "in" && tells != "approve"
 	case person: // of an invitation it tells of a second factor, but not whether who invited still may
@@ -499,7 +541,7 @@ func TestWaysAbove(t *testing.T) {
 		if err := tenancy.Join(tx, boss.Actor(), p, boss, access.Share); err != nil {
 			return err
 		}
-		if err := s.App.Tenancy.SetSupport(tx, root.Actor(), helper.ID, true); err != nil {
+		if err := s.App.Tenancy.GrantSupport(tx, root.Actor(), helper.ID, tx.Now.AddDate(0, 0, 90)); err != nil {
 			return err
 		}
 		scope, err := tenancy.EnterOrganization(tx, boss.Actor(), p.Organization, access.OrganizationMembers)
