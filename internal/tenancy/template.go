@@ -245,12 +245,16 @@ func (t Template) facts() map[string]any {
 }
 
 // creates is the right by which somebody makes a project who does not belong to its
-// organization: they are in it as long as they have that.
-func creates(is access.Above) Through {
-	if is.OrgMember {
-		return ""
+// organization, or belongs to it by a right themselves: they are in it as long as they have that.
+func creates(tx *db.Tx, s access.Organization) (Through, error) {
+	if !s.Is().OrgMember {
+		return through(s.Is()), nil
 	}
-	return through(is)
+	joined, err := db.Value[string](tx, "SELECT through FROM organization_members WHERE organization_id = $1 AND user_id = $2", s.ID(), s.Actor().UserID)
+	if joined == "" {
+		return "", err
+	}
+	return ThroughOrganization, err
 }
 
 // NewProjectIn makes a project of the scope's organization from a template that is offered.
@@ -280,7 +284,11 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 	if err != nil {
 		return Project{}, err
 	}
-	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Terms: t.Terms, Expires: t.expires(tx), Through: creates(s.Is())})
+	by, err := creates(tx, s)
+	if err != nil {
+		return Project{}, err
+	}
+	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Terms: t.Terms, Expires: t.expires(tx), Through: by})
 }
 
 // expires is when a project of the template expires that begins now; zero for never.

@@ -324,7 +324,8 @@ func TestJoinersTold(t *testing.T) {
 func operator() access.Actor { return access.Actor{Name: "The operator", SuperAdmin: true} }
 
 // TestRightsEnd: what somebody entered by a right goes with the right: projects that they
-// visit or made, organizations that they joined, and what they joined as members of those.
+// visit or made, organizations that they joined, and what they joined or made as members of
+// those.
 func TestRightsEnd(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -336,11 +337,13 @@ func TestRightsEnd(t *testing.T) {
 	support.Post(organization+"/join", nil).Want(http.StatusSeeOther)
 	support.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
 	support.Get(path).Want(http.StatusOK)
+	helped := support.Post(organization+"/projects", made).Want(http.StatusSeeOther).Location
+	support.Get(helped + "/settings/users/invite").Want(http.StatusOK)
 	if text := s.SignIn(boss).Get(organization + "/members").Page().Find("tbody").Text(); !strings.Contains(text, "Joined by themselves") || !strings.Contains(text, "Support") {
 		t.Errorf("the members are %q", text)
 	}
 	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.RevokeSupport(tx, operator(), sven.ID) })
-	for _, at := range []string{organization, path} {
+	for _, at := range []string{organization, path, helped} {
 		support.Get(at).Want(http.StatusNotFound)
 	}
 
@@ -357,8 +360,9 @@ func TestRightsEnd(t *testing.T) {
 	c.Get(project + "/settings/users/invite").Want(http.StatusOK) // it is theirs to fill, for no time that ends
 	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
 	c.Get(organization + "/billing").Want(http.StatusOK)
+	another := c.Post(organization+"/projects", url.Values{"name": {"Made as a member"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
 	s.SignIn(s.SuperAdmin("Root")).Post("/maintainers/"+num(owner)+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
-	for _, at := range []string{organization, project, path} {
+	for _, at := range []string{organization, project, another, path} {
 		c.Get(at).Want(http.StatusNotFound)
 	}
 	s.SignIn(boss).Get(organization).Want(http.StatusOK)
