@@ -374,6 +374,7 @@ func (s *Service) Remind(tx *db.Tx) error {
 type Reset struct {
 	Code, Password string
 	Device         string // secret of the browser, the only one that is known from then on
+	FactorAsked    bool   // an organization of theirs asks for a second factor: see PasswordMinFactor
 }
 
 // ResetPassword sets a new password by a link. Every session of the person ends, every
@@ -386,7 +387,7 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset, words ...string) (
 	if err != nil {
 		return User{}, err
 	}
-	hash, err := s.Hash(ctx, r.Password, u.words(words)...)
+	hash, err := s.hashNew(ctx, r.Password, r.FactorAsked, u.words(words))
 	if err != nil {
 		return User{}, err
 	}

@@ -18,19 +18,21 @@ import (
 	"steward/internal/mail"
 )
 
-// Length of a password: at least in characters, at most in bytes. Where everybody needs a
-// second factor, and nowhere else, a shorter one may be set. It counts together with a
-// second factor only: see Visit.MustEnrol and RemoveFactor.
+// Length of a password: at least in characters, at most in bytes. Where the installation or an
+// organization of theirs asks for a second factor, and nowhere else, people may set a shorter
+// one. It counts together with a second factor only, for as long as it is kept: see
+// Visit.MustEnrol and RemoveFactor.
 const (
 	PasswordMin       = 15
 	PasswordMinFactor = 8
 	PasswordMax       = 256
 )
 
-// PasswordLeast is how many characters a new password needs.
-func PasswordLeast(tx *db.Tx) (int, error) {
+// PasswordLeast is how many characters a new password needs, of somebody whom an organization
+// asks for a second factor, or of anybody.
+func PasswordLeast(tx *db.Tx, asked bool) (int, error) {
 	set, err := SettingsOf(tx)
-	if set.RequireFactor {
+	if set.RequireFactor || asked {
 		return PasswordMinFactor, err
 	}
 	return PasswordMin, err
@@ -46,8 +48,14 @@ const ownLetters = 8
 // address and the names of their projects. Any characters will do, and they are kept as
 // typed; no kind of character is demanded.
 func (s *Service) CheckPassword(ctx context.Context, password string, words ...string) error {
+	return s.checkPassword(ctx, password, false, words)
+}
+
+// checkPassword is CheckPassword for somebody whom an organization asks for a second factor, or
+// for anybody.
+func (s *Service) checkPassword(ctx context.Context, password string, asked bool, words []string) error {
 	least := PasswordMin
-	if err := s.db.View(ctx, func(tx *db.Tx) (err error) { least, err = PasswordLeast(tx); return err }); err != nil {
+	if err := s.db.View(ctx, func(tx *db.Tx) (err error) { least, err = PasswordLeast(tx, asked); return err }); err != nil {
 		return err
 	}
 	var c fault.Check
@@ -107,7 +115,12 @@ type Hashed struct {
 // Hash checks a new password and hashes it (argon2id over an HMAC with the pepper).
 // Invalid as CheckPassword says; Unavailable when too many hashes are running.
 func (s *Service) Hash(ctx context.Context, password string, words ...string) (Hashed, error) {
-	if err := s.CheckPassword(ctx, password, words...); err != nil {
+	return s.hashNew(ctx, password, false, words)
+}
+
+// hashNew is Hash for somebody whom an organization asks for a second factor, or for anybody.
+func (s *Service) hashNew(ctx context.Context, password string, asked bool, words []string) (Hashed, error) {
+	if err := s.checkPassword(ctx, password, asked, words); err != nil {
 		return Hashed{}, err
 	}
 	return s.hash(ctx, password)
@@ -169,6 +182,7 @@ func (s *Service) pepper(key, password string) (string, error) {
 type Change struct {
 	Current, Password string
 	Device            string // secret of the browser, "" if it has none
+	FactorAsked       bool   // an organization of theirs asks for a second factor: see PasswordMinFactor
 }
 
 // ChangePassword sets a new password for the person of a visit, who has to prove the old
@@ -181,7 +195,7 @@ func (s *Service) ChangePassword(ctx context.Context, v *Visit, c Change, words 
 	if err != nil {
 		return err
 	}
-	hash, err := s.Hash(ctx, c.Password, u.words(words)...)
+	hash, err := s.hashNew(ctx, c.Password, c.FactorAsked, u.words(words))
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,17 @@
 package accounts_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/tenancy"
 	"steward/web/webtest"
 )
 
@@ -158,6 +161,98 @@ func TestASVS_6_2_1_short(t *testing.T) {
 	e.Post("/login", url.Values{"email": {u.Email}, "password": {short}}).Want(http.StatusSeeOther)
 	if r := e.Get("/"); r.Location != "/account/security" {
 		t.Errorf("after the factor was taken away: %d %s", r.Status, r.Location)
+	}
+}
+
+// TestASVS_6_2_1_organization: eight characters are enough for who belongs to an organization
+// that asks for a second factor, as its member or in one of its projects, for as long as they
+// do; the form says so. What they set then opens nothing by itself, also when they belong to it
+// no more.
+func TestASVS_6_2_1_organization(t *testing.T) {
+	t.Parallel()
+	s := posted(t)
+	p, _ := s.Project("Strict", false)
+	lenient, _ := s.Project("Lenient", false)
+	strict := func(on bool) {
+		s.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE organizations SET mfa_required = $2 WHERE id = $1", p.Organization, on)
+		})
+	}
+	strict(true)
+	const short = "vq7#Lz2x"
+	member, worker, former, other := s.User("Of it"), s.Member(p, access.Guest), s.Member(p, access.Guest), s.Member(lenient, access.Guest)
+	s.Update(func(tx *db.Tx) error {
+		if err := tenancy.JoinOrganization(tx, member.Actor(), p.Organization, member); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE memberships SET expires_at = $2 WHERE user_id = $1", former.ID, tx.Now) // nothing has come by to take it away
+	})
+	clients, secrets := map[int64]*webtest.Client{}, map[int64]string{}
+	for who, least := range map[*accounts.User]int{&member: 8, &worker: 8, &former: 15, &other: 15} {
+		c := s.SignIn(*who)
+		clients[who.ID] = c
+		secrets[who.ID], _ = s.TwoStep(c)
+		if hint := main(c.Get("/account/password").Want(http.StatusOK)); !strings.Contains(hint, fmt.Sprintf("At least %d characters", least)) {
+			t.Errorf("%s, change: the form says %.300q", who.Name, hint)
+		}
+		link := s.Anonymous()
+		if hint := main(open(link, invite2(s, who.Email)).Want(http.StatusOK)); !strings.Contains(hint, fmt.Sprintf("At least %d characters", least)) {
+			t.Errorf("%s, reset: the form says %.300q", who.Name, hint)
+		}
+		taken := map[bool]int{true: http.StatusSeeOther, false: http.StatusUnprocessableEntity}[least == 8]
+		if r := change(c, webtest.Password, short[:7]); r.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s changes to seven characters: %d", who.Name, r.Status)
+		}
+		if r := reset(link, who.Email, short[:7]); r.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s resets to seven characters: %d", who.Name, r.Status)
+		}
+		if r := reset(link, who.Email, short); r.Status != taken {
+			t.Errorf("%s resets: %d, want %d", who.Name, r.Status, taken)
+		}
+	}
+	s.Clock.Forward(step)
+	signed := func(u accounts.User) *webtest.Client {
+		t.Helper()
+		c := s.Anonymous()
+		if r := c.Post("/login", url.Values{"email": {u.Email}, "password": {short}}); r.Location != "/mfa" {
+			t.Fatalf("%s signs in: %d %s", u.Name, r.Status, r.Location)
+		}
+		second(c, s.Code(secrets[u.ID])).Want(http.StatusSeeOther)
+		return c
+	}
+	at := signed(worker)
+	change(at, short, "vq7#Lz2xB").Want(http.StatusSeeOther)
+	change(clients[other.ID], webtest.Password, "vq7#Lz2xB").Want(http.StatusUnprocessableEntity)
+	// Who is invited belongs to it only afterwards.
+	newcomer := s.Anonymous()
+	if hint := main(open(newcomer, invite(s, "newcomer@example.com")).Want(http.StatusOK)); !strings.Contains(hint, "At least 15 characters") {
+		t.Errorf("activation: the form says %.300q", hint)
+	}
+
+	// Out of it, the short password stays one that counts together with the factor only.
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec("DELETE FROM organization_members WHERE user_id = $1", member.ID)
+		return err
+	})
+	s.Clock.Forward(step)
+	c := signed(member)
+	c.Post("/account/two-step/delete", url.Values{}).Want(http.StatusSeeOther)
+	if got := main(c.Get("/account/security")); !strings.Contains(got, "Set a longer one first") {
+		t.Errorf("turning the second factor off: %.300s", got)
+	}
+	change(c, short, "vq7#Lz2xB").Want(http.StatusUnprocessableEntity)
+	s.Update(func(tx *db.Tx) error { return tx.Must("DELETE FROM factors WHERE user_id = $1", member.ID) })
+	bare := s.Anonymous()
+	bare.Post("/login", url.Values{"email": {member.Email}, "password": {short}}).Want(http.StatusSeeOther)
+	if r := bare.Get("/"); r.Location != "/account/security" {
+		t.Errorf("a short password alone: %d %s", r.Status, r.Location)
+	}
+	change(bare, short, fresh).Want(http.StatusSeeOther)
+	bare.Get("/").Want(http.StatusOK)
+
+	strict(false)
+	if hint := main(at.Get("/account/password").Want(http.StatusOK)); !strings.Contains(hint, "At least 15 characters") {
+		t.Errorf("when it asks no more the form says %.300q", hint)
 	}
 }
 

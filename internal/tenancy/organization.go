@@ -270,9 +270,9 @@ func HasFactor(tx *db.Tx, a access.Actor) (bool, error) {
 
 // Demanding is the name of an organization that asks a person for a second factor, because
 // they belong to it or to one of its projects; "" for none.
-func Demanding(tx *db.Tx, a access.Actor) (string, error) {
+func Demanding(tx *db.Tx, user int64) (string, error) {
 	names, err := db.All(tx, db.Scalar[string], `SELECT name FROM (SELECT o.name FROM organization_members m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND o.mfa_required LIMIT 1) theirs
-		UNION ALL SELECT name FROM (SELECT o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND o.mfa_required LIMIT 1) ours`, a.UserID, tx.Now)
+		UNION ALL SELECT name FROM (SELECT o.name FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2) AND o.mfa_required LIMIT 1) ours`, user, tx.Now)
 	if err != nil || len(names) == 0 {
 		return "", err
 	}

@@ -61,7 +61,7 @@ func (c *Console) activate(ec echo.Context) error {
 
 func (c *Console) activationForm(ec echo.Context, status int, m view.Activation) (err error) {
 	m.Key = key()
-	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+	if m.PasswordHint, err = c.passwordHint(ec, 0); err != nil { // who is invited belongs to nothing yet
 		return err
 	}
 	return page(ec, status, view.ActivationPage(m))
@@ -128,12 +128,12 @@ func (c *Console) passwordReset(ec echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.resetForm(ec, http.StatusOK, view.Reset{Email: u.Email})
+	return c.resetForm(ec, http.StatusOK, u, nil)
 }
 
-func (c *Console) resetForm(ec echo.Context, status int, m view.Reset) (err error) {
-	m.Key = key()
-	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+func (c *Console) resetForm(ec echo.Context, status int, u accounts.User, errs ui.Errors) (err error) {
+	m := view.Reset{Email: u.Email, Key: key(), Errors: errs}
+	if m.PasswordHint, err = c.passwordHint(ec, u.ID); err != nil {
 		return err
 	}
 	return page(ec, status, view.ResetPage(m))
@@ -156,13 +156,14 @@ func (c *Console) passwordResetSubmit(ec echo.Context) error {
 	}
 	if err = repeated(f); err == nil {
 		var words []string
-		if words, err = c.guessable(ec, u.ID); err != nil {
+		r := accounts.Reset{Code: c.cookie(ec, linkCookie), Password: f["password"], Device: c.device(ec)}
+		if words, r.FactorAsked, err = c.measures(ec, u.ID); err != nil {
 			return err
 		}
-		_, err = c.app.Accounts.ResetPassword(ec.Request().Context(), accounts.Reset{Code: c.cookie(ec, linkCookie), Password: f["password"], Device: c.device(ec)}, words...)
+		_, err = c.app.Accounts.ResetPassword(ec.Request().Context(), r, words...)
 	}
 	if errs, ok := fieldErrors(err); ok {
-		return c.resetForm(ec, http.StatusUnprocessableEntity, view.Reset{Email: u.Email, Errors: errs})
+		return c.resetForm(ec, http.StatusUnprocessableEntity, u, errs)
 	}
 	if fault.Is(err, fault.NotFound) {
 		return deadLink(ec, err)
@@ -214,10 +215,14 @@ func (c *Console) factorLostSubmit(ec echo.Context) error {
 	return ec.Redirect(http.StatusSeeOther, paths.With(paths.Login(""), "lost", "1"))
 }
 
-// passwordHint tells the rule for new passwords.
-func (c *Console) passwordHint(ec echo.Context) (hint string, err error) {
+// passwordHint tells the rule for new passwords of a person; 0 is one who belongs to nothing.
+func (c *Console) passwordHint(ec echo.Context, user int64) (hint string, err error) {
 	err = c.view(ec, func(tx *db.Tx) error {
-		least, err := accounts.PasswordLeast(tx)
+		demanding, err := tenancy.Demanding(tx, user)
+		if err != nil {
+			return err
+		}
+		least, err := accounts.PasswordLeast(tx, demanding != "")
 		hint = fmt.Sprintf("At least %d characters. A few words in a row make a good password.", least)
 		return err
 	})
@@ -232,9 +237,17 @@ func repeated(f map[string]string) error {
 	return &fault.Error{Kind: fault.Invalid, Fields: []fault.Field{{Name: "repeat", Message: "The two passwords differ. Type the same one twice."}}}
 }
 
-// guessable are the names that everyone would try first in a person's password: of their
-// organizations and projects.
-func (c *Console) guessable(ec echo.Context, user int64) (words []string, err error) {
-	err = c.view(ec, func(tx *db.Tx) error { words, err = tenancy.Names(tx, user); return err })
-	return words, err
+// measures are what a person's new password is measured by beside the rules for everybody: the
+// names that everyone would try first, of their organizations and projects, and whether one of
+// those asks for a second factor.
+func (c *Console) measures(ec echo.Context, user int64) (words []string, asked bool, err error) {
+	err = c.view(ec, func(tx *db.Tx) error {
+		if words, err = tenancy.Names(tx, user); err != nil {
+			return err
+		}
+		demanding, err := tenancy.Demanding(tx, user)
+		asked = demanding != ""
+		return err
+	})
+	return words, asked, err
 }

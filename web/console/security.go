@@ -27,7 +27,7 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 			return err
 		}
 		m.Password, m.PasswordAt, m.Why = s.Password, c.when(s.PasswordAt), "This installation asks everybody for it."
-		if demanding, err := tenancy.Demanding(tx, a); err != nil {
+		if demanding, err := tenancy.Demanding(tx, a.UserID); err != nil {
 			return err
 		} else if !s.Factor && demanding != "" && !m.MustEnrol {
 			m.MustEnrol, m.Why = true, demanding+" asks for it of everybody: you get at the organization and its projects again as soon as it is on."
@@ -50,7 +50,7 @@ func (c *Console) passwordEdit(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) passwordForm(ec echo.Context, a access.Actor, status int, errs ui.Errors) error {
-	hint, err := c.passwordHint(ec)
+	hint, err := c.passwordHint(ec, a.UserID)
 	if err != nil {
 		return err
 	}
@@ -62,13 +62,13 @@ func (c *Console) passwordUpdate(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	words, err := c.guessable(ec, a.UserID)
+	words, asked, err := c.measures(ec, a.UserID)
 	if err != nil {
 		return err
 	}
 	ctx := ec.Request().Context()
 	if err = repeated(f); err == nil {
-		err = c.app.Accounts.ChangePassword(ctx, accounts.VisitOf(ctx), accounts.Change{Current: f["current"], Password: f["password"], Device: c.cookie(ec, deviceCookie)}, words...)
+		err = c.app.Accounts.ChangePassword(ctx, accounts.VisitOf(ctx), accounts.Change{Current: f["current"], Password: f["password"], Device: c.cookie(ec, deviceCookie), FactorAsked: asked}, words...)
 	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.passwordForm(ec, a, http.StatusUnprocessableEntity, errs)

@@ -22,7 +22,7 @@ func (c *Console) setup(ec echo.Context) error {
 
 func (c *Console) setupForm(ec echo.Context, status int, m view.Setup) (err error) {
 	m.Key = key()
-	if m.PasswordHint, err = c.passwordHint(ec); err != nil {
+	if m.PasswordHint, err = c.passwordHint(ec, 0); err != nil {
 		return err
 	}
 	return page(ec, status, view.SetupPage(m))
