@@ -88,6 +88,8 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	switch {
 	case e.Project.Role != "":
 		return e, fault.New(fault.Conflict, "tenancy.member", "You are in this project already.")
+	case !e.Through.Visits():
+		return e, fault.New(fault.Conflict, "tenancy.mayJoin", "You belong to the organization: you join its projects by yourself.")
 	case e.Invited:
 		return e, fault.New(fault.Conflict, Invited, "You are invited to this project. Accept the invitation instead.")
 	case e.Request.ID != 0:

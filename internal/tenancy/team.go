@@ -246,10 +246,14 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 }
 
 // RemoveFromTeam ends somebody's membership: from the next request on they are not in it, and
-// in none of the projects that they entered as somebody of the maintainer. Forbidden for who
+// in none of the projects that they entered as somebody of the maintainer, or as a member of
+// an organization in which they were by a right. Forbidden for who
 // does not manage the team; NotFound for who is no member; Conflict for the last one, and for
 // oneself, who leaves.
 func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) {
+	if err := t.lockBorrowed(tx, user); err != nil {
+		return Member{}, err
+	}
 	t, err := t.again(tx)
 	if err != nil {
 		return Member{}, err
@@ -273,6 +277,9 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 // LeaveTeam ends the actor's own membership. NotFound for who is no member; Conflict for the
 // last one.
 func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
+	if err := t.lockBorrowed(tx, t.actor.UserID); err != nil {
+		return err
+	}
 	t, err := t.again(tx)
 	if err != nil {
 		return err
@@ -306,10 +313,37 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	if err := tx.Must("DELETE FROM "+t.table()+" WHERE "+t.column()+" = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
 		return err
 	}
-	if t.Kind == OfOrganization {
+	switch {
+	case t.Kind == OfMaintainer:
+		return v.endRight(tx, t.actor, m.Who, ThroughMaintainer, t.ID)
+	case m.Through != "": // what they entered as a member hangs on the right by which they were one
+		return v.endVisits(tx, t.actor, m.Who, borrowed, t.ID)
+	}
+	return nil
+}
+
+// borrowed is the condition of what somebody entered as a member of the organization $2.
+const borrowed = "p.organization_id = $2 AND m.through = 'organization'"
+
+// lockBorrowed takes the locks that come before the one of an organization, for who is to leave
+// it and may have been in it by a right: see lockMoves for their order.
+func (t Team) lockBorrowed(tx *db.Tx, user int64) error {
+	if t.Kind != OfOrganization {
 		return nil
 	}
-	return v.endRight(tx, t.actor, m.Who, ThroughMaintainer, t.ID)
+	if err := lockRights(tx, user); err != nil { // so that they enter nothing more
+		return err
+	}
+	if err := lockMoves(tx); err != nil {
+		return err
+	}
+	list, err := db.All(tx, db.Scalar[int64], "SELECT m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND "+borrowed+" ORDER BY m.project_id", user, t.ID)
+	for _, project := range list {
+		if err := lockMembers(tx, project); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // perJoiner keeps one person from filling mailboxes by joining again and again.

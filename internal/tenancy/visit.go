@@ -177,7 +177,11 @@ func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, condition string,
 		if err != nil {
 			return err
 		}
-		if err := audit.Record(tx, e.Says("%s took from %s (%s) the right by which they were in %q.", by.Name, w.Name, w.Email, p.Name)); err != nil {
+		e = e.Says("%s took from %s (%s) the right by which they were in %q.", by.Name, w.Name, w.Email, p.Name)
+		if by.UserID == w.ID {
+			e = e.Says("%s (%s) gave up the right by which they were in %q.", w.Name, w.Email, p.Name)
+		}
+		if err := audit.Record(tx, e); err != nil {
 			return err
 		}
 	}
@@ -227,7 +231,7 @@ func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, mai
 		if err := audit.Record(tx, t.event(by, &w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
 			return err
 		}
-		if err := v.endVisits(tx, by, w, "p.organization_id = $2 AND m.through = 'organization'", id); err != nil {
+		if err := v.endVisits(tx, by, w, borrowed, id); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,9 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	if e.Project.Role != "" {
 		return ec.Redirect(http.StatusSeeOther, paths.Project(id))
 	}
+	if m.Ask && !e.Through.Visits() {
+		return ec.Redirect(http.StatusSeeOther, paths.Join(id))
+	}
 	m.Shell, m.Project, m.Organization, m.Key = c.shell(ec, s.Actor()), e.Project.Name, ui.Link{Label: e.Project.OrganizationName}, key()
 	if m.Back = paths.Projects(); s.May(access.OrganizationRead) {
 		m.Organization.URL, m.Back = paths.Organization(s.ID()), paths.Organization(s.ID())

@@ -323,6 +323,69 @@ func TestJoinersTold(t *testing.T) {
 // operator is who acts at the command line.
 func operator() access.Actor { return access.Actor{Name: "The operator", SuperAdmin: true} }
 
+// TestBorrowedPlacesEnd: whoever is in an organization by a right leaves with it what they
+// entered as its member, whether they go or are removed; who belongs to it keeps their roles.
+func TestBorrowedPlacesEnd(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Lent", false)
+	boss, own := s.User("Boss"), s.User("Own")
+	organization, path := ofOrganization(s, p, boss, own), "/projects/"+num(p.ID)
+	joins := func(c *webtest.Client) {
+		c.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
+	}
+	_, leaves, _ := ofSupport(s, "Leaves")
+	removed, out, _ := ofSupport(s, "Removed")
+	for _, c := range []*webtest.Client{leaves, out} {
+		c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+		joins(c)
+		c.Get(path).Want(http.StatusOK)
+	}
+	leaves.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
+	s.SignIn(boss).Post(organization+"/members/"+num(removed.ID)+"/remove", nil).Want(http.StatusSeeOther)
+	for name, c := range map[string]*webtest.Client{"who leaves": leaves, "who is removed": out} {
+		if r := c.Get(path); r.Status != http.StatusForbidden || !strings.Contains(r.Body, "lets you join it, for a time") {
+			t.Errorf("%s gets %d", name, r.Status)
+		}
+	}
+	c := s.SignIn(own)
+	joins(c)
+	c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
+	c.Get(path).Want(http.StatusOK)
+	log := s.SignIn(boss).Get(organization + "/audit?event=project.memberRemoved").Page().Find("tbody").Text()
+	for _, want := range []string{"ave up the right by which they were in", `ook from "Removed"`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the audit log does not say %q: %s", want, log)
+		}
+	}
+}
+
+// TestAskAsMember: who belongs to the organization, and to its maintainer too, joins and does
+// not ask.
+func TestAskAsMember(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Asked", false)
+	both := s.User("Both")
+	ofOrganization(s, p, both)
+	s.Update(func(tx *db.Tx) error {
+		owner, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+		if err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, both.Actor(), owner, both)
+	})
+	lets(s, p, false)
+	c, path := s.SignIn(both), "/projects/"+num(p.ID)
+	if r := c.Get(path + "/request").Want(http.StatusSeeOther); r.Location != path+"/join" {
+		t.Errorf("they are led to %s", r.Location)
+	}
+	if r := c.Post(path+"/request", url.Values{"reason": {"To see"}, "hours": {"8"}}).Want(http.StatusSeeOther); r.Location != path+"/join" {
+		t.Errorf("who asks is led to %s", r.Location)
+	}
+	c.Post(path+"/join", url.Values{"role": {"guest"}, "reason": {""}}).Want(http.StatusSeeOther)
+}
+
 // TestRightsEnd: what somebody entered by a right goes with the right: projects that they
 // visit or made, organizations that they joined, and what they joined or made as members of
 // those.
