@@ -265,7 +265,7 @@ func outside(tx *db.Tx, a access.Actor, at access.Place) error {
 // Approach decides what an actor may do who is not in a project, by what they are to its
 // organization: join it, or ask to. Otherwise as EnterOrganization.
 func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Organization, error) {
-	organization, err := db.Value[int64](tx, "SELECT organization_id FROM projects WHERE id = $1 AND state = 'active'", project)
+	organization, err := db.Value[int64](tx, "SELECT organization_id FROM projects WHERE id = $1 AND state = 'active' AND (expires_at IS NULL OR expires_at > $2)", project, tx.Now)
 	if err != nil {
 		return access.Organization{}, err
 	}

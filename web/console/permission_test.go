@@ -532,27 +532,69 @@ func send(c *webtest.Client, method, path string) webtest.Response {
 	return c.Post(path, forms(path))
 }
 
-// TestProjectStates: an expired, disabled or deleted project lets nobody in.
+// TestProjectStates walks every route of a project × everybody who has a tie to it, and who has
+// none, while it is expired, disabled, deleted or purged: it lets nobody in, and nothing changes.
 func TestProjectStates(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true})
+	dsn := dbtest.DSN(t)
+	s := webtest.Open(t, webtest.Options{DSN: dsn, Idle: true})
 	p, admin := s.Project("Ends", false)
-	c := s.SignIn(admin)
-	path := "/projects/" + num(p.ID)
-	c.Get(path).Want(http.StatusOK)
-	for _, state := range []string{"disabled", "deleted", "purged"} {
-		s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = $2 WHERE id = $1", p.ID, state) })
-		c.Get(path).Want(http.StatusForbidden)
-		c.Post(path+"/storage/buckets", url.Values{"stage": {"in"}, "name": {"x"}}).Want(http.StatusForbidden)
+	in := furnish(t, s, p, admin)
+	boss, keeper := s.User("Boss"), s.User("Keeper")
+	ofOrganization(s, p, boss)
+	_, helper, _ := ofSupport(s, "Helper")
+	s.Update(func(tx *db.Tx) error {
+		owner, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+		if err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, keeper.Actor(), owner, keeper)
+	})
+	people := map[string]*webtest.Client{"organization member": s.SignIn(boss), "maintainer member": s.SignIn(keeper), "support": helper, "super admin": s.SignIn(s.SuperAdmin("Super"))}
+	for _, role := range access.Roles(false) {
+		people[string(role)] = s.SignIn(s.Member(p, role))
 	}
-	s.Update(func(tx *db.Tx) error {
-		return tx.Must("UPDATE projects SET state = 'active', expires_at = $2 WHERE id = $1", p.ID, tx.Now.Add(time.Hour))
-	})
-	c.Get(path).Want(http.StatusOK)
-	s.Update(func(tx *db.Tx) error {
-		return tx.Must("UPDATE projects SET expires_at = $2 WHERE id = $1", p.ID, tx.Now)
-	})
-	c.Get(path).Want(http.StatusForbidden)
+	strangers := map[string]*webtest.Client{"outsider": s.SignIn(s.User("Outsider"))}
+	watch := dbtest.Watch(t, dsn, append([]string{"sessions"}, untouched...)...)
+	walked := 0
+	for _, state := range []string{"expired", "disabled", "deleted", "purged"} {
+		s.Update(func(tx *db.Tx) error {
+			if state == "expired" {
+				return tx.Must("UPDATE projects SET expires_at = $2 WHERE id = $1", p.ID, tx.Now)
+			}
+			return tx.Must("UPDATE projects SET expires_at = NULL, state = $2 WHERE id = $1", p.ID, state)
+		})
+		before := watch.Sum()
+		for _, r := range leavingLast(console.New(t.Context(), s.App, nil, nil).Routes()) {
+			if r.Rule.Kind != gate.ForProject && r.Rule.Kind != gate.ForEntrance {
+				continue
+			}
+			path := in.path(r.Path)
+			for who, c := range people {
+				res := send(c, r.Method, path)
+				if res.Status != http.StatusForbidden && res.Status != http.StatusNotFound {
+					t.Errorf("%s, %s: %s %s: %d", state, who, r.Method, path, res.Status)
+				}
+				if slices.Contains(access.Roles(false), access.Role(who)) && r.Rule.Kind == gate.ForProject && res.Status != http.StatusForbidden {
+					t.Errorf("%s, %s: %s %s: %d, though they belong to it", state, who, r.Method, path, res.Status)
+				}
+				walked++
+			}
+			for who, c := range strangers {
+				if res := send(c, r.Method, path); res.Status != http.StatusNotFound {
+					t.Errorf("%s, %s: %s %s: %d", state, who, r.Method, path, res.Status)
+				}
+			}
+		}
+		if watch.Sum() != before {
+			t.Errorf("%s: the database changed", state)
+		}
+	}
+	if walked < 2000 {
+		t.Errorf("only %d requests were walked", walked)
+	}
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = 'active' WHERE id = $1", p.ID) })
+	s.SignIn(admin).Get(in.path("/projects/:project")).Want(http.StatusOK)
 }
 
 // TestBranches: what is in another branch of a project does not leak into the default
