@@ -79,9 +79,18 @@ type MemberFilter struct {
 	Limit    int
 }
 
-// Members lists the people of the scope's project. Forbidden without ProjectRead.
+// seesPeople is Forbidden for who neither reads the scope's project nor manages its people, which
+// a member of the organization does from outside.
+func seesPeople(s access.Project) error {
+	if s.May(access.MembersRole) {
+		return nil
+	}
+	return s.Require(access.ProjectRead, false)
+}
+
+// Members lists the people of the scope's project. Forbidden without ProjectRead and MembersRole.
 func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err error) {
-	if err := s.Require(access.ProjectRead, false); err != nil {
+	if err := seesPeople(s); err != nil {
 		return nil, err
 	}
 	list := func(from source, fits bool) {
@@ -169,9 +178,9 @@ type MemberCounts struct {
 // NoFactorMost is how far members without a second factor are counted.
 const NoFactorMost = 100
 
-// CountMembers counts the people of the scope's project. Forbidden without ProjectRead.
+// CountMembers counts the people of the scope's project. Forbidden as for Members.
 func CountMembers(tx *db.Tx, s access.Project) (MemberCounts, error) {
-	if err := s.Require(access.ProjectRead, false); err != nil {
+	if err := seesPeople(s); err != nil {
 		return MemberCounts{}, err
 	}
 	return db.One(tx, func(r db.Row) (MemberCounts, error) {

@@ -240,6 +240,10 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
 	}
 	shell.Project, shell.Nav, shell.Notices, shell.Ends = link(p), layout.ProjectNav(p.ID), notices(p), c.ends(p)
+	if !s.May(access.ProjectRead) { // they manage its people from outside
+		shell.Nav = slices.DeleteFunc(shell.Nav, func(n layout.NavItem) bool { return n.ID != "settings" })
+		shell.Notices = append(shell.Notices, ui.Banner{Icon: "building-2", Text: "You are not in this project. You manage its people as a member of its organization.", Action: ui.Button{Label: "Join", URL: paths.Join(p.ID), Small: true}})
+	}
 	for _, o := range near {
 		shell.Projects = append(shell.Projects, link(o))
 	}

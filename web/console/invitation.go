@@ -24,21 +24,12 @@ func (c *Console) invite(ec echo.Context, s access.Project) error {
 
 // invitePage shows the form, which keeps what was typed.
 func (c *Console) invitePage(ec echo.Context, s access.Project, status int, m view.Invite, role access.Role) error {
-	m.In, m.Back, m.Action, m.Role = view.InProject(c.membersOrProjects(s)), c.membersOrProjects(s), paths.Members(s.ID()), roleChoices(s, role, m.Errors["role"])
+	m.In, m.Back, m.Action, m.Role = view.InProject(paths.Members(s.ID())), paths.Members(s.ID()), paths.Members(s.ID()), roleChoices(s, role, m.Errors["role"])
 	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
 		return err
 	}
 	return page(ec, status, view.InvitePage(m))
-}
-
-// membersOrProjects is where somebody who manages the people goes on: a member of the
-// organization may do so without being in the project.
-func (c *Console) membersOrProjects(s access.Project) string {
-	if s.May(access.ProjectRead) {
-		return paths.Members(s.ID())
-	}
-	return paths.Projects()
 }
 
 func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
@@ -87,7 +78,7 @@ func (c *Console) sends(ec echo.Context, errs ui.Errors, send func(*db.Tx) ([]te
 }
 
 func (c *Console) sentToProject(ec echo.Context, s access.Project, sent []tenancy.Sent) error {
-	m := view.Invited{In: view.InProject(c.membersOrProjects(s)), Back: c.membersOrProjects(s)}
+	m := view.Invited{In: view.InProject(paths.Members(s.ID())), Back: paths.Members(s.ID())}
 	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
 	if err != nil {
 		return err
@@ -147,7 +138,7 @@ func (c *Console) memberInvitedAgain(ec echo.Context, s access.Project) error {
 	}
 	var sent tenancy.Sent
 	err = c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.InviteAgain(tx, s, id); return err })
-	if fault.Is(err, fault.Conflict) && s.May(access.ProjectRead) {
+	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.MemberInvited(s.ID(), id))
 	}
 	if err != nil {
@@ -168,7 +159,7 @@ func (c *Console) memberInvitedCancel(ec echo.Context, s access.Project) error {
 	if err := c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.CancelInvitation(tx, s, id); return err }); err != nil {
 		return err
 	}
-	return c.done(ec, "The invitation of "+m.Who.Email+" is cancelled.", c.membersOrProjects(s))
+	return c.done(ec, "The invitation of "+m.Who.Email+" is cancelled.", paths.Members(s.ID()))
 }
 
 // invitations are those to oneself.

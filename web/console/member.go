@@ -286,13 +286,13 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if was.Role == role {
-		return c.done(ec, was.Who.Name+" has the role "+role.Label()+" already.", c.membersOrProjects(s))
+		return c.done(ec, was.Who.Name+" has the role "+role.Label()+" already.", paths.Members(s.ID()))
 	}
 	says := was.Who.Name + " is " + role.Label() + " now, and was " + was.Role.Label() + "."
 	if was.Who.ID == s.Actor().UserID || !slices.Contains(tenancy.Grantable(s), was.Role) { // they may not take it back
-		return c.done(ec, says, c.membersOrProjects(s))
+		return c.done(ec, says, paths.Members(s.ID()))
 	}
-	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, c.membersOrProjects(s))
+	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, paths.Members(s.ID()))
 }
 
 func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
@@ -317,16 +317,16 @@ func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if was.Until.Equal(until) {
-		return c.done(ec, lastDay(was.Who.Name, until)+" already.", c.membersOrProjects(s))
+		return c.done(ec, lastDay(was.Who.Name, until)+" already.", paths.Members(s.ID()))
 	}
 	says := lastDay(was.Who.Name, until) + " now. Before there was none."
 	if !was.Until.IsZero() {
 		says = lastDay(was.Who.Name, until) + " now. Before it was " + lastDate(was.Until) + "."
 	}
 	if final {
-		return c.done(ec, says, c.membersOrProjects(s))
+		return c.done(ec, says, paths.Members(s.ID()))
 	}
-	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "until", Value: dayField(was.Until)}}}, c.membersOrProjects(s))
+	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "until", Value: dayField(was.Until)}}}, paths.Members(s.ID()))
 }
 
 // lastDay says when somebody's membership ends, as the beginning of a sentence.
@@ -349,13 +349,13 @@ func (c *Console) memberRemove(ec echo.Context, s access.Project) error {
 	}
 	var m tenancy.Member
 	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.Remove(tx, s, id); return err })
-	if fault.Is(err, fault.Conflict) && s.May(access.ProjectRead) {
+	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.Member(s.ID(), id))
 	}
 	if err != nil {
 		return err
 	}
-	return c.done(ec, m.Who.Name+" is not in this project any more.", c.membersOrProjects(s))
+	return c.done(ec, m.Who.Name+" is not in this project any more.", paths.Members(s.ID()))
 }
 
 func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
@@ -366,12 +366,12 @@ func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
 	err := c.update(ec, func(tx *db.Tx) (err error) { n, err = c.app.Tenancy.Remind(tx, s); return err })
 	if fault.Is(err, fault.TooMany) {
 		c.sessions.Put(ec.Request().Context(), "problem", "They were reminded within the last day.")
-		return ec.Redirect(http.StatusSeeOther, c.membersOrProjects(s))
+		return ec.Redirect(http.StatusSeeOther, paths.Members(s.ID()))
 	}
 	if err != nil {
 		return err
 	}
-	return c.done(ec, ui.Count(int64(n), "person was", "people were")+" asked by mail to turn on two-step sign-in.", c.membersOrProjects(s))
+	return c.done(ec, ui.Count(int64(n), "person was", "people were")+" asked by mail to turn on two-step sign-in.", paths.Members(s.ID()))
 }
 
 func (c *Console) memberLeave(ec echo.Context, s access.Project) error {

@@ -135,6 +135,45 @@ func TestRoleChanges(t *testing.T) {
 	}
 }
 
+// TestPeopleFromOutside: a member of the organization manages the people of a project without
+// being in it, by the list that its people see, and gets into nothing else of it.
+func TestPeopleFromOutside(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Managed", false)
+	boss, keeper, guest := s.User("Boss"), s.User("Keeper"), s.Member(p, access.Guest)
+	organization, list := ofOrganization(s, p, boss), users(p)
+	s.Update(func(tx *db.Tx) error {
+		owner, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+		if err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, keeper.Actor(), owner, keeper)
+	})
+	c := s.SignIn(boss)
+	if link := c.Get(organization).Want(http.StatusOK).Page().Find(`a[href="` + list + `"]`); link.Length() != 1 {
+		t.Error("the organization does not lead to the people of its project")
+	}
+	page := c.Get(list).Want(http.StatusOK).Page()
+	if !strings.Contains(page.Find("main").Text(), "You are not in this project") || page.Find("nav.tabs a").Length() != 1 || page.Find(`nav a[href$="/storage"]`).Length() != 0 {
+		t.Errorf("it leads where they may not go: %s", words(page.Find("nav")))
+	}
+	c.Get(list + "?format=csv").Want(http.StatusOK)
+	at := rowOf(c, p, guest.Email)
+	action, form := c.Get(at + "/role?role=readOnly").Want(http.StatusOK).Form(at + "/role")
+	if next := c.Post(action, form).Want(http.StatusSeeOther); next.Location != list || !strings.Contains(c.Get(list).Body, "is Read only now") {
+		t.Errorf("they are led to %s", next.Location)
+	}
+	c.Post(list, url.Values{"emails": {"new@example.com"}, "role": {"guest"}, "days": {"7"}}).Want(http.StatusOK)
+	c.Get(c.Get(list+"?status=invited").Page().Find("tbody a").AttrOr("href", "")).Want(http.StatusOK)
+	c.Post(at+"/remove", nil).Want(http.StatusSeeOther)
+	for _, path := range []string{"", "/storage", "/settings/project", "/settings/limits", "/trash"} {
+		c.Get("/projects/" + num(p.ID) + path).Want(http.StatusForbidden)
+	}
+	s.SignIn(keeper).Get(list).Want(http.StatusForbidden)
+	s.SignIn(s.User("")).Get(list).Want(http.StatusNotFound)
+}
+
 // TestShareIsTaken: who may not give a role is not offered to give it back; nothing is asked
 // of a form that changes nothing.
 func TestShareIsTaken(t *testing.T) {

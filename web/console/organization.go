@@ -115,6 +115,9 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 			row.URL, row.LeaveURL, row.LeaveKey = paths.Project(p.ID), paths.MemberLeave(p.ID), key()
 		}
 	case open && s.May(access.ProjectsJoin):
+		if s.Is().OrgMember {
+			row.PeopleURL = paths.Members(p.ID)
+		}
 		row.JoinURL = paths.Join(p.ID)
 	case open && s.May(access.ProjectsRequestAccess):
 		row.JoinURL = paths.Ask(p.ID)

@@ -479,7 +479,7 @@ func TestASVS_8_2_2(t *testing.T) {
 			before := watch.Sum()
 			res := send(a.client, r.Method, path)
 			where := a.name + ": " + r.Method + " " + path
-			allowed := a.role != "" && a.role != "-" && (rule[a.role] == "yes" || rule[a.role] == "stateOnly")
+			allowed := a.role != "" && a.role != "-" && (rule[a.role] == "yes" || rule[a.role] == "stateOnly" || table[string(r.Rule.Else)][a.role] == "yes")
 			switch {
 			case allowed:
 				if r.Method == http.MethodPost {

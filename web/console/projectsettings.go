@@ -17,7 +17,10 @@ import (
 
 // settingsTabs are the parts of Users & settings that somebody may read.
 func settingsTabs(s access.Project) view.Tabs {
-	t := view.Tabs{Users: paths.Members(s.ID()), Project: paths.ProjectSettings(s.ID()), Limits: paths.ProjectLimits(s.ID())}
+	t := view.Tabs{Users: paths.Members(s.ID())}
+	if s.May(access.ProjectRead) {
+		t.Project, t.Limits = paths.ProjectSettings(s.ID()), paths.ProjectLimits(s.ID())
+	}
 	if s.May(access.AuditRead) {
 		t.Access, t.Audit = paths.ProjectAccess(s.ID()), paths.ProjectAudit(s.ID())
 	}

@@ -23,9 +23,6 @@ import (
 func (c *Console) memberRoleAsk(ec echo.Context, s access.Project) error {
 	role := access.Role(query(ec, "role"))
 	if role == "" { // none was chosen
-		if !s.May(access.ProjectRead) {
-			return fault.New(fault.Invalid, "form.role", "Choose a role.")
-		}
 		return c.member(ec, s)
 	}
 	return c.prospectPage(ec, s, role)
@@ -42,7 +39,7 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 	}
 	var x tenancy.Prospect
 	var work []jobs.Job
-	m := view.Prospect{In: view.InProject(paths.Members(s.ID())), URL: paths.Projects(), Key: key(), Role: string(role)}
+	m := view.Prospect{In: view.InProject(paths.Members(s.ID())), URL: paths.Member(s.ID(), id), Key: key(), Role: string(role)}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if x, err = tenancy.Foresee(tx, s, id, role, c.permissions()); err != nil {
 			return err
@@ -60,9 +57,6 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 	}
 	if err != nil {
 		return err
-	}
-	if s.May(access.ProjectRead) {
-		m.URL = paths.Member(s.ID(), id)
 	}
 	m.Name, m.From, m.To, m.ToText = x.Member.Who.Name, x.Member.Role.Label(), role.Label(), role.Describe()
 	m.Title, m.Verb, m.Action = "Make "+m.Name+" "+m.To+"?", "Change role", paths.MemberRole(s.ID(), id)

@@ -165,10 +165,10 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: maintainer + "/invitations/:invitation/cancel", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInvitedCancel))},
 
 		// Users & settings
-		{Method: "GET", Path: settings + "/users", Rule: gate.InProject(access.ProjectRead, c.members)},
+		{Method: "GET", Path: settings + "/users", Rule: gate.InProject(access.ProjectRead, c.members).Or(access.MembersRole)},
 		{Method: "GET", Path: settings + "/users/invite", Rule: gate.InProject(access.MembersInvite, c.invite)},
 		{Method: "POST", Path: settings + "/users", Rule: gate.InProject(access.MembersInvite, c.inviteSend)},
-		{Method: "GET", Path: settings + "/users/:member", Rule: gate.InProject(access.ProjectRead, c.member)},
+		{Method: "GET", Path: settings + "/users/:member", Rule: gate.InProject(access.ProjectRead, c.member).Or(access.MembersRole)},
 		{Method: "GET", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRoleAsk)},
 		{Method: "POST", Path: settings + "/users/:member/role", Rule: gate.InProject(access.MembersRole, c.memberRole)},
 		{Method: "POST", Path: settings + "/users/:member/last-day", Rule: gate.InProject(access.MembersRole, c.memberLastDay)},
@@ -176,7 +176,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: settings + "/users/:member/remove", Rule: gate.InProject(access.MembersRemove, c.memberRemove)},
 		{Method: "POST", Path: settings + "/users/remind", Rule: gate.InProject(access.MembersRole, c.membersRemind)},
 		{Method: "POST", Path: settings + "/users/leave", Rule: gate.InProject(access.MembersLeave, c.memberLeave)},
-		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited)},
+		{Method: "GET", Path: settings + "/invitations/:invitation", Rule: gate.InProject(access.ProjectRead, c.memberInvited).Or(access.MembersRole)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/send", Rule: gate.InProject(access.MembersInvite, c.memberInvitedAgain)},
 		{Method: "POST", Path: settings + "/invitations/:invitation/cancel", Rule: gate.InProject(access.MembersInvite, c.memberInvitedCancel)},
 		{Method: "GET", Path: settings + "/requests/:request", Rule: gate.InProject(access.JoinRequestsDecide, c.request)},

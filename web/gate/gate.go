@@ -49,6 +49,7 @@ const (
 type Rule struct {
 	Kind       Kind
 	Permission access.Permission // of all but ForAnyone
+	Else       access.Permission // of a project, enough in its place; "" = none
 	Proof      bool              // who it is has to have been proved a short time ago
 	Enrolling  bool              // open to who has to set up a second factor first
 	public     echo.HandlerFunc
@@ -72,6 +73,12 @@ func SignedIn(p access.Permission, h func(echo.Context, access.Actor) error) Rul
 // InProject lets in who holds a permission in the project of the address (:project).
 func InProject(p access.Permission, h func(echo.Context, access.Project) error) Rule {
 	return Rule{Kind: ForProject, Permission: p, project: h}
+}
+
+// Or lets in who holds another permission in the project, too.
+func (r Rule) Or(p access.Permission) Rule {
+	r.Else = p
+	return r
 }
 
 // InOrganization lets in who holds a permission on the organization of the address
@@ -155,14 +162,14 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			if err := enrolled(c, r); err != nil {
 				return err
 			}
-			scope, err := g.Project(c, r.Permission)
+			scope, err := g.Project(c, r.Permission, r.Else)
 			if err != nil {
 				return err
 			}
 			if err := g.proved(c, r); err != nil {
 				return err
 			}
-			g.goesOn(c, scope.Actor(), func() error { _, err := g.Project(c, r.Permission); return err })
+			g.goesOn(c, scope.Actor(), func() error { _, err := g.Project(c, r.Permission, r.Else); return err })
 			return g.once(c, actorKey(scope.Actor()), func() error { return r.project(c, scope) })
 		}
 	}
@@ -284,11 +291,12 @@ func (g *Gate) actor(c echo.Context) (access.Actor, error) {
 	return v.Actor(), nil
 }
 
-// Project gives the scope of who asks in the project of the address. Unauthenticated
+// Project gives the scope of who asks in the project of the address, and holds a permission
+// there, or the other one, if that is one. Unauthenticated
 // when nobody is signed in, NotFound or Forbidden as tenancy.Enter says. Each refusal of
 // somebody who is signed in is an event; that of who is no member is kept as long as those
 // of reads.
-func (g *Gate) Project(c echo.Context, p access.Permission) (access.Project, error) {
+func (g *Gate) Project(c echo.Context, p, or access.Permission) (access.Project, error) {
 	a, err := g.actor(c)
 	if err != nil {
 		return access.Project{}, err
@@ -297,15 +305,23 @@ func (g *Gate) Project(c echo.Context, p access.Permission) (access.Project, err
 	if err != nil {
 		return access.Project{}, err
 	}
-	return g.Enter(c.Request().Context(), a, project, p)
+	return g.enter(c.Request().Context(), a, project, p, or)
 }
 
 // Enter decides again for an actor, for streams that outlive the request's decision.
 func (g *Gate) Enter(ctx context.Context, a access.Actor, project int64, p access.Permission) (access.Project, error) {
-	var scope access.Project
-	err := g.db.View(ctx, func(tx *db.Tx) error {
-		var err error
-		scope, err = tenancy.Enter(tx, a, project, p)
+	return g.enter(ctx, a, project, p, "")
+}
+
+func (g *Gate) enter(ctx context.Context, a access.Actor, project int64, p, or access.Permission) (scope access.Project, err error) {
+	err = g.db.View(ctx, func(tx *db.Tx) error {
+		var refused error
+		if scope, refused = tenancy.Enter(tx, a, project, p); or == "" || !fault.Is(refused, fault.Forbidden) {
+			return refused
+		}
+		if scope, err = tenancy.Enter(tx, a, project, or); fault.Is(err, fault.Forbidden) {
+			return refused
+		}
 		return err
 	})
 	g.refused(ctx, a, "project", project, p, err)
