@@ -46,6 +46,8 @@ func accessScreens() []Screen {
 		Stays:   []ui.Item{{Icon: "history", Text: "What they did, with their name on it."}}}
 	removal := role
 	removal.Name, removal.Title, removal.To, removal.ToText, removal.Role, removal.Verb, removal.Action = longest, "Remove "+longest+"?", "None", "", "", "Remove from project", "/projects/1042/settings/users/3/remove"
+	overtaken := role
+	overtaken.Overtaken = "This was changed meanwhile, so nothing was saved. Look at what it says now, and save again if yours is to stand in its place."
 	last := removal
 	last.Refused = longest + " is the last one who manages the people of this project. Give somebody else such a role first."
 	return []Screen{
@@ -56,6 +58,7 @@ func accessScreens() []Screen {
 		ok("reach-person", "Access of a person, long name", tenancy.ReachPage(theirs)),
 		ok("reach-none", "Access, nothing", tenancy.ReachPage(nothing)),
 		ok("prospect-role", "What another role changes", people.ProspectPage(role)),
+		refused("prospect-overtaken", "What another role changes, when the role was changed meanwhile", people.ProspectPage(overtaken)),
 		ok("prospect-removal", "What a removal means, long name", people.ProspectPage(removal)),
 		refused("prospect-refused", "What a removal means, the last administrator", people.ProspectPage(last)),
 	}

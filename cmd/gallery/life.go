@@ -41,6 +41,9 @@ func lifeScreens() []Screen {
 	project.Agree, project.Terms = form("terms", ""), admin.Terms{Users: "12", Storage: "50", Jobs: "3", Usual: "10"}
 	wrong.Agree, wrong.Terms = project.Agree, admin.Terms{Users: "0", Storage: longest, Jobs: "101", Usual: "10"}
 	wrong.Errors["users"], wrong.Errors["storage"], wrong.Errors["jobs"] = "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 100, or nothing for 10."
+	agreed := project
+	agreed.Errors = ui.Errors{"": "This was changed meanwhile, so nothing was saved. Look at what it says now, and save again if yours is to stand in its place."}
+	agreed.Now = []ui.Pair{{Name: "Limit of users", Value: "None"}, {Name: "Limit of stored data", Value: "1,000,000 GB"}, {Name: "Jobs at once", Value: "100"}, {Name: "Roles come from single sign-on", Value: "Yes"}}
 	disabled := project
 	disabled.State, disabled.Disabled, disabled.Reason, disabled.Disable, disabled.Enable = admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, ago(2*day), name, admin.Form{}, form("enable", "")
 	gone := project
@@ -95,6 +98,7 @@ func lifeScreens() []Screen {
 		refused("admin-template-overtaken", "One template, changed meanwhile", admin.TemplatePage(overtaken)),
 		ok("admin-project", "One project", admin.ProjectPage(project)),
 		refused("admin-project-errors", "One project, with faults", admin.ProjectPage(wrong)),
+		refused("admin-project-overtaken", "One project, its limits changed meanwhile", admin.ProjectPage(agreed)),
 		ok("admin-project-disabled", "One project, disabled", admin.ProjectPage(disabled)),
 		ok("admin-project-deleted", "One project, deleted", admin.ProjectPage(gone)),
 		refused("admin-project-confirm", "One project, another name typed", admin.ProjectPage(confirm)),

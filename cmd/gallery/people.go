@@ -63,11 +63,15 @@ func peopleScreens() []Screen {
 		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
 	wrongAbout := about
 	wrongAbout.Name, wrongAbout.Retention, wrongAbout.Organization, wrongAbout.Errors = "", "99999", longest, ui.Errors{"name": "Enter a name for the project.", "retention": "Enter a number of days from 1 to 3650."}
+	overtaken := about
+	overtaken.Errors = ui.Errors{"": "This was changed meanwhile, so nothing was saved. Look at what it says now, and save again if yours is to stand in its place."}
+	overtaken.Now = []ui.Pair{{Name: "Name", Value: longest}, {Name: "Description"}, {Name: "Versions are kept for", Value: "3,650 days"}, {Name: "Roles come from single sign-on", Value: "Yes"}}
 	readAbout := about
 	readAbout.Editable, readAbout.Name, readAbout.Tabs = false, longest, people.Tabs{Users: list.Tabs.Users, Project: list.Tabs.Project}
 	return []Screen{
 		ok("project-settings", "Project settings", people.ProjectPage(about)),
 		refused("project-settings-errors", "Project settings, with faults", people.ProjectPage(wrongAbout)),
+		refused("project-settings-overtaken", "Project settings, changed meanwhile", people.ProjectPage(overtaken)),
 		ok("project-settings-reader", "Project settings, who may only read", people.ProjectPage(readAbout)),
 		ok("users", "Users & settings", people.MembersPage(list)),
 		ok("users-reader", "Users & settings, who may not invite", people.MembersPage(reader)),

@@ -47,6 +47,9 @@ func teamScreens() []Screen {
 	billing := tenancy.Billing{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "billing"), Action: "/organizations/7/billing", Key: "k66", Pager: ui.Pager{Text: "1 change on this page"}, Download: download,
 		Fields:  []tenancy.BillingField{{ID: "company", Label: "Company", Value: "Northwind Foods a.s."}, {ID: "address", Label: "Address", Value: "Dlouhá 1\n110 00 Praha", Long: true}, {ID: "email", Label: "Billing email", Value: longEmail}},
 		History: []tenancy.BillingChange{{Who: longest, When: ago(3 * day), What: "company, address, billing email", Values: []ui.Pair{{Name: "Company", Value: "Northwind Foods a.s."}, {Name: "Address", Value: longest}}}}}
+	overtaken := billing
+	overtaken.Errors = ui.Errors{"": "This was changed meanwhile, so nothing was saved. Look at what it says now, and save again if yours is to stand in its place."}
+	overtaken.Now = []ui.Pair{{Name: "Company", Value: longest}, {Name: "Address"}, {Name: "Billing email", Value: longEmail}}
 	unpaid := billing
 	unpaid.History, unpaid.Errors = nil, ui.Errors{"email": "Enter a full email address, like name@example.com."}
 	join := tenancy.Entrance{Shell: outside(), Project: "Supply chain", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Lede: "You are in it at once. It is recorded, and everybody in the project sees it.", Action: "/projects/1058/join", Key: "k67", Back: "/organizations/7",
@@ -91,6 +94,7 @@ func teamScreens() []Screen {
 		ok("organization-two-step-on", "Two-step sign-in is a must", tenancy.TwoStepPage(safe)),
 		ok("organization-billing", "Billing details", tenancy.BillingPage(billing)),
 		refused("organization-billing-errors", "Billing details, with faults", tenancy.BillingPage(unpaid)),
+		refused("organization-billing-overtaken", "Billing details, changed meanwhile", tenancy.BillingPage(overtaken)),
 		ok("project-new", "New project", tenancy.ProjectNewPage(fresh)),
 		refused("project-new-errors", "New project, with faults", tenancy.ProjectNewPage(wrong)),
 		ok("join", "Join a project", tenancy.EntrancePage(join)),

@@ -129,31 +129,40 @@ type OrganizationSettings struct {
 	AutoJoin bool
 }
 
-// SetOrganization changes the settings of the scope's organization, and gives those before.
-// Forbidden without OrganizationManage,
-// and for who may come in is a matter of members alone; Invalid by field. Support and people of the
-// maintainer who are in a project of it stay there until their time is over.
-func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was OrganizationSettings, err error) {
+// Settings are those of OrganizationSettings.
+func (o Organization) Settings() OrganizationSettings {
+	return OrganizationSettings{o.Name, o.AutoJoin}
+}
+
+// ForMembers is the code of the fault for who decides on what is a matter of an organization's
+// members alone.
+const ForMembers = "tenancy.autoJoin"
+
+// SetOrganization changes the settings of the scope's organization, and gives them as they were
+// and as they are. Forbidden without OrganizationManage; Invalid by field; Forbidden, with the
+// code ForMembers, for who may come in, by who is no member: with what was, too. Support and
+// people of the maintainer who are in a project of it stay there until their time is over.
+func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was, is OrganizationSettings, err error) {
 	if s, err = anew(tx, s, access.OrganizationManage); err != nil {
-		return was, err
+		return was, to, err
 	}
 	to.Name = strings.TrimSpace(to.Name)
 	if err := accounts.CheckName("name", "a name for the organization", to.Name); err != nil {
-		return was, err
+		return was, to, err
 	}
 	o, err := DescribeOrganization(tx, s)
 	if err != nil {
-		return was, err
+		return was, to, err
 	}
-	if to.AutoJoin != o.AutoJoin && !s.Is().OrgMember {
-		return was, fault.New(fault.Forbidden, "tenancy.autoJoin", "Only members of the organization decide who may join its projects by themselves.")
+	was = o.Settings()
+	if to.AutoJoin != was.AutoJoin && !s.Is().OrgMember {
+		return was, to, fault.New(fault.Forbidden, ForMembers, "Only members of the organization decide who may join its projects by themselves.")
 	}
-	was = OrganizationSettings{o.Name, o.AutoJoin}
 	if was == to {
-		return was, nil
+		return was, to, nil
 	}
 	if err := tx.Must("UPDATE organizations SET name = $2, name_search = $3, allow_auto_join = $4 WHERE id = $1", o.ID, to.Name, strings.ToLower(to.Name), to.AutoJoin); err != nil {
-		return was, err
+		return was, to, err
 	}
 	var changes []string
 	if was.Name != to.Name {
@@ -164,7 +173,7 @@ func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) 
 	}
 	e := inOrganization(s, "organization.updated", to.Name)
 	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "autoJoin": []bool{was.AutoJoin, to.AutoJoin}}
-	return was, audit.Record(tx, e.Says("%s changed the organization: %s.", s.Actor().Name, strings.Join(changes, ", ")))
+	return was, to, audit.Record(tx, e.Says("%s changed the organization: %s.", s.Actor().Name, strings.Join(changes, ", ")))
 }
 
 // inOrganization starts an event about the scope's organization.

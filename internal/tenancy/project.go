@@ -314,37 +314,41 @@ type Settings struct {
 	External    bool  // roles come from single sign-on, and are not changed here
 }
 
-// Set changes the settings of the scope's project, and gives those before. Forbidden without
-// ProjectUpdate; Invalid by field.
-func Set(tx *db.Tx, s access.Project, to Settings) (was Settings, err error) {
-	if s, err = EnterBranch(tx, s.Actor(), s.ID(), s.Branch(), access.ProjectUpdate); err != nil {
-		return was, err
+// Settings are those of the project, from Describe.
+func (p Project) Settings() Settings {
+	return Settings{p.Name, p.Description, p.Retention, p.ExternalRoles}
+}
+
+// Set changes the settings of the scope's project, and gives them as they were and as they are.
+// Forbidden without ProjectUpdate; Invalid by field.
+func Set(tx *db.Tx, s access.Project, to Settings) (was, is Settings, err error) {
+	if s, err = again(tx, s, access.ProjectUpdate); err != nil {
+		return was, to, err
 	}
 	to.Name, to.Description = strings.TrimSpace(to.Name), strings.TrimSpace(to.Description)
 	var c fault.Check
 	if err := c.Join(accounts.CheckName("name", "a name for the project", to.Name)); err != nil {
-		return was, err
+		return was, to, err
 	}
 	c.Field(utf8.ValidString(to.Description) && !strings.ContainsRune(to.Description, 0), "description", "Leave out control characters.")
 	c.Field(utf8.RuneCountInString(to.Description) <= descriptionMax, "description", "At most 10,000 characters.")
 	c.Field(to.Retention >= RetentionMin && to.Retention <= RetentionMax, "retention", fmt.Sprintf("Enter a number of days from %d to %d.", RetentionMin, RetentionMax))
 	if err := c.Err(); err != nil {
-		return was, err
+		return was, to, err
 	}
 	p, err := Describe(tx, s)
 	if err != nil {
-		return was, err
+		return was, to, err
 	}
-	was = Settings{p.Name, p.Description, p.Retention, p.ExternalRoles}
-	if was == to {
-		return was, nil
+	if was = p.Settings(); was == to {
+		return was, to, nil
 	}
 	if err := tx.Must("UPDATE projects SET name = $2, name_search = $3, description = $4, retention_days = $5, external_roles = $6 WHERE id = $1", p.ID, to.Name, strings.ToLower(to.Name), to.Description, to.Retention, to.External); err != nil {
-		return was, err
+		return was, to, err
 	}
 	e := audit.In(s, "project.updated", "project", fmt.Sprint(p.ID), to.Name)
 	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "description": []string{was.Description, to.Description}, "retentionDays": []int64{was.Retention, to.Retention}, "externalRoles": []bool{was.External, to.External}}
-	return was, audit.Record(tx, e.Says("%s changed the project: %s.", s.Actor().Name, was.differs(to)))
+	return was, to, audit.Record(tx, e.Says("%s changed the project: %s.", s.Actor().Name, was.differs(to)))
 }
 
 // differs tells what changes from one to the other.

@@ -127,7 +127,7 @@ func (c *Console) adminProjectPage(ec echo.Context, a access.Actor, status int, 
 		}
 		m.History = c.changes(events)
 		c.adminProjectFacts(&m, p)
-		c.adminProjectForms(&m, p, typed)
+		c.adminProjectForms(&m, p, status, typed)
 		if m.Retype.Action == "" {
 			return nil
 		}
@@ -167,8 +167,9 @@ func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
 	}
 }
 
-// adminProjectForms are what can be done to a project as it is.
-func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed map[string]string) {
+// adminProjectForms are what can be done to a project as it is. When terms that were typed were
+// overtaken, they show both.
+func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, status int, typed map[string]string) {
 	do := func(what string) view.Form { return view.Form{Action: paths.AdminProjectDo(p.ID, what), Key: key()} }
 	expires, now := dayField(p.ExpiresAt), c.app.DB.Now()
 	if text, ok := typed["expires"]; ok {
@@ -201,6 +202,9 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, typed m
 		m.Terms = termsFields(termsTyped(p.Terms))
 		if _, ok := typed["users"]; ok {
 			m.Terms = termsFields(typed)
+		}
+		if m.Seen = seenIn(status, typed, p.Terms); status == http.StatusConflict {
+			m.Now = termsWords(p.Terms)
 		}
 		m.Follow = ui.Choices{ID: "follow", Legend: "It expires", Error: m.Errors["follow"], Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
 		if _, ok := typed["template"]; ok {
@@ -236,11 +240,11 @@ func (c *Console) adminProjectChange(ec echo.Context, a access.Actor, says strin
 	}
 	var back []ui.Pair
 	err = c.update(ec, func(tx *db.Tx) error { back, err = do(tx, id); return err })
-	if fault.Is(err, fault.Conflict) {
+	if fault.Is(err, fault.Conflict) && !fault.HasCode(err, tenancy.Overtaken) {
 		return c.refused(ec, err, paths.AdminProject(id))
 	}
 	if errs, ok := fieldErrors(err); ok {
-		return c.adminProjectPage(ec, a, http.StatusUnprocessableEntity, typed, errs)
+		return c.adminProjectPage(ec, a, formStatus(err), typed, errs)
 	}
 	if err != nil {
 		return err

@@ -34,7 +34,8 @@ func (c *Console) billing(ec echo.Context, s access.Organization) error {
 	return c.billingPage(ec, s, http.StatusOK, nil, nil)
 }
 
-// billingPage shows the details, with what was typed in place of what is set.
+// billingPage shows the details, with what was typed in place of what is set. When that was
+// overtaken, it shows both.
 func (c *Console) billingPage(ec echo.Context, s access.Organization, status int, typed map[string]string, errs ui.Errors) error {
 	list := func(limit int, before int64) (out []tenancy.BillingChange, err error) {
 		err = c.view(ec, func(tx *db.Tx) error { out, err = tenancy.BillingHistory(tx, s, before, limit); return err })
@@ -74,8 +75,12 @@ func (c *Console) billingPage(ec echo.Context, s access.Organization, status int
 	if len(newest) > 0 {
 		now = newest[0].Billing
 	}
+	m.Seen = seenIn(status, typed, now)
 	for _, f := range tenancy.BillingFields() {
 		value := f.Value(now)
+		if status == http.StatusConflict {
+			m.Now = append(m.Now, ui.Pair{Name: f.Label, Value: value})
+		}
 		if typed != nil {
 			value = typed[f.Name]
 		}
@@ -110,7 +115,7 @@ func (c *Console) billingChange(h tenancy.BillingChange, was tenancy.Billing) vi
 }
 
 func (c *Console) billingUpdate(ec echo.Context, s access.Organization) error {
-	typed, err := form(ec, billingForm...)
+	typed, err := form(ec, append([]string{"seen"}, billingForm...)...)
 	if err != nil {
 		return err
 	}
@@ -118,9 +123,15 @@ func (c *Console) billingUpdate(ec echo.Context, s access.Organization) error {
 	for _, f := range tenancy.BillingFields() {
 		f.Set(&to, plainLines(typed[f.Name]))
 	}
-	err = c.update(ec, func(tx *db.Tx) error { return tenancy.SetBilling(tx, s, to) })
+	err = c.update(ec, func(tx *db.Tx) error {
+		was, err := tenancy.SetBilling(tx, s, to)
+		if err == nil {
+			err = overtaken(typed, was)
+		}
+		return err
+	})
 	if errs, ok := fieldErrors(err); ok {
-		return c.billingPage(ec, s, http.StatusUnprocessableEntity, typed, errs)
+		return c.billingPage(ec, s, formStatus(err), typed, errs)
 	}
 	if err != nil {
 		return err

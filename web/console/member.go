@@ -212,7 +212,8 @@ func (c *Console) member(ec echo.Context, s access.Project) error {
 	return c.memberPage(ec, s, http.StatusOK, nil, nil)
 }
 
-// memberPage shows a person of the project, with what was typed in its forms, or nil.
+// memberPage shows a person of the project, with what was typed in its forms, or nil. What was
+// overtaken stands below what there is now.
 func (c *Console) memberPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
 	id, err := number(ec, "member")
 	if err != nil {
@@ -240,8 +241,9 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 	}
 	if s.May(access.MembersRole) && !m.Row.You && !p.Through.Visits() {
 		m.LastDayURL, m.LastDayKey, m.LastDay = paths.MemberLastDay(s.ID(), id), key(), dayField(p.Until)
+		m.Seen = seen(m.LastDay)
 		if text, ok := typed["until"]; ok {
-			m.LastDay = text
+			m.Seen, m.LastDay = seenIn(status, typed, m.LastDay), text
 		}
 		m.Shorter = !slices.Contains(tenancy.Grantable(s), p.Role)
 	}
@@ -272,13 +274,21 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	f, err := form(ec, "role")
+	f, err := form(ec, "role", "seen")
 	if err != nil {
 		return err
 	}
 	role := access.Role(f["role"])
 	var was tenancy.Member
-	err = c.update(ec, func(tx *db.Tx) error { was, err = c.app.Tenancy.SetRole(tx, s, id, role); return err })
+	err = c.update(ec, func(tx *db.Tx) error {
+		if was, err = c.app.Tenancy.SetRole(tx, s, id, role); err == nil {
+			err = overtaken(f, was.Role)
+		}
+		return err
+	})
+	if fault.HasCode(err, tenancy.Overtaken) {
+		return c.prospectPage(ec, s, role, err)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.memberPage(ec, s, http.StatusUnprocessableEntity, f, errs)
 	}
@@ -292,7 +302,7 @@ func (c *Console) memberRole(ec echo.Context, s access.Project) error {
 	if was.Who.ID == s.Actor().UserID || !slices.Contains(tenancy.Grantable(s), was.Role) { // they may not take it back
 		return c.done(ec, says, paths.Members(s.ID()))
 	}
-	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "role", Value: string(was.Role)}}}, paths.Members(s.ID()))
+	return c.doneWith(ec, says, undo{Action: paths.MemberRole(s.ID(), id), Fields: []ui.Pair{{Name: "seen", Value: seen(role)}, {Name: "role", Value: string(was.Role)}}}, paths.Members(s.ID()))
 }
 
 func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
@@ -300,7 +310,7 @@ func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
-	f, err := form(ec, "until")
+	f, err := form(ec, "until", "seen")
 	if err != nil {
 		return err
 	}
@@ -308,10 +318,15 @@ func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
 	var was tenancy.Member
 	var final bool
 	if err == nil {
-		err = c.update(ec, func(tx *db.Tx) error { was, final, err = c.app.Tenancy.SetLastDay(tx, s, id, until); return err })
+		err = c.update(ec, func(tx *db.Tx) error {
+			if was, final, err = c.app.Tenancy.SetLastDay(tx, s, id, until); err == nil {
+				err = overtaken(f, dayField(was.Until))
+			}
+			return err
+		})
 	}
 	if errs, ok := fieldErrors(err); ok {
-		return c.memberPage(ec, s, http.StatusUnprocessableEntity, f, errs)
+		return c.memberPage(ec, s, formStatus(err), f, errs)
 	}
 	if err != nil {
 		return err
@@ -326,7 +341,7 @@ func (c *Console) memberLastDay(ec echo.Context, s access.Project) error {
 	if final {
 		return c.done(ec, says, paths.Members(s.ID()))
 	}
-	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "until", Value: dayField(was.Until)}}}, paths.Members(s.ID()))
+	return c.doneWith(ec, says, undo{Action: paths.MemberLastDay(s.ID(), id), Fields: []ui.Pair{{Name: "seen", Value: seen(dayField(until))}, {Name: "until", Value: dayField(was.Until)}}}, paths.Members(s.ID()))
 }
 
 // lastDay says when somebody's membership ends, as the beginning of a sentence.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -184,8 +185,9 @@ func (c *Console) organizationSettings(ec echo.Context, s access.Organization) e
 	return c.organizationSettingsPage(ec, s, http.StatusOK, nil, nil)
 }
 
-// organizationSettingsPage shows what is set, or what was typed in its place.
-func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organization, status int, typed *tenancy.OrganizationSettings, errs ui.Errors) error {
+// organizationSettingsPage shows what is set, or what was typed in its place. When that was
+// overtaken, it shows both.
+func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organization, status int, typed map[string]string, errs ui.Errors) error {
 	m := view.OrganizationSettings{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "settings"), Action: paths.OrganizationSettings(s.ID()), Number: itoa(s.ID()),
 		Editable: s.May(access.OrganizationManage), Decides: s.Is().OrgMember, Key: key(), Errors: errs, Deletable: s.May(access.OrganizationDelete), DeleteURL: paths.OrganizationDelete(s.ID()), DeleteKey: key()}
 	if s.May(access.OrganizationRequireMfa) {
@@ -197,6 +199,9 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 			return err
 		}
 		m.Title, m.Name, m.AutoJoin, m.Factor, m.Created, m.Maintainer.Label = o.Name, o.Name, o.AutoJoin, o.FactorRequired, c.when(o.CreatedAt), o.MaintainerName
+		if m.Seen = seenIn(status, typed, o.Settings()); status == http.StatusConflict {
+			m.Now = []ui.Pair{{Name: "Name", Value: o.Name}, {Name: "Support and the maintainer's people may join projects by themselves", Value: yesNo(o.AutoJoin)}}
+		}
 		if is := s.Is(); is.MaintainerMember || is.Support || is.SuperAdmin {
 			m.Maintainer.URL = paths.Maintainer(o.Maintainer)
 		}
@@ -210,26 +215,34 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 		return err
 	}
 	if typed != nil {
-		m.Name, m.AutoJoin = typed.Name, typed.AutoJoin
+		m.Name = typed["name"]
+		if m.Decides { // for others it is as it is
+			m.AutoJoin = typed["autoJoin"] != ""
+		}
 	}
 	return page(ec, status, view.OrganizationSettingsPage(m))
 }
 
 func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organization) error {
-	f, err := form(ec, "name", "autoJoin")
+	f, err := form(ec, "name", "autoJoin", "seen")
 	if err != nil {
 		return err
 	}
 	to := tenancy.OrganizationSettings{Name: f["name"], AutoJoin: f["autoJoin"] != ""}
-	var was tenancy.OrganizationSettings
-	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.SetOrganization(tx, s, to); return err })
+	var was, is tenancy.OrganizationSettings
+	err = c.update(ec, func(tx *db.Tx) error {
+		if was, is, err = tenancy.SetOrganization(tx, s, to); err == nil || fault.HasCode(err, tenancy.ForMembers) {
+			err = cmp.Or(overtaken(f, was), err) // who did not decide it has sent what it was
+		}
+		return err
+	})
 	if errs, ok := fieldErrors(err); ok {
-		return c.organizationSettingsPage(ec, s, http.StatusUnprocessableEntity, &to, errs)
+		return c.organizationSettingsPage(ec, s, formStatus(err), f, errs)
 	}
 	if err != nil {
 		return err
 	}
-	back := []ui.Pair{{Name: "name", Value: was.Name}}
+	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}}
 	if was.AutoJoin {
 		back = append(back, ui.Pair{Name: "autoJoin", Value: "1"})
 	}

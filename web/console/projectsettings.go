@@ -32,6 +32,7 @@ func (c *Console) projectSettings(ec echo.Context, s access.Project) error {
 }
 
 // projectSettingsPage shows what a project is, with what was typed in place of what is set.
+// When that was overtaken, it shows both.
 func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
 	m := view.Project{Tabs: settingsTabs(s), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
 	err := c.view(ec, func(tx *db.Tx) error {
@@ -45,6 +46,9 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		}
 		m.Type, m.Created, m.Expires = p.Type, c.when(p.CreatedAt), c.when(p.ExpiresAt)
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
+		if m.Seen = seenIn(status, typed, p.Settings()); status == http.StatusConflict {
+			m.Now = []ui.Pair{{Name: "Name", Value: p.Name}, {Name: "Description", Value: p.Description}, {Name: "Versions are kept for", Value: ui.Count(p.Retention, "day", "days")}, {Name: "Roles come from single sign-on", Value: yesNo(p.ExternalRoles)}}
+		}
 		if s.May(access.ProjectDelete) {
 			m.DeleteURL = paths.ProjectDelete(p.ID)
 		}
@@ -64,21 +68,26 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 }
 
 func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error {
-	f, err := form(ec, "name", "description", "retention", "externalRoles")
+	f, err := form(ec, "name", "description", "retention", "externalRoles", "seen")
 	if err != nil {
 		return err
 	}
 	to := tenancy.Settings{Name: f["name"], Description: plainLines(f["description"]), External: f["externalRoles"] != ""}
 	to.Retention, _ = strconv.ParseInt(f["retention"], 10, 64) // what is no number is told like 0
-	var was tenancy.Settings
-	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.Set(tx, s, to); return err })
+	var was, is tenancy.Settings
+	err = c.update(ec, func(tx *db.Tx) error {
+		if was, is, err = tenancy.Set(tx, s, to); err == nil {
+			err = overtaken(f, was)
+		}
+		return err
+	})
 	if errs, ok := fieldErrors(err); ok {
-		return c.projectSettingsPage(ec, s, http.StatusUnprocessableEntity, f, errs)
+		return c.projectSettingsPage(ec, s, formStatus(err), f, errs)
 	}
 	if err != nil {
 		return err
 	}
-	back := []ui.Pair{{Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}
+	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}
 	if was.External {
 		back = append(back, ui.Pair{Name: "externalRoles", Value: "1"})
 	}

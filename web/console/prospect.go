@@ -25,14 +25,16 @@ func (c *Console) memberRoleAsk(ec echo.Context, s access.Project) error {
 	if role == "" { // none was chosen
 		return c.member(ec, s)
 	}
-	return c.prospectPage(ec, s, role)
+	return c.prospectPage(ec, s, role, nil)
 }
 
 func (c *Console) memberRemoveAsk(ec echo.Context, s access.Project) error {
-	return c.prospectPage(ec, s, "")
+	return c.prospectPage(ec, s, "", nil)
 }
 
-func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Role) error {
+// prospectPage tells what another role, or none for "", would mean. When the role was overtaken
+// by another change, as the fault says, it tells that, too.
+func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Role, overtaken error) error {
 	id, err := number(ec, "member")
 	if err != nil {
 		return err
@@ -58,6 +60,11 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 	if err != nil {
 		return err
 	}
+	status := http.StatusOK
+	if overtaken != nil {
+		status, m.Overtaken = formStatus(overtaken), fault.Of(overtaken).Message
+	}
+	m.Seen = seen(x.Member.Role)
 	m.Name, m.From, m.To, m.ToText = x.Member.Who.Name, x.Member.Role.Label(), role.Label(), role.Describe()
 	m.Title, m.Verb, m.Action = "Make "+m.Name+" "+m.To+"?", "Change role", paths.MemberRole(s.ID(), id)
 	if role == "" {
@@ -67,7 +74,7 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 		m.Refused = f.Message
 	}
 	m.Changes, m.Ends, m.Stays = changesOf(x), endsOf(s, x, work), staysOf(x)
-	return page(ec, http.StatusOK, view.ProspectPage(m))
+	return page(ec, status, view.ProspectPage(m))
 }
 
 // permissions are those of projects that an address of the console demands, but for leaving,

@@ -11,7 +11,6 @@ import (
 	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
-	"steward/internal/fault"
 	"steward/internal/tenancy"
 	view "steward/views/admin"
 	"steward/views/paths"
@@ -148,7 +147,7 @@ func (c *Console) adminTemplatePage(ec echo.Context, a access.Actor, status int,
 		}
 		if fill(&m, typed); status == http.StatusConflict {
 			m.Now = append([]ui.Pair{{Name: "Name", Value: t.Name}, {Name: "Description", Value: t.Description}, {Name: "Expires", Value: lives(t.Days)}, {Name: "Versions kept", Value: ui.Count(t.Retention, "day", "days")},
-				{Name: "Place", Value: itoa(t.Position)}, {Name: "Offered", Value: map[bool]string{true: "Yes", false: "No"}[t.Offered]}}, termsWords(t.Terms)...)
+				{Name: "Place", Value: itoa(t.Position)}, {Name: "Offered", Value: yesNo(t.Offered)}}, termsWords(t.Terms)...)
 		}
 		events, err := audit.OfThing(tx, a, "template", t.ID, 30)
 		m.History = c.changes(events)
@@ -171,11 +170,7 @@ func (c *Console) adminTemplateUpdate(ec echo.Context, a access.Actor) error {
 	var was, is tenancy.Template
 	err = c.update(ec, func(tx *db.Tx) error { was, is, err = c.app.Tenancy.SetTemplate(tx, a, t); return err })
 	if errs, ok := fieldErrors(err); ok {
-		status := http.StatusUnprocessableEntity
-		if fault.HasCode(err, tenancy.Overtaken) {
-			status = http.StatusConflict
-		}
-		return c.adminTemplatePage(ec, a, status, f, errs)
+		return c.adminTemplatePage(ec, a, formStatus(err), f, errs)
 	}
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func termsFields(f map[string]string) admin.Terms {
 	return admin.Terms{Users: f["users"], Storage: f["storage"], Jobs: f["jobs"], External: f["externalRoles"] != "", Usual: strconv.Itoa(jobs.ProjectParallelism)}
 }
 
-// termsWords tell terms to who reads both versions of a template.
+// termsWords tell terms to who reads both what they typed and what is there now.
 func termsWords(t tenancy.Terms) []ui.Pair {
 	limit := func(n int64, text string) string {
 		if n == 0 {
@@ -81,17 +81,28 @@ func termsWords(t tenancy.Terms) []ui.Pair {
 		return text
 	}
 	return []ui.Pair{{Name: "Limit of users", Value: limit(t.Users, ui.Number(t.Users))}, {Name: "Limit of stored data", Value: limit(t.Storage, ui.Bytes(t.Storage))},
-		{Name: "Jobs at once", Value: itoa(t.AtOnce())}, {Name: "Roles come from single sign-on", Value: map[bool]string{true: "Yes", false: "No"}[t.External]}}
+		{Name: "Jobs at once", Value: itoa(t.AtOnce())}, {Name: "Roles come from single sign-on", Value: yesNo(t.External)}}
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "Yes"
+	}
+	return "No"
 }
 
 func (c *Console) adminProjectTerms(ec echo.Context, a access.Actor) error {
-	f, err := form(ec, termsForm...)
+	f, err := form(ec, append([]string{"seen"}, termsForm...)...)
 	if err != nil {
 		return err
 	}
+	to := typedTerms(f)
 	return c.adminProjectChange(ec, a, "The limits and features are saved.", f, func(tx *db.Tx, project int64) ([]ui.Pair, error) {
-		was, err := c.app.Tenancy.SetTerms(tx, a, project, typedTerms(f))
-		return pairs(termsTyped(was), termsForm), err
+		was, err := c.app.Tenancy.SetTerms(tx, a, project, to)
+		if err == nil {
+			err = overtaken(f, was)
+		}
+		return append([]ui.Pair{{Name: "seen", Value: seen(to)}}, pairs(termsTyped(was), termsForm)...), err
 	})
 }
 
