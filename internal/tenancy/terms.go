@@ -86,32 +86,32 @@ func (t Terms) facts() map[string]any {
 	return map[string]any{"users": t.Users, "storageBytes": t.Storage, "jobs": t.AtOnce(), "externalRoles": t.External}
 }
 
-// SetTerms changes what is agreed for a project, and gives what was. It counts at once; jobs
+// SetTerms changes what is agreed for a project, and gives what was and what is. It counts at once; jobs
 // that run go on. Forbidden for who is no super admin; Invalid by field, as check says;
 // Conflict when the project is deleted.
-func (v *Service) SetTerms(tx *db.Tx, by access.Actor, project int64, to Terms) (was Terms, err error) {
+func (v *Service) SetTerms(tx *db.Tx, by access.Actor, project int64, to Terms) (was, is Terms, err error) {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
-		return was, err
+		return was, was, err
 	}
 	if l.State != Active && l.State != Disabled {
-		return was, errDeleted()
+		return was, was, errDeleted()
 	}
 	var c fault.Check
 	to.check(&c)
 	if err := c.Err(); err != nil {
-		return was, err
+		return was, was, err
 	}
 	to = to.plain()
 	if was, err = termsOf(tx, p.ID); err != nil || was == to {
-		return was, err
+		return was, was, err
 	}
 	if err := tx.Must("UPDATE projects SET ("+termsColumns+") = ($2, $3, $4, $5) WHERE id = $1", append([]any{p.ID}, to.values()...)...); err != nil {
-		return was, err
+		return was, was, err
 	}
 	e, err := lifeEvent(tx, by, p, "project.termsChanged")
 	if err != nil {
-		return was, err
+		return was, was, err
 	}
 	var says []string
 	for i, w := range was.words() {
@@ -120,7 +120,7 @@ func (v *Service) SetTerms(tx *db.Tx, by access.Actor, project int64, to Terms) 
 		}
 	}
 	e.Params = map[string]any{"from": was.facts(), "to": to.facts()}
-	return was, audit.Record(tx, e.Says("%s changed what is agreed for the project %q: %s.", by.Name, p.Name, strings.Join(says, ", ")))
+	return was, to, audit.Record(tx, e.Says("%s changed what is agreed for the project %q: %s.", by.Name, p.Name, strings.Join(says, ", ")))
 }
 
 func termsOf(tx *db.Tx, project int64) (Terms, error) {

@@ -141,6 +141,9 @@ func (c *Console) done(ec echo.Context, text, url string) error {
 	return ec.Redirect(http.StatusSeeOther, url)
 }
 
+// asBefore is told who has saved what was there.
+const asBefore = "Nothing has changed: it said this already."
+
 // refused tells on the next page why something could not be done, and goes there.
 func (c *Console) refused(ec echo.Context, err error, url string) error {
 	c.sessions.Put(ec.Request().Context(), "problem", fault.Of(err).Message)

@@ -242,6 +242,9 @@ func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organizat
 	if err != nil {
 		return err
 	}
+	if was == is {
+		return c.done(ec, asBefore, paths.OrganizationSettings(s.ID()))
+	}
 	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}}
 	if was.AutoJoin {
 		back = append(back, ui.Pair{Name: "autoJoin", Value: "1"})

@@ -87,6 +87,9 @@ func (c *Console) projectSettingsUpdate(ec echo.Context, s access.Project) error
 	if err != nil {
 		return err
 	}
+	if was == is {
+		return c.done(ec, asBefore, paths.ProjectSettings(s.ID()))
+	}
 	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}, {Name: "description", Value: was.Description}, {Name: "retention", Value: itoa(was.Retention)}}
 	if was.External {
 		back = append(back, ui.Pair{Name: "externalRoles", Value: "1"})

@@ -97,7 +97,7 @@ func TestASVS_8_3_1(t *testing.T) {
 		"purge":       func(tx *db.Tx) error { return life.PurgeNow(tx, who, p.ID, p.Name) },
 		"stop":        func(tx *db.Tx) error { return life.StopPurge(tx, who, p.ID) },
 		"type":        func(tx *db.Tx) error { return life.SetType(tx, who, p.ID, "demo", true) },
-		"terms":       func(tx *db.Tx) error { _, err := life.SetTerms(tx, who, p.ID, tenancy.Terms{}); return err },
+		"terms":       func(tx *db.Tx) error { _, _, err := life.SetTerms(tx, who, p.ID, tenancy.Terms{}); return err },
 		"templates":   func(tx *db.Tx) error { _, err := life.AllTemplates(tx, who); return err },
 		"template":    func(tx *db.Tx) error { _, err := life.FindTemplate(tx, who, "demo"); return err },
 		"make":        func(tx *db.Tx) error { _, err := life.AddTemplate(tx, who, tenancy.Template{Name: "x"}); return err },

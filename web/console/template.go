@@ -175,6 +175,9 @@ func (c *Console) adminTemplateUpdate(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
+	if was == is {
+		return c.done(ec, asBefore, paths.AdminTemplates())
+	}
 	back := undo{Action: paths.AdminTemplate(t.ID), Fields: append([]ui.Pair{{Name: "revision", Value: itoa(is.Revision)}}, pairs(templateTyped(was), templateForm)...)}
 	return c.doneWith(ec, "The template is saved.", back, paths.AdminTemplates())
 }

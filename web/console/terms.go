@@ -98,11 +98,14 @@ func (c *Console) adminProjectTerms(ec echo.Context, a access.Actor) error {
 	}
 	to := typedTerms(f)
 	return c.adminProjectChange(ec, a, "The limits and features are saved.", f, func(tx *db.Tx, project int64) ([]ui.Pair, error) {
-		was, err := c.app.Tenancy.SetTerms(tx, a, project, to)
+		was, is, err := c.app.Tenancy.SetTerms(tx, a, project, to)
 		if err == nil {
 			err = overtaken(f, was)
 		}
-		return append([]ui.Pair{{Name: "seen", Value: seen(to)}}, pairs(termsTyped(was), termsForm)...), err
+		if err != nil || was == is {
+			return nil, err
+		}
+		return append([]ui.Pair{{Name: "seen", Value: seen(is)}}, pairs(termsTyped(was), termsForm)...), nil
 	})
 }
 

@@ -100,6 +100,18 @@ func TestTerms(t *testing.T) {
 			t.Errorf("the history does not say %q", want)
 		}
 	}
+	recorded := func() (n int64) {
+		s.View(func(tx *db.Tx) (err error) {
+			n, err = db.Value[int64](tx, "SELECT count(*) FROM events WHERE name = 'project.termsChanged'")
+			return err
+		})
+		return n
+	}
+	events := recorded()
+	root.Get(set(http.StatusSeeOther, url.Values{"jobs": {"10"}}).Location) // which is as usual
+	if n := recorded(); n != events {
+		t.Error("what is as usual is recorded as a change")
+	}
 	for field, values := range map[string][]string{"users": {"0", "-1", "x", "1.5", "1000001", "99999999999999999999"}, "storage": {"0", "-1", "x", "1.5", "1000001", "9999999999999"}, "jobs": {"0", "-1", "x", "101"}} {
 		for _, v := range values {
 			r := set(http.StatusUnprocessableEntity, url.Values{field: {v}, "externalRoles": {"1"}}).Page()
