@@ -35,8 +35,9 @@ type Member struct {
 	Asks     bool  // by a request that waits
 	Who      Who
 	Factor   bool // the person has a second factor
-	Role     access.Role
-	Since    time.Time // when they joined, or were invited
+	Role     access.Role // of who asks: the one that they would get
+	Hours    int         // for which who asks would be in the project
+	Since    time.Time   // when they joined, were invited, or asked
 	Until    time.Time // when the membership ends; zero = never
 	Open     time.Time // until when the invitation or request counts
 	Reason   string
@@ -66,6 +67,7 @@ const (
 	StandsInvited Standing = "invited"  // by an invitation that waits
 	StandsAsking  Standing = "asking"   // by a request that waits
 	StandsUnknown Standing = "inactive" // has not activated the account yet
+	StandsOff     Standing = "disabled" // has a role, and cannot sign in
 )
 
 // MemberFilter selects among the people of a project. Zero fields select all.
@@ -88,7 +90,8 @@ func seesPeople(s access.Project) error {
 	return s.Require(access.ProjectRead, false)
 }
 
-// Members lists the people of the scope's project. Forbidden without ProjectRead and MembersRole.
+// Members lists the people of the scope's project, those first who ask to be let in. Forbidden
+// without ProjectRead and MembersRole.
 func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err error) {
 	if err := seesPeople(s); err != nil {
 		return nil, err
@@ -103,10 +106,13 @@ func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err err
 		}
 	}
 	list(inProject, f.Standing != StandsInvited && f.Standing != StandsAsking)
-	list(invited, f.Standing != StandsIn && f.Standing != StandsAsking && !f.NoFactor)
-	list(asking, (f.Standing == "" || f.Standing == StandsAsking) && !f.NoFactor && f.Role == "")
+	list(invited, f.Standing != StandsIn && f.Standing != StandsAsking && f.Standing != StandsOff && !f.NoFactor)
+	list(asking, (f.Standing == "" || f.Standing == StandsAsking) && !f.NoFactor && f.Role == "" && (f.After == nil || f.After.Asks))
 	// Each of the three is in order, and begins with as many as are asked for.
 	slices.SortFunc(out, func(a, b Member) int {
+		if a.Asks != b.Asks {
+			return map[bool]int{true: -1, false: 1}[a.Asks]
+		}
 		if f.Sort == ByNewest {
 			return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(b.ID, a.ID), cmp.Compare(a.order(), b.order()))
 		}
@@ -148,6 +154,8 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 		w.And("u.state = 'active'")
 	case StandsUnknown:
 		w.And("u.state = 'invited'")
+	case StandsOff:
+		w.And("u.state = 'disabled'")
 	}
 	if f.NoFactor {
 		w.And("u.state = 'active' AND t.user_id IS NULL")
@@ -156,7 +164,7 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 	if f.Sort == ByNewest {
 		order, past, beyond = "x."+at+" DESC, x.id DESC", "(x."+at+", x.id)", "<"
 	}
-	if last := f.After; last != nil {
+	if last := f.After; last != nil && last.Asks == (from == asking) { // all others come after who asks
 		if from.order > last.order() { // of two that are alike in this the one from here comes later
 			beyond += "="
 		}
@@ -166,7 +174,13 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 			w.And(past+" "+beyond+" (?, ?)", last.Who.Email, last.ID)
 		}
 	}
-	return db.All(tx, scanMember, from.sql+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+	list, err := db.All(tx, scanMember, from.sql+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+	if from == asking {
+		for i := range list {
+			list[i].Role = VisitorRole(s.Governed())
+		}
+	}
+	return list, err
 }
 
 // MemberCounts are how many people belong to a project.
@@ -204,12 +218,13 @@ type source struct {
 // the account is still to be activated.
 var (
 	inProject = source{0, "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, x.through, " + personColumns + " FROM memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "}
-	invited   = source{1, "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "}
-	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, x.through, " + personColumns + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
+	invited   = source{1, "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "}
+	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, x.through, x.hours, " + personOnly + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
 )
 
 const (
-	personColumns = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
+	personOnly    = "u.id, u.email, u.name, u.state, t.user_id, a.id, a.email, a.name, b.id, b.email, b.name"
+	personColumns = "0, " + personOnly // of who asks for no time
 	people        = "JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id "
 )
 
@@ -223,7 +238,7 @@ func scanMember(r db.Row) (Member, error) {
 
 // scans are where the columns of a source go but for the first.
 func (m *Member) scans(factor *int64) []any {
-	return []any{&m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Through, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(factor),
+	return []any{&m.ID, &m.Role, db.Time(&m.Since), db.Time(&m.Until), db.Time(&m.Open), &m.Reason, &m.Through, &m.Hours, &m.Who.ID, &m.Who.Email, &m.Who.Name, &m.Who.State, db.Null(factor),
 		db.Null(&m.Invitor.ID), db.Null(&m.Invitor.Email), db.Null(&m.Invitor.Name), db.Null(&m.Approver.ID), db.Null(&m.Approver.Email), db.Null(&m.Approver.Name)}
 }
 

@@ -228,7 +228,7 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 	case ByRequest:
 		w.table, w.where = "join_requests x", "x.project_id = "+a.add(s.ID())+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now)
 		w.joined = people + nobody
-		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, " + personColumns
+		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, x.hours, " + personOnly
 	}
 	return w
 }
@@ -250,6 +250,9 @@ func (d Door) scan(r db.Row) (Way, error) {
 		if w.Who.Name, w.Factor, needs = w.Who.Email, true, false; w.Who.State == accounts.Disabled {
 			w.Who.State = accounts.Active
 		}
+	}
+	if w.Asks {
+		w.Role = VisitorRole(d.scope.Governed())
 	}
 	w.Steps = accountSteps(w.Who.State, w.Factor, needs || d.FactorRequired)
 	w.Factor = w.Factor && !w.Invited

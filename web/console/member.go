@@ -27,13 +27,34 @@ var memberFields = []field[tenancy.Member]{
 	{"asks", func(m tenancy.Member) any { return m.Asks }},
 	{"through", func(m tenancy.Member) any { return string(m.Through) }},
 	{"activated", func(m tenancy.Member) any { return m.Who.State != accounts.Invited }},
-	{"twoStep", func(m tenancy.Member) any { return m.Factor }},
+	{"state", stateOfMember},
+	{"twoStep", twoStepOf},
 	{"added", func(m tenancy.Member) any { return m.Since }},
 	{"expires", func(m tenancy.Member) any { return m.Until }},
+	{"hours", func(m tenancy.Member) any { return orNil(int64(m.Hours)) }},
 	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 	{"approver", func(m tenancy.Member) any { return m.Approver.Email }},
+}
+
+// factorKnown reports whether it is told how somebody signs in: of who has come in, and can.
+func factorKnown(m tenancy.Member) bool { return m.Who.State == accounts.Active && !m.Invited }
+
+// twoStepOf tells whether somebody signs in in two steps, nil where that is not told.
+func twoStepOf(m tenancy.Member) any {
+	if !factorKnown(m) {
+		return nil
+	}
+	return m.Factor
+}
+
+// stateOfMember is active, disabled, or invited: by an invitation, or to activate the account.
+func stateOfMember(m tenancy.Member) any {
+	if m.Invited {
+		return string(accounts.Invited)
+	}
+	return string(m.Who.State)
 }
 
 func (c *Console) members(ec echo.Context, s access.Project) error {
@@ -177,7 +198,7 @@ func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	}
 	switch {
 	case m.Asks:
-		row.Standing = view.Standing{Tone: "info", Icon: "door-open", Word: "Asks to join"}
+		row.Standing, row.Stay = view.Standing{Tone: "info", Icon: "door-open", Word: "Asks to join"}, "For "+hours(m.Hours)+", if approved"
 	case m.Who.State == accounts.Disabled:
 		row.Standing = view.Standing{Tone: "bad", Icon: "ban", Word: "Disabled"}
 	case m.Who.State == accounts.Invited:
@@ -185,7 +206,7 @@ func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	case m.Invited:
 		row.Standing = view.Standing{Tone: "info", Icon: "mail", Word: "Invited"}
 	}
-	if m.Who.State == accounts.Active && !m.Invited {
+	if factorKnown(m) {
 		row.Factor = map[bool]string{true: "On", false: "Off"}[m.Factor]
 	}
 	return row

@@ -409,6 +409,13 @@ func TestMemberList(t *testing.T) {
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	p, admin := s.Project("Crowd", false)
 	c := s.SignIn(admin)
+	lets(s, p, false)
+	asking := map[string]bool{}
+	for _, name := range []string{"Zoe", "Zora"} {
+		u, theirs, _ := ofSupport(s, name)
+		theirs.Post("/projects/"+num(p.ID)+"/request", url.Values{"reason": {"Look"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+		asking[u.Email+" admin"] = true
+	}
 	for i := range 70 {
 		s.Clock.Forward(time.Second)
 		if i%7 == 0 {
@@ -426,18 +433,30 @@ func TestMemberList(t *testing.T) {
 			}
 			at = page.Find(`a:contains("More people")`).AttrOr("href", "")
 		}
-		if unique := slices.Compact(slices.Sorted(slices.Values(seen))); len(seen) != 71 || len(unique) != 71 || pages != 2 {
+		if unique := slices.Compact(slices.Sorted(slices.Values(seen))); len(seen) != 73 || len(unique) != 73 || pages != 2 {
 			t.Errorf("%q: %d rows, %d of them once, on %d pages", sort, len(seen), len(unique), pages)
 		}
 	}
-	for query, want := range map[string]int{"&status=invited": 10, "&status=active": 61, "&role=guest": 60, "&q=asked1": 1, "&q=ASKED": 10, "&status=inactive": 10, "&twoStep=off": 61, "&q=%25": 0} {
+	off := strings.Fields(listed(c, p, "&role=guest")[0])[0]
+	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE email = $1", off) })
+	var disabled []map[string]any
+	c.Get(users(p) + "?format=json&status=disabled").Want(http.StatusOK).JSON(&disabled)
+	if len(disabled) != 1 || disabled[0]["email"] != off || disabled[0]["state"] != "disabled" || disabled[0]["twoStep"] != nil {
+		t.Errorf("disabled: %v", disabled)
+	}
+	for query, want := range map[string]int{"&status=invited": 10, "&status=active": 60, "&status=asking": 2, "&status=disabled": 1, "&role=guest": 60, "&q=asked1": 1, "&q=ASKED": 10, "&status=inactive": 10, "&twoStep=off": 60, "&q=%25": 0} {
 		if got := listed(c, p, query); len(got) != want {
 			t.Errorf("%s: %d people, want %d", query, len(got), want)
 		}
 	}
 	byAddress := listed(c, p, "")
-	if !strings.HasPrefix(byAddress[0], "(asked0@") || len(byAddress) != 71 {
-		t.Errorf("by address: %q first", byAddress[0])
+	for _, sort := range []string{"", "&sort=newest"} { // who asks stands before everybody else
+		if got := listed(c, p, sort); !asking[got[0]] || !asking[got[1]] || got[0] == got[1] {
+			t.Errorf("%q: %q first", sort, got[:2])
+		}
+	}
+	if !strings.HasPrefix(byAddress[2], "(asked0@") || len(byAddress) != 73 {
+		t.Errorf("by address: %q first", byAddress[2])
 	}
 }
 

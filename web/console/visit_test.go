@@ -113,6 +113,17 @@ func TestRequests(t *testing.T) {
 	if text := member.Get(at).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, "Ticket 8") || !strings.Contains(text, "1 day") {
 		t.Errorf("the request says %q", text)
 	}
+	for _, page := range []string{"users", "access"} {
+		row := words(member.Get(path + "/settings/" + page).Want(http.StatusOK).Page().Find("tbody tr:contains('Ticket 8')"))
+		if !strings.Contains(row, "Admin") || !strings.Contains(row, "For 1 day, if approved") || strings.Contains(row, "Never") {
+			t.Errorf("the page %s says %q", page, row)
+		}
+		var rows []map[string]any
+		member.Get(path + "/settings/" + page + "?format=json&q=" + url.QueryEscape(sven.Email)).Want(http.StatusOK).JSON(&rows)
+		if len(rows) == 0 || rows[len(rows)-1]["role"] != "admin" || rows[len(rows)-1]["hours"] != 24.0 || rows[len(rows)-1]["expires"] != nil || rows[len(rows)-1]["state"] != "active" || rows[len(rows)-1]["twoStep"] != true {
+			t.Errorf("programs are told by %s: %v", page, rows)
+		}
+	}
 	for name, x := range map[string]struct {
 		c      *webtest.Client
 		status int
