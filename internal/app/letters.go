@@ -53,11 +53,14 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.TeamInvitation: view.TeamInvitation,
 		mail.TeamRemoved:    view.TeamRemoved,
 		mail.TeamJoined:     view.TeamJoined,
+		mail.TeamDeleted:    view.TeamDeleted,
 
 		// What becomes of a project
 		mail.ProjectExpires:  view.ProjectExpires,
 		mail.ProjectDeleted:  view.ProjectDeleted,
 		mail.ProjectRestored: view.ProjectRestored,
+		mail.ProjectDisabled: view.ProjectDisabled,
+		mail.ProjectEnabled:  view.ProjectEnabled,
 	}
 }
 

@@ -58,12 +58,15 @@ const (
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
 	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link
+	TeamDeleted       Kind = "teamDeleted"       // by, organization, at
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
 	ProjectExpires    Kind = "projectExpires"    // project, expires
 	ProjectDeleted    Kind = "projectDeleted"    // by, project, until, expired, at
 	ProjectRestored   Kind = "projectRestored"   // by, project, expires, at
+	ProjectDisabled   Kind = "projectDisabled"   // by, project, reason, at
+	ProjectEnabled    Kind = "projectEnabled"    // by, project, at
 )
 
 // Kinds are all of them.
@@ -72,8 +75,8 @@ func Kinds() []Kind {
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
-		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, JoinRequested, JoinApproved, JoinRejected,
-		ProjectExpires, ProjectDeleted, ProjectRestored,
+		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected,
+		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled,
 	}
 }
 

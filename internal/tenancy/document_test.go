@@ -42,7 +42,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| projects that one person joins as a visitor | %d a day |", tenancy.PerVisitor.Count),
 		fmt.Sprintf("| people who are mailed about a request | %d |", tenancy.DecidersMost),
 		fmt.Sprintf("| organizations that one person joins by themselves | %d a day |", tenancy.PerJoiner.Count),
-		fmt.Sprintf("| members of an organization who are mailed about that | %d |", tenancy.MembersMost),
+		fmt.Sprintf("| members of an organization who are mailed about that, or about its end | %d |", tenancy.MembersMost),
 		fmt.Sprintf("| jobs of a kind of work that run at once in a project | %d, or what is agreed, 1 to %d |", jobs.ProjectParallelism, tenancy.TermsJobsMax),
 		fmt.Sprintf("| templates | %d |", tenancy.TemplatesMost),
 		fmt.Sprintf("| days after which the projects of a template expire | 1 to %d, or never |", tenancy.ExpiryDaysMax),

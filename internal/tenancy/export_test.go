@@ -24,7 +24,7 @@ var EndOver = (*Service).endOver
 // DecidersMost is how many of those who decide are told of a request.
 const DecidersMost = decidersMost
 
-// MembersMost is how many members of an organization are told of one who joined it.
+// MembersMost is how many members of an organization are told of one who joined it, or of its end.
 const MembersMost = membersMost
 
 // Bounds of the life of a project, likewise.

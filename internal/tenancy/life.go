@@ -403,8 +403,9 @@ func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires t
 	return audit.Record(tx, e.Says("%s changed when the project %q expires from %s to %s.", by.Name, p.Name, expiryWords(l.ExpiresAt), expiryWords(expires)))
 }
 
-// Disable closes a project for a reason that whoever opens it is told. What runs in it stops;
-// everything is kept. Invalid for the reason; Conflict unless it is active.
+// Disable closes a project for a reason that its members are mailed, and that whoever opens it is
+// told. What runs in it stops; everything is kept. Invalid for the reason; Conflict unless it is
+// active.
 func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason string) error {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
@@ -424,6 +425,10 @@ func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason stri
 	if err != nil {
 		return err
 	}
+	told := map[string]string{"project": p.Name, "by": by.Name, "reason": reason, "at": moment(tx.Now)}
+	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectDisabled, Values: told}); err != nil {
+		return err
+	}
 	e, err := lifeEvent(tx, by, p, "project.disabled")
 	if err != nil {
 		return err
@@ -432,8 +437,8 @@ func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason stri
 	return audit.Record(tx, e.Says("%s disabled the project %q: %q", by.Name, p.Name, reason))
 }
 
-// Enable opens a disabled project again. Conflict when it is not disabled, or has expired
-// meanwhile.
+// Enable opens a disabled project again, and its members are mailed. Conflict when it is not
+// disabled, or has expired meanwhile.
 func (v *Service) Enable(tx *db.Tx, by access.Actor, project int64) error {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
@@ -449,6 +454,10 @@ func (v *Service) Enable(tx *db.Tx, by access.Actor, project int64) error {
 		return err
 	}
 	if err := tx.Must("UPDATE projects SET state = 'active', disabled_at = NULL, disabled_reason = '' WHERE id = $1 AND state = 'disabled'", p.ID); err != nil {
+		return err
+	}
+	told := map[string]string{"project": p.Name, "by": by.Name, "at": moment(tx.Now)}
+	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectEnabled, Values: told}); err != nil {
 		return err
 	}
 	e, err := lifeEvent(tx, by, p, "project.enabled")

@@ -17,6 +17,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/mail"
 )
 
 // Organization owns projects.
@@ -289,9 +290,9 @@ func Demanding(tx *db.Tx, user int64) (string, error) {
 }
 
 // DeleteOrganization ends the scope's organization, which has no project any more: nobody
-// belongs to it from then on, and its invitations are closed. Forbidden without
-// OrganizationDelete; Conflict while there is a project that is not purged.
-func DeleteOrganization(tx *db.Tx, s access.Organization) error {
+// belongs to it from then on, its invitations are closed, and its other members are mailed.
+// Forbidden without OrganizationDelete; Conflict while there is a project that is not purged.
+func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 	s, err := anew(tx, s, access.OrganizationDelete)
 	if err != nil {
 		return err
@@ -316,6 +317,9 @@ func DeleteOrganization(tx *db.Tx, s access.Organization) error {
 		if err := endInvitation(tx, i, "cancelled"); err != nil {
 			return err
 		}
+	}
+	if err := v.tellTeam(tx, t, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
+		return err
 	}
 	if _, err := tx.Exec("DELETE FROM "+t.table()+" WHERE organization_id = $1", o.ID); err != nil {
 		return err

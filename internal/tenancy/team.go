@@ -379,25 +379,28 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 	if err := throttle.Take(tx, fmt.Sprintf("join/user:%d", u.ID), perJoiner); err != nil {
 		return err
 	}
-	return v.tellTeam(tx, t, m)
+	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}
+	return v.tellTeam(tx, t, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
 }
 
-// membersMost is how many members of an organization are told of one who joined it.
+// membersMost is how many members of an organization are told of one who joined it, or of its
+// end.
 const membersMost = 100
 
-// tellTeam mails the other members of an organization that somebody joined it by themselves.
-func (v *Service) tellTeam(tx *db.Tx, t Team, m Member) error {
+// tellTeam mails a letter to the members of an organization who can sign in, but for who did
+// what it tells of.
+func (v *Service) tellTeam(tx *db.Tx, t Team, by int64, l mail.Letter) error {
 	list, err := db.All(tx, func(r db.Row) (Who, error) {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
 	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
-		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, m.Who.ID, tx.Now)
+		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now)
 	if err != nil {
 		return err
 	}
 	for _, w := range list {
-		if _, err := v.mail.Send(tx, mail.Letter{Kind: mail.TeamJoined, To: w.Email, Name: w.Name, UserID: w.ID, Path: fmt.Sprintf("/organizations/%d/members", t.ID),
-			Values: map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}}); err != nil {
+		l.To, l.Name, l.UserID = w.Email, w.Name, w.ID
+		if _, err := v.mail.Send(tx, l); err != nil {
 			return err
 		}
 	}

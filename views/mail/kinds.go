@@ -432,6 +432,13 @@ func TeamJoined(t Told) Letter {
 		ui.Link{Label: "If this should not be, remove them again, on the page of its members:", URL: t.Link})
 }
 
+// TeamDeleted tells the members of an organization that it is gone.
+func TeamDeleted(t Told) Letter {
+	name, said := t.team()
+	return t.happened(t.letter(name+" was deleted", t.named("by", "Somebody")+" deleted "+said+" at "+t.host()+", to which you belonged. It had no project any more. What you did there stays in the records."),
+		do("If you did not expect this, ask them."))
+}
+
 // JoinRequested tells those who decide that somebody asks to be let into a project.
 func JoinRequested(t Told) Letter {
 	who := t.named("by", "Somebody")
@@ -505,4 +512,19 @@ func ProjectRestored(t Told) Letter {
 		m.Said = append(m.Said, "Its time is over on "+end+".")
 	}
 	return t.happened(m)
+}
+
+// ProjectDisabled tells that a project was closed for a while, and why.
+func ProjectDisabled(t Told) Letter {
+	m := t.happened(t.letter(t.named("project", "A project")+" was disabled", t.named("by", "Somebody")+" disabled "+t.project()+" at "+t.host()+", in which you are. Nobody can enter it, and what ran in it was stopped. Its data is kept, and a super admin can enable it again."),
+		do("If you need it, ask the people who run this console."))
+	if reason := t.value("reason"); reason != "" {
+		m.Facts = append(m.Facts, ui.Pair{Name: "Reason", Value: reason})
+	}
+	return m
+}
+
+// ProjectEnabled tells that a project is open again that was disabled.
+func ProjectEnabled(t Told) Letter {
+	return t.happened(t.letter(t.named("project", "A project")+" is open again", t.named("by", "Somebody")+" enabled "+t.project()+" at "+t.host()+" again, which was disabled. You are in it as before. What ran in it when it was disabled has to be started again."))
 }

@@ -396,7 +396,7 @@ func TestExpiredWhileOff(t *testing.T) {
 }
 
 // TestDisableProject: nobody enters a disabled project, nothing runs in it, and whoever opens
-// it reads why. Case 33: an upload that is under way ends, and leaves nothing.
+// it reads why; its members are mailed that, and that it is open again. Case 33: an upload that is under way ends, and leaves nothing.
 func TestDisableProject(t *testing.T) {
 	t.Parallel()
 	l := newLife(t, "Closed")
@@ -425,7 +425,13 @@ func TestDisableProject(t *testing.T) {
 		t.Errorf("%d jobs were cancelled", n)
 	}
 	c.Post(l.path("/settings/project/delete"), url.Values{"confirm": {"Closed"}}).Want(http.StatusForbidden)
+	if got, n := l.mails(), l.value("SELECT count(*) FROM memberships WHERE project_id = $1", l.p.ID); !slices.Contains(got, "projectDisabled to "+l.admin.Email) || int64(len(got)) != n {
+		t.Errorf("the mails to %d members are %q", n, got)
+	}
 	l.does(root, "enable", nil).Want(http.StatusSeeOther)
+	if got := l.mails(); !slices.Contains(got, "projectEnabled to "+l.admin.Email) {
+		t.Errorf("the mails are %q", got)
+	}
 	c.Get(l.path("/storage")).Want(http.StatusOK)
 	if text := root.Get(l.above("")).Page().Find(`[aria-labelledby="history"]`).Text(); !strings.Contains(text, reason) {
 		t.Errorf("the history says %q", text)

@@ -515,7 +515,7 @@ func TestMoveRaces(t *testing.T) {
 		fourth, _ := m.organization("Fourth", m.boss)
 		gone := scope(fourth, access.OrganizationDelete)
 		s = scope(m.where(), access.ProjectsMove)
-		errs := together(move(fourth), func(tx *db.Tx) error { return tenancy.DeleteOrganization(tx, gone) })
+		errs := together(move(fourth), func(tx *db.Tx) error { return m.App.Tenancy.DeleteOrganization(tx, gone) })
 		if (errs[0] == nil) == (errs[1] == nil) || (m.where() == fourth) != (errs[0] == nil) {
 			t.Fatalf("a move to an organization that is deleted: %v; %v; it is in %d", errs[0], errs[1], m.where())
 		}

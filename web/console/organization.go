@@ -265,7 +265,7 @@ func (c *Console) organizationDelete(ec echo.Context, s access.Organization) err
 		if strings.TrimSpace(f["confirm"]) != o.Name {
 			return errUnconfirmed()
 		}
-		return tenancy.DeleteOrganization(tx, s)
+		return c.app.Tenancy.DeleteOrganization(tx, s)
 	})
 	if errs, ok := fieldErrors(err); ok {
 		return c.organizationSettingsPage(ec, s, http.StatusUnprocessableEntity, nil, errs)

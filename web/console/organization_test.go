@@ -307,13 +307,17 @@ func TestBilling(t *testing.T) {
 }
 
 // TestOrganizationEnds: an organization is deleted by its typed name, and not while it has a
-// project whose data is there.
+// project whose data is there. Its other members who can sign in are mailed.
 func TestOrganizationEnds(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	p, _ := s.Project("Ends", false)
 	boss := s.User("Boss")
-	path := ofOrganization(s, p, boss)
+	others := []accounts.User{s.User("Colleague"), s.User("Friend"), s.User("Left")}
+	path := ofOrganization(s, p, append(others, boss)...)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", others[2].ID)
+	})
 	c := s.SignIn(boss)
 	end := url.Values{"confirm": {"Organization of Ends"}}
 	c.Post(path+"/delete", end).Want(http.StatusUnprocessableEntity)
@@ -326,6 +330,14 @@ func TestOrganizationEnds(t *testing.T) {
 	c.Post(path+"/delete", url.Values{"confirm": {"organization of ends"}}).Want(http.StatusUnprocessableEntity)
 	c.Post(path+"/delete", end).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusNotFound)
+	for i, want := range []int64{1, 1, 0} {
+		if n := toldOf(t, s, "teamDeleted", others[i].Email); n != want {
+			t.Errorf("%s gets %d mails", others[i].Email, n)
+		}
+	}
+	if toldOf(t, s, "teamDeleted", boss.Email) != 0 {
+		t.Error("who did it is mailed")
+	}
 	c.Get("/") // which says what was done
 	if strings.Contains(c.Get("/").Body, "Organization of Ends") {
 		t.Error("it is listed still")
