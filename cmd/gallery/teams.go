@@ -23,9 +23,11 @@ func teamScreens() []Screen {
 	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
 	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,
 		List: []tenancy.OrganizationProject{
-			{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Kind: "Standard", Expires: ago(-12 * day), Role: "Share", LeaveURL: "/projects/1042/settings/users/leave", LeaveKey: "k61", MoveURL: "/projects/1042/move"},
+			{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Kind: "Standard", Expires: ago(-12 * day), Role: "Share", Leave: ui.Confirm{ID: "leave-1042", Question: "Leave Retail analytics?", Verb: "Leave project", Keep: "Stay", Key: "k61", Action: "/projects/1042/settings/users/leave", Consequence: "You are out at once. What you did stays. You come back by an invitation, or by yourself if you may join it."}, MoveURL: "/projects/1042/move"},
 			{Number: "1058", Name: longest, Kind: "Governed", JoinURL: "/projects/1058/join"},
-			{Number: "1077", Name: "Old trials", Kind: "Standard", Disabled: true}}}
+			{Number: "1077", Name: "Old trials", Kind: "Standard", Disabled: true, Reason: longest}},
+		Waiting: tenancy.Waiting{Text: "2 deleted projects wait for their purge, the last until ", Until: ago(-50 * day)},
+		Deleted: []tenancy.DeletedProject{{Number: "1031", Name: "Harvest 2024", By: "Hana Dvořáková", Deleted: ago(10 * day), Purge: ago(-50 * day)}, {Number: "1017", Name: longest, By: longest, Deleted: ago(61 * day), Purge: ago(time.Hour), Purging: true}}}
 	visited := organization
 	visited.Name, visited.List, visited.NewURL, visited.JoinReason = longest, nil, "", "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
 	kinds := ui.Choices{ID: "template", Legend: "Kind", Items: []ui.Choice{{Value: "production", Label: "Production", Text: "For work that stays. It never expires."}, {Value: "demo", Label: "Demo, 2 days", Text: "To look around, or to show something."}}}
@@ -37,6 +39,8 @@ func teamScreens() []Screen {
 	refusedSettings := settings
 	refusedSettings.Title, refusedSettings.Name, refusedSettings.Factor, refusedSettings.Errors = longest, "", true, ui.Errors{"name": "Enter a name for the organization.", "confirm": "This is not the name of the organization. Nothing was changed."}
 	read := settings
+	kept := settings
+	kept.ProjectsLeft, kept.Waiting = "It has 3 projects. Delete or move them first.", tenancy.Waiting{Text: "1 deleted project waits for its purge, until ", Until: ago(-50 * day)}
 	read.Editable, read.Deletable, read.FactorURL, read.Maintainer.URL = false, false, "", ""
 	without := tenancy.TwoStep{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Settings: "/organizations/7/settings", Action: "/organizations/7/two-step", Key: "k65", SecurityURL: "/account/security", Pager: ui.Pager{Text: "2 people on this page"}, Download: download,
 		List: []tenancy.UnprotectedRow{{Name: "Gita Raman", Email: "gita@northwind.example", Where: "Retail analytics"}, {Name: longest, Email: longEmail, Where: longest}}}
@@ -87,6 +91,7 @@ func teamScreens() []Screen {
 		ok("organization-members", "Members of an organization", people.TeamPage(team)),
 		ok("maintainer-members-none", "Members of a maintainer, none", people.TeamPage(empty)),
 		ok("organization-settings", "Settings of an organization", tenancy.OrganizationSettingsPage(settings)),
+		ok("organization-settings-kept", "Settings of an organization that has projects", tenancy.OrganizationSettingsPage(kept)),
 		refused("organization-settings-errors", "Settings of an organization, with faults", tenancy.OrganizationSettingsPage(refusedSettings)),
 		ok("organization-settings-reader", "Settings of an organization, who may only read", tenancy.OrganizationSettingsPage(read)),
 		ok("organization-two-step", "Who signs in without a second step", tenancy.TwoStepPage(without)),

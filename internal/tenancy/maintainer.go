@@ -202,7 +202,7 @@ func NamesOfProjects(tx *db.Tx, s access.Maintainer, organization int64, f Filte
 	} else if locked {
 		return nil, errFactor()
 	}
-	return projectsOf(tx, s.Actor(), organization, f)
+	return projectsOf(tx, s.Actor(), organization, false, f)
 }
 
 // NewOrganization makes an organization of the scope's maintainer, whose first member is the

@@ -297,7 +297,7 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 	if err != nil {
 		return err
 	}
-	n, err := CountKept(tx, s)
+	n, err := countKept(tx, s)
 	if err != nil {
 		return err
 	}
@@ -331,16 +331,22 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 }
 
 // OrganizationProjects lists the projects of the scope's organization that are not deleted,
-// by name, with the actor's role in each. Forbidden without OrganizationRead.
+// by name, with the actor's role in each. Why one is disabled is told to members of the
+// organization, to super admins, and to who is in it. Forbidden without OrganizationRead.
 func OrganizationProjects(tx *db.Tx, s access.Organization, f Filter) ([]Project, error) {
 	if err := s.Require(access.OrganizationRead); err != nil {
 		return nil, err
 	}
-	return projectsOf(tx, s.Actor(), s.ID(), f)
+	return projectsOf(tx, s.Actor(), s.ID(), toldAll(s), f)
 }
 
-// projectsOf is OrganizationProjects for who may see them.
-func projectsOf(tx *db.Tx, a access.Actor, organization int64, f Filter) ([]Project, error) {
+// toldAll reports whether the scope's actor is told of its projects what nobody is who only
+// looks in.
+func toldAll(s access.Organization) bool { return s.Is().OrgMember || s.Is().SuperAdmin }
+
+// projectsOf is OrganizationProjects for who may see them. Those who are not told all learn why
+// a project is disabled from those only that they are in.
+func projectsOf(tx *db.Tx, a access.Actor, organization int64, all bool, f Filter) ([]Project, error) {
 	var w db.Where
 	w.And("p.organization_id = ? AND p.state IN ('active', 'disabled')", organization)
 	if f.Search != "" {
@@ -353,8 +359,12 @@ func projectsOf(tx *db.Tx, a access.Actor, organization int64, f Filter) ([]Proj
 	n := len(w.Args())
 	return db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
-		return p, r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.Role), db.Time(&p.JoinedAt))
-	}, fmt.Sprintf(`SELECT p.id, p.organization_id, p.name, p.governed, p.state, p.expires_at, p.created_at, m.role, m.joined_at
+		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, &p.State, &p.DisabledReason, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.Role), db.Time(&p.JoinedAt))
+		if !all && p.Role == "" {
+			p.DisabledReason = ""
+		}
+		return p, err
+	}, fmt.Sprintf(`SELECT p.id, p.organization_id, p.name, p.governed, p.state, p.disabled_reason, p.expires_at, p.created_at, m.role, m.joined_at
 		FROM projects p LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $%d AND (m.expires_at IS NULL OR m.expires_at > $%d)
 		WHERE %s ORDER BY p.name_search, p.id LIMIT %d`, n+1, n+2, where, f.Limit), w.Args(a.UserID, tx.Now)...)
 }
@@ -364,9 +374,37 @@ func CountProjects(tx *db.Tx, s access.Organization) (int64, error) {
 	return db.Value[int64](tx, "SELECT count(*) FROM projects WHERE organization_id = $1 AND state IN ('active', 'disabled')", s.ID())
 }
 
-// CountKept is how many projects keep an organization from being deleted: those whose data is
+// DeletedMost is how many deleted projects of an organization are listed.
+const DeletedMost = 50
+
+// DeletedProject is a project whose data waits for its purge, or is being purged.
+type DeletedProject struct {
+	ID   int64
+	Name string
+	Life Life
+}
+
+// DeletedProjects lists the deleted projects of the scope's organization that are not purged
+// yet, by name, DeletedMost at most, and tells how many there are and when the last is due. The
+// list is empty for who only looks in. Forbidden without OrganizationRead.
+func DeletedProjects(tx *db.Tx, s access.Organization) (list []DeletedProject, n int64, last time.Time, err error) {
+	if err := s.Require(access.OrganizationRead); err != nil {
+		return nil, 0, last, err
+	}
+	n, err = db.One(tx, func(r db.Row) (int64, error) { return n, r.Scan(&n, db.Time(&last)) }, "SELECT count(*), max(purge_at) FROM projects WHERE organization_id = $1 AND state = 'deleted'", s.ID())
+	if err != nil || n == 0 || !toldAll(s) {
+		return nil, n, last, err
+	}
+	list, err = db.All(tx, func(r db.Row) (DeletedProject, error) {
+		var p DeletedProject
+		return p, r.Scan(append([]any{&p.ID, &p.Name}, p.Life.scans()...)...)
+	}, "SELECT p.id, p.name, "+lifeColumns+fmt.Sprintf(" FROM projects p WHERE p.organization_id = $1 AND p.state = 'deleted' ORDER BY p.name_search, p.id LIMIT %d", DeletedMost), s.ID())
+	return list, n, last, err
+}
+
+// countKept is how many projects keep an organization from being deleted: those whose data is
 // there, deleted ones, too.
-func CountKept(tx *db.Tx, s access.Organization) (int64, error) {
+func countKept(tx *db.Tx, s access.Organization) (int64, error) {
 	return db.Value[int64](tx, "SELECT count(*) FROM projects WHERE organization_id = $1 AND state <> 'purged'", s.ID())
 }
 

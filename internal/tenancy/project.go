@@ -24,6 +24,7 @@ type Project struct {
 	Description      string
 	Governed         bool
 	State            string
+	DisabledReason   string    // only from OrganizationProjects
 	ExpiresAt        time.Time // zero = never
 	CreatedAt        time.Time
 	ChangedAt        time.Time   // last change of its data

@@ -425,6 +425,22 @@ func TestDisableProject(t *testing.T) {
 		t.Errorf("%d jobs were cancelled", n)
 	}
 	c.Post(l.path("/settings/project/delete"), url.Values{"confirm": {"Closed"}}).Want(http.StatusForbidden)
+	// On the page of the organization its members read why, and who only looks in does not.
+	boss, visitor := l.User("Boss"), l.User("Visitor")
+	at := ofOrganization(l.Site, l.p, boss)
+	l.Update(func(tx *db.Tx) error {
+		return tx.Must("INSERT INTO maintainer_members (maintainer_id, user_id, email, reason, joined_at) SELECT maintainer_id, CAST($2 AS BIGINT), CAST($3 AS TEXT), '', CAST($4 AS BIGINT) FROM organizations WHERE id = $1", l.p.Organization, visitor.ID, visitor.Email, tx.Now)
+	})
+	for _, x := range []struct {
+		u    accounts.User
+		told bool
+	}{{boss, true}, {l.root, true}, {visitor, false}} {
+		who := l.SignIn(x.u)
+		row := words(who.Get(at).Want(http.StatusOK).Page().Find(`[aria-labelledby="projects"] tbody`))
+		if list := who.Get(at + "?format=json").Want(http.StatusOK).Body; !strings.Contains(row, "Disabled") || strings.Contains(row, reason) != x.told || strings.Contains(list, "has not paid") != x.told {
+			t.Errorf("%s reads %q, and in the list %s", x.u.Name, row, list)
+		}
+	}
 	if got, n := l.mails(), l.value("SELECT count(*) FROM memberships WHERE project_id = $1", l.p.ID); !slices.Contains(got, "projectDisabled to "+l.admin.Email) || int64(len(got)) != n {
 		t.Errorf("the mails to %d members are %q", n, got)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,6 +36,7 @@ var organizationProjectFields = []field[tenancy.Project]{
 	{"id", func(p tenancy.Project) any { return p.ID }},
 	{"name", func(p tenancy.Project) any { return p.Name }},
 	{"state", func(p tenancy.Project) any { return p.State }},
+	{"disabledReason", func(p tenancy.Project) any { return p.DisabledReason }},
 	{"governed", func(p tenancy.Project) any { return p.Governed }},
 	{"created", func(p tenancy.Project) any { return p.CreatedAt }},
 	{"expires", func(p tenancy.Project) any { return p.ExpiresAt }},
@@ -79,7 +81,19 @@ func (c *Console) organization(ec echo.Context, s access.Organization) error {
 			return err
 		}
 		n, err := tenancy.CountProjects(tx, s)
+		if err != nil {
+			return err
+		}
 		m.Name, m.Lede = o.Name, "Organization of "+o.MaintainerName+", with "+ui.Count(n, "project", "projects")+"."
+		deleted, waiting, last, err := tenancy.DeletedProjects(tx, s)
+		m.Waiting = c.waitingFor(waiting, last)
+		for _, p := range deleted {
+			row := view.DeletedProject{Number: itoa(p.ID), Name: p.Name, By: p.Life.DeletedBy, Deleted: c.when(p.Life.DeletedAt), Purge: c.when(p.Life.PurgeAt), Purging: !p.Life.PurgeBegunAt.IsZero()}
+			m.Deleted = append(m.Deleted, row)
+		}
+		if more := waiting - int64(len(deleted)); len(deleted) > 0 && more > 0 {
+			m.More = "And " + ui.Count(more, "more", "more") + "."
+		}
 		return err
 	})
 	if err != nil {
@@ -100,8 +114,23 @@ func (c *Console) organization(ec echo.Context, s access.Organization) error {
 	return page(ec, http.StatusOK, view.OrganizationPage(m))
 }
 
+// waitingFor tells of deleted projects whose data is there still, and until when.
+func (c *Console) waitingFor(n int64, last time.Time) view.Waiting {
+	if n == 0 {
+		return view.Waiting{}
+	}
+	w := view.Waiting{Text: ui.Count(n, "deleted project waits for its purge", "deleted projects wait for their purge")}
+	if !last.After(c.app.DB.Now()) {
+		w.Text += "."
+		return w
+	}
+	w.Text += map[bool]string{true: ", until ", false: ", the last until "}[n == 1]
+	w.Until = c.when(last)
+	return w
+}
+
 func (c *Console) organizationProject(s access.Organization, p tenancy.Project) view.OrganizationProject {
-	row := view.OrganizationProject{Number: itoa(p.ID), Name: p.Name, Kind: "Standard", Disabled: p.State == "disabled", Expires: c.when(p.ExpiresAt)}
+	row := view.OrganizationProject{Number: itoa(p.ID), Name: p.Name, Kind: "Standard", Disabled: p.State == tenancy.Disabled, Reason: p.DisabledReason, Expires: c.when(p.ExpiresAt)}
 	if p.Governed {
 		row.Kind = "Governed"
 	}
@@ -113,7 +142,9 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 	case p.Role != "":
 		row.Role = p.Role.Label()
 		if open {
-			row.URL, row.LeaveURL, row.LeaveKey = paths.Project(p.ID), paths.MemberLeave(p.ID), key()
+			row.URL = paths.Project(p.ID)
+			row.Leave = ui.Confirm{ID: "leave-" + itoa(p.ID), Question: "Leave " + p.Name + "?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(p.ID),
+				Consequence: "You are out at once. What you did stays. You come back by an invitation, or by yourself if you may join it."}
 		}
 	case open && s.May(access.ProjectsJoin):
 		if s.Is().OrgMember {
@@ -205,10 +236,15 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 		if is := s.Is(); is.MaintainerMember || is.Support || is.SuperAdmin {
 			m.Maintainer.URL = paths.Maintainer(o.Maintainer)
 		}
-		n, err := tenancy.CountKept(tx, s)
-		if n > 0 {
-			m.ProjectsLeft = ui.Count(n, "project", "projects")
+		n, err := tenancy.CountProjects(tx, s)
+		if err != nil {
+			return err
 		}
+		if n > 0 {
+			m.ProjectsLeft = "It has " + ui.Count(n, "project. Delete or move it first.", "projects. Delete or move them first.")
+		}
+		_, waiting, last, err := tenancy.DeletedProjects(tx, s)
+		m.Waiting = c.waitingFor(waiting, last)
 		return err
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"steward/internal/fault"
 	"steward/internal/jobs"
 	"steward/internal/tenancy"
+	"steward/views/ui"
 	"steward/web/webtest"
 )
 
@@ -307,7 +308,7 @@ func TestBilling(t *testing.T) {
 }
 
 // TestOrganizationEnds: an organization is deleted by its typed name, and not while it has a
-// project whose data is there. Its other members who can sign in are mailed.
+// project whose data is there, of which its pages tell until when. Its other members who can sign in are mailed.
 func TestOrganizationEnds(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -324,8 +325,37 @@ func TestOrganizationEnds(t *testing.T) {
 	state := func(to string) {
 		s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = $2 WHERE id = $1", p.ID, to) })
 	}
-	state("deleted")
+	text := func(path string) string { return words(c.Get(path).Want(http.StatusOK).Page().Find("main")) }
+	if got := text(path + "/settings"); !strings.Contains(got, "It has 1 project. Delete or move it first.") || strings.Contains(got, "purge") {
+		t.Errorf("with a project its settings say %q", got)
+	}
+	due := s.Clock.Now().Add(tenancy.Grace)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET state = 'deleted', deleted_at = $2, deleted_by = 'Somebody <b>', purge_at = $3 WHERE id = $1", p.ID, tx.Now, due)
+	})
 	c.Post(path+"/delete", end).Want(http.StatusUnprocessableEntity)
+	const waits = "1 deleted project waits for its purge, until "
+	day := ui.When(due, time.UTC, s.Clock.Now()).Text
+	if got := text(path + "/settings"); !strings.Contains(got, waits+day) || strings.Contains(got, "It has") {
+		t.Errorf("with a deleted one its settings say %q", got)
+	}
+	gone := c.Get(path).Want(http.StatusOK).Page()
+	if got := words(gone.Find(`[aria-labelledby="deleted"]`)); !strings.Contains(got, waits+day) || !strings.Contains(got, "Ends Project "+num(p.ID)+" Deleted") || !strings.Contains(got, "by Somebody <b>") || !strings.Contains(words(gone.Find("main")), "with 0 projects") {
+		t.Errorf("of a deleted project it says %q", got)
+	}
+	other, _ := s.Project("Ends too", false)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET organization_id = $2, state = 'deleted', deleted_at = $3, purge_at = $4, purge_begun_at = $3 WHERE id = $1", other.ID, p.Organization, tx.Now, due.AddDate(0, 0, -2))
+	})
+	if got := text(path); !strings.Contains(got, "2 deleted projects wait for their purge, the last until "+day) || !strings.Contains(got, "Ends too Project "+num(other.ID)+" Being purged") {
+		t.Errorf("of two deleted projects it says %q", got)
+	}
+	if got := text(path + "/settings"); !strings.Contains(got, "2 deleted projects wait for their purge, the last until "+day) {
+		t.Errorf("with two deleted ones its settings say %q", got)
+	}
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET state = 'purged' WHERE id = $1", other.ID)
+	})
 	state("purged")
 	c.Post(path+"/delete", url.Values{"confirm": {"organization of ends"}}).Want(http.StatusUnprocessableEntity)
 	c.Post(path+"/delete", end).Want(http.StatusSeeOther)
@@ -400,7 +430,13 @@ func TestNewProject(t *testing.T) {
 		if got := listed(c, p, ""); !strings.Contains(strings.Join(got, " "), boss.Email+" "+role) {
 			t.Errorf("joining again, the list has %q", got)
 		}
-		c.Post(first+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+		list := c.Get(path).Want(http.StatusOK)
+		button := list.Page().Find(`button[command="show-modal"][commandfor="leave-` + num(p.ID) + `"]`)
+		if ask := list.Page().Find(`dialog[id="leave-` + num(p.ID) + `"]`); words(button) != "Leave First" || !strings.Contains(words(ask), "Leave First? You are out at once.") || list.Page().Find(`form[action$="/leave"]`).Not("dialog form").Length() != 0 {
+			t.Errorf("to leave is offered by %q, which asks %q", words(button), words(ask))
+		}
+		action, fields := list.Form(first + "/settings/users/leave")
+		c.Post(action, fields).Want(http.StatusSeeOther)
 		c.Get(first).Want(http.StatusForbidden)
 	}
 	for _, role := range []string{"", "developer", "owner"} {
