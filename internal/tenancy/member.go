@@ -380,8 +380,9 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 // it back. Forbidden without MembersRole, and for giving more time to who has a role that only
 // members of the organization give; Invalid for an end that an invitation could not have;
 // NotFound for who is no member; Conflict for oneself, for who came in from the maintainer or
-// support, and for less time of the last one who manages people; TooMany past twenty changes
-// an hour of the role and this.
+// support, for more time than who came in as a member of the organization is one, and for less
+// time of the last one who manages people; TooMany past twenty changes an hour of the role and
+// this.
 func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, until time.Time) (was Member, final bool, err error) {
 	if s, err = again(tx, s, access.MembersRole); err != nil {
 		return was, false, err
@@ -443,7 +444,14 @@ func mayStay(tx *db.Tx, s access.Project, m Member, until time.Time) error {
 	case endOf(until).Before(endOf(m.Until)):
 		return keepAdministrator(tx, s, m)
 	}
-	err := grantable(s, m.Role)
+	ends, err := rightEnds(tx, m.Who.ID, m.Through, s.Organization())
+	if err != nil {
+		return err
+	}
+	if endOf(until).After(endOf(ends)) {
+		return fault.Newf(fault.Conflict, "tenancy.rightEnds", "%s is in the project as a member of its organization until %s, and cannot be in it for longer.", m.Who.Name, day(ends))
+	}
+	err = grantable(s, m.Role)
 	if fault.Is(err, fault.Forbidden) {
 		err = fault.Newf(fault.Forbidden, "tenancy.grant", "Only a member of the project's organization can give more time to somebody who is %s.", m.Role.Label())
 	}

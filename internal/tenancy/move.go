@@ -185,9 +185,7 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
 		return m, err
 	}
-	// Who stays as a member of the other organization stays for as long as they are.
-	if _, err := tx.Exec(`UPDATE memberships SET expires_at = (SELECT o.expires_at FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = memberships.user_id)
-		WHERE project_id = $1 AND through = 'organization' AND (expires_at IS NULL OR expires_at > $3)`, p.ID, m.To.ID, tx.Now); err != nil {
+	if err := moveEnds(tx, m); err != nil {
 		return m, err
 	}
 	closed, err := closeUnvouched(tx, p)
@@ -196,6 +194,15 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	}
 	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed}
 	return m, recordMove(tx, s.Actor(), m, results)
+}
+
+// moveEnds lets who stays in a moved project as a member of the other organization stay for as
+// long as they are one, but for an earlier last day that was agreed.
+func moveEnds(tx *db.Tx, m Moving) error {
+	const ofOrganization = "(SELECT o.expires_at FROM organization_members o WHERE o.user_id = memberships.user_id AND o.organization_id = "
+	_, err := tx.Exec("UPDATE memberships SET expires_at = "+ofOrganization+`$2) WHERE project_id = $1 AND through = 'organization'
+		AND (expires_at IS NULL OR expires_at > $4 AND (expires_at = `+ofOrganization+"$3) OR expires_at > "+ofOrganization+"$2)))", m.Project.ID, m.To.ID, m.From.ID, tx.Now)
+	return err
 }
 
 // recordMove tells both organizations; the project has both events.

@@ -8,6 +8,7 @@ import (
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/fault"
 )
 
 // People of support come into projects and organizations by a right that always ends. What
@@ -89,11 +90,13 @@ func (v *Service) settle(tx *db.Tx, by access.Actor, user int64) error {
 		return err
 	}
 	until := supportEnds(u)
-	if _, err := tx.Exec("UPDATE organization_members SET expires_at = $2 WHERE user_id = $1 AND through = 'support'", user, until); err != nil {
+	// What they joined as members ends with that, but for an earlier last day that was agreed there.
+	if _, err := tx.Exec(`UPDATE memberships SET expires_at = $2 WHERE user_id = $1 AND through = 'organization' AND EXISTS
+		(SELECT 1 FROM organization_members o JOIN projects p ON p.organization_id = o.organization_id WHERE p.id = memberships.project_id AND o.user_id = $1 AND o.through = 'support'
+			AND (memberships.expires_at IS NULL OR memberships.expires_at = o.expires_at OR memberships.expires_at > CAST($2 AS BIGINT)))`, user, until); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE memberships SET expires_at = $2 WHERE user_id = $1 AND through = 'organization' AND project_id IN
-		(SELECT p.id FROM organization_members o JOIN projects p ON p.organization_id = o.organization_id WHERE o.user_id = $1 AND o.through = 'support')`, user, until); err != nil {
+	if _, err := tx.Exec("UPDATE organization_members SET expires_at = $2 WHERE user_id = $1 AND through = 'support'", user, until); err != nil {
 		return err
 	}
 	if until.IsZero() {
@@ -126,6 +129,9 @@ func rightEnds(tx *db.Tx, user int64, right Through, organization int64) (at tim
 		return supportEnds(u), err
 	case ThroughOrganization:
 		_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(db.Time(&at)) }, "SELECT expires_at FROM organization_members WHERE organization_id = $1 AND user_id = $2", organization, user)
+		if fault.Is(err, fault.NotFound) { // who left it keeps the roles in its projects
+			return at, nil
+		}
 	}
 	return at, err
 }

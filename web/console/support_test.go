@@ -26,17 +26,13 @@ type supporting struct {
 func newSupporting(t *testing.T, o webtest.Options) *supporting {
 	t.Helper()
 	s := webtest.Open(t, o)
-	now := s.Clock.Now().UTC()
-	s.Clock.Forward(now.Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(now)) // noon, so that no day passes meanwhile
+	noon(s)
 	x := &supporting{life: life{Site: s, t: t}, sven: s.User("Sven"), root: s.SuperAdmin("Root")}
 	x.secret, _ = s.TwoStep(s.SignIn(x.sven))
 	return x
 }
 
-// day is the date so many days ahead.
-func (x *supporting) day(ahead int) string {
-	return x.Clock.Now().UTC().AddDate(0, 0, ahead).Format(time.DateOnly)
-}
+func (x *supporting) day(ahead int) string { return dayIn(x.Site, ahead) }
 
 // until makes Sven of support, by the form, until the end of a day.
 func (x *supporting) until(day string) {
@@ -467,5 +463,77 @@ func TestSupportMoves(t *testing.T) {
 	x.pass(1, -time.Second)
 	if x.in(p) {
 		t.Error("they are in it after the end")
+	}
+}
+
+// TestSupportAndLastDays: a last day that was agreed in a project is kept, whatever becomes of
+// the right by which somebody is of its organization, and wherever the project moves; but it is
+// none that lies past the end of that right.
+func TestSupportAndLastDays(t *testing.T) {
+	t.Parallel()
+	x := newSupporting(t, webtest.Options{Idle: true})
+	p, admin := x.Project("Agreed", false)
+	other, _ := x.Project("Other", false)
+	member, left := x.User("Member of both"), x.User("Left")
+	organization := ofOrganization(x.Site, p, member, left)
+	ofOrganization(x.Site, other, member)
+	path := "/projects/" + num(p.ID)
+	for _, u := range []accounts.User{member, left} {
+		x.SignIn(u).Post(path+"/join", asMember).Want(http.StatusSeeOther)
+	}
+	x.SignIn(left).Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
+	x.until(x.day(10))
+	c := x.signIn()
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	c.Post(path+"/join", asMember).Want(http.StatusSeeOther)
+	x.Update(func(tx *db.Tx) error { // who gives time to somebody who is Share
+		return tenancy.JoinOrganization(tx, admin.Actor(), p.Organization, admin)
+	})
+	agree := func(u accounts.User, day string) {
+		t.Helper()
+		c := x.SignIn(admin)
+		c.Post(rowOf(c, p, u.Email)+"/last-day", lasting(day)).Want(http.StatusSeeOther)
+		if got := expires(c, p, u.Email); got != day {
+			t.Errorf("%s has the last day %q, want %q", u.Name, got, day)
+		}
+	}
+	has := func(want string) {
+		t.Helper()
+		if got := expires(x.SignIn(admin), p, x.sven.Email); got != want {
+			t.Errorf("Sven has the last day %q, want %q", got, want)
+		}
+	}
+	has(x.day(10))
+	for _, late := range []string{"", x.day(11)} {
+		c := x.SignIn(admin)
+		if text := words(c.Post(rowOf(c, p, x.sven.Email)+"/last-day", lasting(late)).Want(http.StatusUnprocessableEntity).Page().Find("main")); !strings.Contains(text, "and cannot be in it for longer.") {
+			t.Errorf("of the last day %q it says %s", late, text)
+		}
+		has(x.day(10))
+	}
+	agree(left, x.day(11))
+	agree(x.sven, x.day(3))
+	x.until(x.day(40))
+	has(x.day(3))
+	agree(x.sven, x.day(40))
+	x.until(x.day(20))
+	has(x.day(20))
+	x.until(x.day(30))
+	has(x.day(30))
+	agree(x.sven, x.day(25))
+	x.until(x.day(15))
+	has(x.day(15))
+	agree(x.sven, x.day(5))
+	x.does("super-admin", nil)
+	has(x.day(5))
+	x.does("no-super-admin", nil)
+	has(x.day(5))
+
+	agree(member, x.day(7))
+	x.signIn().Post("/organizations/"+num(other.Organization)+"/join", nil).Want(http.StatusSeeOther)
+	x.SignIn(x.root).Post(path+"/move", url.Values{"to": {num(other.Organization)}, "confirm": {p.Name}}).Want(http.StatusSeeOther)
+	has(x.day(5))
+	if got := expires(x.SignIn(admin), p, member.Email); got != x.day(7) {
+		t.Errorf("after the move the last day is %q", got)
 	}
 }
