@@ -397,14 +397,6 @@ func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, unti
 	if err := mayStay(tx, s, was, until); err != nil {
 		return was, false, err
 	}
-	ends, err := rightEnds(tx, was.Who.ID, was.Through, s.Organization())
-	if err != nil && !fault.Is(err, fault.NotFound) { // who has left the organization is in by none
-		return was, false, err
-	}
-	c.Field(ends.IsZero() || !until.IsZero() && !until.After(ends), "until", "Choose a day before the right ends by which they are in: "+expiryWords(ends)+".")
-	if err := c.Err(); err != nil {
-		return was, false, err
-	}
 	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", was.ID), perMember); err != nil {
 		return was, false, err
 	}

@@ -92,29 +92,6 @@ var (
 	asVisitor = url.Values{"reason": {"Ticket 9"}, "hours": {"168"}}
 )
 
-// TestSupportIsNotProlongedInside: what somebody of support joined as a member of an organization
-// does not outlast their right by another last day.
-func TestSupportIsNotProlongedInside(t *testing.T) {
-	t.Parallel()
-	x := newSupporting(t, webtest.Options{Idle: true})
-	p, _ := x.Project("Lent", false)
-	boss := x.User("Boss")
-	organization := ofOrganization(x.Site, p, boss)
-	x.Update(func(tx *db.Tx) error { return tenancy.Join(tx, boss.Actor(), p, boss, access.Share) })
-	x.until(x.day(20))
-	c := x.signIn()
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	c.Post("/projects/"+num(p.ID)+"/join", asMember).Want(http.StatusSeeOther)
-	b := x.SignIn(boss)
-	at := rowOf(b, p, x.sven.Email)
-	for _, until := range []string{"", x.day(21)} {
-		if r := b.Post(at+"/last-day", url.Values{"until": {until}}).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Page().Find("#until-error").Text(), "the right ends by which they are in") {
-			t.Errorf("until %q: it is not said why", until)
-		}
-	}
-	b.Post(at+"/last-day", url.Values{"until": {x.day(1)}}).Want(http.StatusSeeOther)
-}
-
 // TestSupportHasALastDay: nobody is of support without a last day, which is today or later and
 // within a year; it is shown and exported, and each change of it is an event.
 func TestSupportHasALastDay(t *testing.T) {
