@@ -19,7 +19,7 @@ func adminScreens() []Screen {
 	people := []admin.UserRow{
 		{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example", URL: "/admin/users/1", You: true, State: "Active", Factor: true, SuperAdmin: true, LastLogin: ago(time.Hour), Created: ago(300 * 24 * time.Hour)},
 		{Name: longEmail, Email: longEmail, URL: "/admin/users/2", State: "Not activated yet", Created: ago(2 * time.Hour)},
-		{Name: "Sven Aas", Email: "sven@steward.example", URL: "/admin/users/4", State: "Active", Factor: true, SuperAdmin: true, Support: ago(-80 * day), LastLogin: ago(time.Hour), Created: ago(90 * 24 * time.Hour)},
+		{Name: "Sven Aas", Email: "sven@steward.example", URL: "/admin/users/4", State: "Active", Factor: true, SuperAdmin: true, Support: ago(-80 * day), Teams: "1 maintainer, 3 organizations", LastLogin: ago(time.Hour), Created: ago(90 * 24 * time.Hour)},
 		{Name: longest[:200], Email: "robin@northwind.example", URL: "/admin/users/3", State: "Disabled", LastLogin: ago(40 * 24 * time.Hour), Created: ago(90 * 24 * time.Hour)},
 	}
 	person := admin.User{Shell: above(), ID: "2", Name: "Marcus Oyelaran", Email: "marcus@northwind.example", State: "Active", SuperAdmin: true, Password: ago(40 * 24 * time.Hour), Factor: ago(time.Hour), Locked: true,

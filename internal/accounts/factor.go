@@ -482,11 +482,15 @@ func SecurityOf(tx *db.Tx, user int64) (Security, error) {
 	if err != nil {
 		return Security{}, err
 	}
+	return securityOf(tx, u)
+}
+
+func securityOf(tx *db.Tx, u User) (Security, error) {
 	out := Security{Password: u.HasPassword(), Short: u.passwordShort, PasswordAt: u.PasswordAt}
 	f, err := db.One(tx, func(r db.Row) (Security, error) {
 		x := out
 		return x, r.Scan(db.Time(&x.FactorAt), &x.Locked)
-	}, "SELECT created_at, locked_at IS NOT NULL FROM factors WHERE user_id = $1", user)
+	}, "SELECT created_at, locked_at IS NOT NULL FROM factors WHERE user_id = $1", u.ID)
 	if fault.Is(err, fault.NotFound) {
 		return out, nil
 	}
@@ -494,7 +498,7 @@ func SecurityOf(tx *db.Tx, user int64) (Security, error) {
 		return Security{}, err
 	}
 	f.Factor = true
-	f.CodesLeft, err = db.Value[int64](tx, "SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL", user)
+	f.CodesLeft, err = db.Value[int64](tx, "SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL", u.ID)
 	return f, err
 }
 

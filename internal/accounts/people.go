@@ -51,7 +51,7 @@ func (s *Service) Person(tx *db.Tx, by access.Actor, user int64) (User, Security
 	if err != nil {
 		return User{}, Security{}, err
 	}
-	sec, err := SecurityOf(tx, user)
+	sec, err := securityOf(tx, u)
 	return u, sec, err
 }
 

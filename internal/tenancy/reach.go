@@ -228,6 +228,37 @@ func (p Person) scan(r db.Row) (Reach, error) {
 	return x, nil
 }
 
+// Teams are how many maintainers and organizations a person belongs to, each counted up to
+// TeamsMost.
+type Teams struct{ Maintainers, Organizations int64 }
+
+// TeamsMost is how far the teams of a person are counted.
+const TeamsMost = 100
+
+// TeamsOf tells of some people, by their number, to what they belong; of others nothing.
+// Forbidden for who is no super admin.
+func TeamsOf(tx *db.Tx, by access.Actor, users ...int64) (map[int64]Teams, error) {
+	if err := accounts.Oversees(by); err != nil || len(users) == 0 {
+		return nil, err
+	}
+	var a args
+	var of []string
+	now := current(tx, &a, "x")
+	for _, id := range users {
+		of = append(of, a.add(id))
+	}
+	out := map[int64]Teams{}
+	_, err := db.All(tx, func(r db.Row) (id int64, err error) {
+		var t Teams
+		err = r.Scan(&id, &t.Maintainers, &t.Organizations)
+		out[id] = t
+		return id, err
+	}, fmt.Sprintf(`SELECT u.id, (SELECT count(*) FROM (SELECT 1 FROM maintainer_members m WHERE m.user_id = u.id LIMIT %[1]d) owners),
+		(SELECT count(*) FROM (SELECT 1 FROM organization_members x JOIN organizations o ON o.id = x.organization_id WHERE x.user_id = u.id AND %[2]s AND o.deleted_at IS NULL LIMIT %[1]d) places)
+		FROM users u WHERE u.id IN (%[3]s)`, TeamsMost, now, strings.Join(of, ", ")), a.list...)
+	return out, err
+}
+
 // Cursor is the place in the list that Reaches gives.
 func (x Reach) Cursor() string { return fmt.Sprintf("%d-%d-%d", x.source, x.key, x.id) }
 

@@ -11,6 +11,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/tenancy"
 	view "steward/views/admin"
 	"steward/views/layout"
 	"steward/views/paths"
@@ -24,16 +25,24 @@ func (c *Console) adminShell(ec echo.Context, a access.Actor) layout.Shell {
 	return s
 }
 
-var personFields = []field[accounts.Listed]{
-	{"id", func(u accounts.Listed) any { return u.ID }},
-	{"email", func(u accounts.Listed) any { return u.Email }},
-	{"name", func(u accounts.Listed) any { return u.Name }},
-	{"state", func(u accounts.Listed) any { return string(u.State) }},
-	{"superAdmin", func(u accounts.Listed) any { return u.SuperAdmin }},
-	{"supportUntil", func(u accounts.Listed) any { return u.SupportUntil }},
-	{"twoStep", func(u accounts.Listed) any { return u.Factor }},
-	{"created", func(u accounts.Listed) any { return u.CreatedAt }},
-	{"lastLogin", func(u accounts.Listed) any { return u.LastLoginAt }},
+// overseen is a person as super admins see them in a list.
+type overseen struct {
+	accounts.Listed
+	tenancy.Teams
+}
+
+var personFields = []field[overseen]{
+	{"id", func(u overseen) any { return u.ID }},
+	{"email", func(u overseen) any { return u.Email }},
+	{"name", func(u overseen) any { return u.Name }},
+	{"state", func(u overseen) any { return string(u.State) }},
+	{"superAdmin", func(u overseen) any { return u.SuperAdmin }},
+	{"supportUntil", func(u overseen) any { return u.SupportUntil }},
+	{"maintainers", func(u overseen) any { return u.Maintainers }},
+	{"organizations", func(u overseen) any { return u.Organizations }},
+	{"twoStep", func(u overseen) any { return u.Factor }},
+	{"created", func(u overseen) any { return u.CreatedAt }},
+	{"lastLogin", func(u overseen) any { return u.LastLoginAt }},
 }
 
 func (c *Console) adminUsers(ec echo.Context, a access.Actor) error {
@@ -43,13 +52,13 @@ func (c *Console) adminUsers(ec echo.Context, a access.Actor) error {
 // adminUsersPage lists people below the form for a new one, which keeps what was typed.
 func (c *Console) adminUsersPage(ec echo.Context, a access.Actor, status int, m view.Users) error {
 	f := accounts.ListFilter{Search: query(ec, "q"), State: accounts.State(query(ec, "state"))}
-	list := func(limit int, before audit.Cursor) (out []accounts.Listed, err error) {
+	list := func(limit int, before audit.Cursor) (out []overseen, err error) {
 		f := f
 		f.Limit, f.Before = limit, before
-		err = c.view(ec, func(tx *db.Tx) error { out, err = c.app.Accounts.List(tx, a, f); return err })
+		err = c.view(ec, func(tx *db.Tx) error { out, err = c.overseen(tx, a, f); return err })
 		return out, err
 	}
-	done, err := exported(ec, "people", personFields, func(last *accounts.Listed) ([]accounts.Listed, error) {
+	done, err := exported(ec, "people", personFields, func(last *overseen) ([]overseen, error) {
 		if last == nil {
 			return list(1000, audit.Cursor{})
 		}
@@ -75,9 +84,43 @@ func (c *Console) adminUsersPage(ec echo.Context, a access.Actor, status int, m 
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "before", next, "Earlier ones")
 	for _, u := range people {
 		m.List = append(m.List, view.UserRow{Name: u.Name, Email: u.Email, URL: paths.AdminUser(u.ID), You: u.ID == a.UserID, State: stateWord(u.State),
-			Factor: u.Factor, SuperAdmin: u.SuperAdmin, Support: c.supportUntil(u.User), LastLogin: c.when(u.LastLoginAt), Created: c.when(u.CreatedAt)})
+			Factor: u.Factor, SuperAdmin: u.SuperAdmin, Support: c.supportUntil(u.User), Teams: teamsWords(u.Teams), LastLogin: c.when(u.LastLoginAt), Created: c.when(u.CreatedAt)})
 	}
 	return page(ec, status, view.UsersPage(m))
+}
+
+// overseen lists people with what they belong to.
+func (c *Console) overseen(tx *db.Tx, a access.Actor, f accounts.ListFilter) ([]overseen, error) {
+	list, err := c.app.Accounts.List(tx, a, f)
+	if err != nil {
+		return nil, err
+	}
+	out, ids := make([]overseen, len(list)), make([]int64, len(list))
+	for i, u := range list {
+		out[i].Listed, ids[i] = u, u.ID
+	}
+	teams, err := tenancy.TeamsOf(tx, a, ids...)
+	for i := range out {
+		out[i].Teams = teams[ids[i]]
+	}
+	return out, err
+}
+
+// teamsWords tell how many maintainers and organizations somebody belongs to; empty for none.
+func teamsWords(t tenancy.Teams) string {
+	var out []string
+	count := func(n int64, one, many string) {
+		switch text := ui.Count(n, one, many); n {
+		case 0:
+		case tenancy.TeamsMost:
+			out = append(out, "at least "+text)
+		default:
+			out = append(out, text)
+		}
+	}
+	count(t.Maintainers, "maintainer", "maintainers")
+	count(t.Organizations, "organization", "organizations")
+	return strings.Join(out, ", ")
 }
 
 // supportUntil is until when a person is of support; zero when they are not.
@@ -148,6 +191,11 @@ func (c *Console) adminUserPage(ec echo.Context, a access.Actor, id int64, statu
 		m.Sessions = ui.Count(int64(len(sessions)), "session", "sessions")
 		m.Activity = c.changes(events)
 		m.LinkAction, m.LinkVerb = paths.AdminUserDo(id, "link"), linkVerb(u)
+		teams, err := tenancy.TeamsOf(tx, a, id)
+		if err != nil {
+			return err
+		}
+		m.Teams = teamsWords(teams[id])
 		m.Support, m.SupportDays = c.supportUntil(u), itoa(accounts.SupportDays)
 		if u.State == accounts.Active {
 			m.Supports.Action, m.Supports.Key = paths.AdminUserDo(id, "support"), key()

@@ -235,3 +235,45 @@ func TestASVS_6_3_3(t *testing.T) {
 	}
 	c.Get("/").Want(http.StatusOK)
 }
+
+// TestAdminRights: what people are above projects is told of each, in the list, on their own page
+// and to programs.
+func TestAdminRights(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	root := s.SuperAdmin("Root")
+	c, mina, plain := s.SignIn(root), s.User("Mina"), s.User("Plain")
+	until := s.Clock.Now().AddDate(0, 0, 30)
+	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.GrantSupport(tx, root.Actor(), mina.ID, until) })
+	for i := range 3 {
+		p, _ := s.Project(fmt.Sprint("Of ", i), false)
+		ofOrganization(s, p, mina)
+		s.Update(func(tx *db.Tx) error {
+			switch i {
+			case 0:
+				m, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+				if err != nil {
+					return err
+				}
+				return tenancy.JoinMaintainer(tx, root.Actor(), m, mina)
+			case 1: // their time in it is over
+				return tx.Must("UPDATE organization_members SET expires_at = $3 WHERE organization_id = $1 AND user_id = $2", p.Organization, mina.ID, tx.Now)
+			}
+			return nil
+		})
+	}
+	s.Clock.Forward(time.Second)
+	for _, at := range []string{"/admin?q=" + url.QueryEscape(mina.Email), "/admin/users/" + num(mina.ID)} {
+		if got := words(c.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(got, "Member of 1 maintainer, 2 organizations") || !strings.Contains(got, "Support until") || strings.Contains(got, "None above projects") {
+			t.Errorf("%s says %s", at, got)
+		}
+	}
+	if got := words(c.Get("/admin/users/" + num(plain.ID)).Want(http.StatusOK).Page().Find("main")); !strings.Contains(got, "None above projects") {
+		t.Errorf("of who is nothing it says %s", got)
+	}
+	var rows []map[string]any
+	c.Get("/admin?format=json&q=" + url.QueryEscape(mina.Email)).Want(http.StatusOK).JSON(&rows)
+	if len(rows) != 1 || rows[0]["maintainers"] != 1.0 || rows[0]["organizations"] != 2.0 || rows[0]["supportUntil"] == nil {
+		t.Errorf("programs are told %v", rows)
+	}
+}
