@@ -257,7 +257,7 @@ func (c *company) removal() {
 // organization: its members come and go by themselves.
 func (c *company) organization() {
 	olga, nina := c.olga, c.nina
-	c.refuses(olga, c.home, 403, "Join the project first.")
+	c.refuses(olga, c.home, 403, "You are not in this project.")
 	olga.follow("Join the project")
 	c.fair(olga)
 	olga.tick("Read only")

@@ -199,7 +199,7 @@ func (s Project) Require(p Permission, isOwn bool) error {
 		return nil
 	}
 	if s.facts.Role == "" {
-		return fault.New(fault.Forbidden, JoinFirst, "Join the project first. A member of its organization may do so, or may be invited.")
+		return fault.New(fault.Forbidden, JoinFirst, "You are not in this project. Join it first, or have somebody in it invite you.")
 	}
 	if s.facts.Visitor && forMembers(p) {
 		return fault.Newf(fault.Forbidden, "access.visitor", "You are in this project for a time only. That does not let you %s.", what[p])
@@ -235,6 +235,9 @@ func (s Project) holders(p Permission) (roles []string) {
 	}
 	return roles
 }
+
+// Describe tells what the permission is, in words that follow "may".
+func (p Permission) Describe() string { return what[p] }
 
 // Extent is how far somebody holds a permission.
 type Extent string

@@ -79,3 +79,18 @@ func TestASVS_8_1_1(t *testing.T) {
 		}
 	}
 }
+
+// TestPermissionsHaveWords: refusals tell of every permission in words.
+func TestPermissionsHaveWords(t *testing.T) {
+	t.Parallel()
+	for p := range inProject {
+		if p.Describe() == "" {
+			t.Errorf("%s has no words", p)
+		}
+	}
+	for p := range above {
+		if p.Describe() == "" {
+			t.Errorf("%s has no words", p)
+		}
+	}
+}

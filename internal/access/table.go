@@ -186,6 +186,13 @@ var above = map[Permission][8]rule{
 
 // what each permission is, in words that follow "it does not let you".
 var what = map[Permission]string{
+	InstallationManage: "manage this installation",
+	ProjectsUndelete:   "bring back, purge and disable projects, and change their limits",
+	AccountOwn:         "change this account",
+	InvitationsOwn:     "answer invitations",
+	AuditProject:       "read the audit log of its projects",
+	PublicPages:        "open public pages",
+
 	MaintainerRead:         "see this maintainer",
 	MaintainerManage:       "manage this maintainer and its members",
 	OrganizationsCreate:    "create organizations",

@@ -174,7 +174,7 @@ func (s *Service) sent(ctx context.Context, run *jobs.Run, m Mail) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		return audit.Record(tx, event(m, audit.Success, "mail.sent").Says("The mail %d (%s) to %s was sent.", m.ID, m.Kind, m.To))
+		return audit.Record(tx, event(m, audit.Success, "mail.sent").Says("The mail %d (%s) to %s was sent.", m.ID, m.Kind.Words(), m.To))
 	}
 	var err error
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
@@ -208,7 +208,7 @@ func die(tx *db.Tx, m Mail, reason string) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return audit.Record(tx, event(m, audit.Error, "mail.dead").Says("The mail %d (%s) to %s was not sent, and is not tried again: %s", m.ID, m.Kind, m.To, reason))
+	return audit.Record(tx, event(m, audit.Error, "mail.dead").Says("The mail %d (%s) to %s was not sent, and is not tried again: %s", m.ID, m.Kind.Words(), m.To, reason))
 }
 
 // expire ends a waiting mail whose time is over.
@@ -217,7 +217,7 @@ func expire(tx *db.Tx, m Mail) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return audit.Record(tx, event(m, audit.Warn, "mail.expired").Says("The mail %d (%s) to %s was not sent before its time was over.", m.ID, m.Kind, m.To))
+	return audit.Record(tx, event(m, audit.Warn, "mail.expired").Says("The mail %d (%s) to %s was not sent before its time was over.", m.ID, m.Kind.Words(), m.To))
 }
 
 // Sweep ends waiting mails whose time is over or that were tried for long enough, erases

@@ -149,7 +149,7 @@ func TestGivesUp(t *testing.T) {
 	if j := job(s); j.state != "success" || j.says != "Not sent, and not tried again: "+m.Reason {
 		t.Errorf("the job: %+v", j)
 	}
-	if says := events(s); len(says) != 1 || says[0] != fmt.Sprintf("The mail %d (passwordChanged) to a@example.com was not sent, and is not tried again: %s", n, m.Reason) {
+	if says := events(s); len(says) != 1 || says[0] != fmt.Sprintf("The mail %d (password changed) to a@example.com was not sent, and is not tried again: %s", n, m.Reason) {
 		t.Errorf("events: %q", says)
 	}
 }

@@ -80,6 +80,19 @@ func Kinds() []Kind {
 	}
 }
 
+// Words writes the kind for people: "password changed".
+func (k Kind) Words() string {
+	var b strings.Builder
+	for _, r := range string(k) {
+		if r >= 'A' && r <= 'Z' {
+			b.WriteByte(' ')
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // Letter is what to tell whom.
 type Letter struct {
 	Kind   Kind

@@ -145,7 +145,7 @@ func (s *Service) Retry(tx *db.Tx, by access.Actor, id int64) (Mail, error) {
 	}
 	e := audit.By(by, "mail.retried", "mail", fmt.Sprint(id), string(m.Kind))
 	e.JobID = job
-	if err := audit.Record(tx, e.Says("%s has mail %d (%s) to %s sent again. It was dead: %s", by.Name, id, m.Kind, m.To, m.Reason)); err != nil {
+	if err := audit.Record(tx, e.Says("%s has mail %d (%s) to %s sent again. It was dead: %s", by.Name, id, m.Kind.Words(), m.To, m.Reason)); err != nil {
 		return Mail{}, err
 	}
 	return get(tx, id)

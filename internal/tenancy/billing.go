@@ -144,8 +144,17 @@ func SetBilling(tx *db.Tx, s access.Organization, to Billing) (was Billing, err 
 func (b Billing) Differs(to Billing) (out []string) {
 	for _, f := range BillingFields() {
 		if f.Value(b) != f.Value(to) {
-			out = append(out, strings.ToLower(f.Label))
+			out = append(out, lowered(f.Label))
 		}
 	}
 	return out
+}
+
+// lowered writes a label within a sentence: "registration number", "VAT number".
+func lowered(label string) string {
+	first, rest, _ := strings.Cut(label, " ")
+	if first == strings.ToUpper(first) {
+		return label
+	}
+	return strings.TrimSpace(strings.ToLower(first) + " " + rest)
 }

@@ -480,7 +480,7 @@ func (v *Service) Remind(tx *db.Tx, s access.Project) (int, error) {
 		}
 	}
 	e := audit.In(s, "project.membersReminded", "project", fmt.Sprint(p.ID), p.Name)
-	return len(list), audit.Record(tx, e.Says("%s reminded %d members of %q to turn on two-step sign-in.", s.Actor().Name, len(list), p.Name))
+	return len(list), audit.Record(tx, e.Says("%s reminded %s of %q to turn on two-step sign-in.", s.Actor().Name, counted(len(list), "member", "members"), p.Name))
 }
 
 // Remove ends somebody's membership in the scope's project: from the next request on they

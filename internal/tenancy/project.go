@@ -349,7 +349,7 @@ func Set(tx *db.Tx, s access.Project, to Settings) (was, is Settings, err error)
 	}
 	e := audit.In(s, "project.updated", "project", fmt.Sprint(p.ID), to.Name)
 	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "description": []string{was.Description, to.Description}, "retentionDays": []int64{was.Retention, to.Retention}, "externalRoles": []bool{was.External, to.External}}
-	return was, to, audit.Record(tx, e.Says("%s changed the project: %s.", s.Actor().Name, was.differs(to)))
+	return was, to, audit.Record(tx, e.Says("%s changed the project %q: %s.", s.Actor().Name, was.Name, was.differs(to)))
 }
 
 // differs tells what changes from one to the other.

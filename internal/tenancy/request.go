@@ -134,7 +134,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 		return e, err
 	}
 	event.Params = map[string]any{"request": id, "through": e.Through, "reason": e.Request.Reason, "hours": j.Hours}
-	return e, audit.Record(tx, event.Says("%s (%s), %s, asked to join %q for %d hours: %q.", u.Name, u.Email, e.Through.Text(), e.Project.Name, j.Hours, e.Request.Reason))
+	return e, audit.Record(tx, event.Says("%s (%s), %s, asked to join %q for %s: %q.", u.Name, u.Email, e.Through.Text(), e.Project.Name, counted(j.Hours, "hour", "hours"), e.Request.Reason))
 }
 
 // CancelRequest takes the actor's own request to join a project back. NotFound if none waits.

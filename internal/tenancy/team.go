@@ -64,6 +64,13 @@ func findTeam(tx *db.Tx, kind TeamKind, id int64) (Team, error) {
 	return team(kind, id, name), err
 }
 
+// TeamName is what an organization or a maintainer is called, for the log. NotFound if there
+// is none.
+func TeamName(tx *db.Tx, kind TeamKind, id int64) (string, error) {
+	t, err := findTeam(tx, kind, id)
+	return t.Name, err
+}
+
 func team(kind TeamKind, id int64, name string) Team { return Team{Kind: kind, ID: id, Name: name} }
 
 // Actor is who the team was made for.

@@ -1,6 +1,8 @@
 package tenancy
 
 import (
+	"fmt"
+
 	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/jobs"
@@ -18,4 +20,12 @@ type Service struct {
 // New makes the service.
 func New(d *db.DB, people *accounts.Service, post *mail.Service, queue *jobs.Service) *Service {
 	return &Service{d, people, post, queue}
+}
+
+// counted writes a number of things: "1 hour", "8 hours".
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,42 @@ func TestRefusalsInProjects(t *testing.T) {
 		told := strings.Contains(c.Get(log+"/audit?event=access.refused").Want(http.StatusOK).Page().Find("tbody").Text(), reader.Name)
 		if told != (log == own) {
 			t.Errorf("%s tells it: %v", log, told)
+		}
+	}
+	rows := auditJSON(s.SignIn(boss), own+"/audit?event=access.refused&format=json")
+	if len(rows) != 1 || rows[0].Message != strconv.Quote(reader.Name)+` was refused in project "Guarded". They may not change the project's name, description and settings.` || rows[0].ObjectName != "Guarded" || rows[0].Params["permission"] != "project.update" {
+		t.Errorf("it tells %+v", rows)
+	}
+	s.SignIn(reader).Get(own).Want(http.StatusForbidden)
+	s.App.Reads.Flush()
+	if rows := auditJSON(s.SignIn(boss), own+"/audit?event=access.refused&kind=organization&format=json"); len(rows) != 1 || !strings.HasSuffix(rows[0].Message, `". They may not see this organization.`) || rows[0].Params["permission"] != "organization.read" {
+		t.Errorf("of the organization it tells %+v", rows)
+	}
+}
+
+// TestAuditWords: events are told in sentences, and in details, that a person can read.
+func TestAuditWords(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Worded", false)
+	lets(s, p, false)
+	boss := s.User("Boss")
+	organization := ofOrganization(s, p, boss)
+	guest := s.Member(p, access.Guest)
+	c := s.SignIn(admin)
+	_, asker, _ := ofSupport(s, "Sven")
+	c.Post(rowOf(c, p, guest.Email)+"/last-day", url.Values{"until": {s.Clock.Now().AddDate(0, 1, 0).Format(time.DateOnly)}}).Want(http.StatusSeeOther)
+	c.Post("/projects/"+num(p.ID)+"/settings/project", url.Values{"name": {"Renamed"}, "description": {""}, "retention": {"7"}}).Want(http.StatusSeeOther)
+	asker.Post("/projects/"+num(p.ID)+"/request", url.Values{"reason": {"Look"}, "hours": {"1"}}).Want(http.StatusSeeOther)
+	s.SignIn(boss).Post(organization+"/billing", url.Values{"vat": {"CZ05512345"}, "registration": {"05512345"}}).Want(http.StatusSeeOther)
+	for event, want := range map[string]string{"project.lastDayChanged": "from none", "project.updated": `Changed the project "Worded": name from "Worded" to "Renamed"`, "project.joinRequested": `for 1 hour: "Look"`} {
+		if got := words(c.Get(auditOf(p) + "?event=" + event).Want(http.StatusOK).Page().Find("tbody")); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", event, got)
+		}
+	}
+	for _, at := range []string{"/audit?event=organization.billingChanged", "/billing"} {
+		if got := words(s.SignIn(boss).Get(organization + at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(got, "registration number, VAT number") {
+			t.Errorf("%s: %s", at, got)
 		}
 	}
 }

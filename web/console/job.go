@@ -615,6 +615,8 @@ func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 // plain writes a value of an event for people.
 func plain(v any) string {
 	switch x := v.(type) {
+	case nil:
+		return "none"
 	case string:
 		return x
 	case float64:

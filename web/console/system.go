@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -68,26 +67,13 @@ func (c *Console) adminMails(ec echo.Context, a access.Actor) error {
 	m := view.Mails{Shell: c.adminShell(ec, a), Query: f.To, State: string(f.State), Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(found.Mails)), "mail", "mails")+" on this page", "before", next, label)
 	for _, x := range found.Mails {
-		row := view.MailRow{To: x.To, Kind: kindWords(x.Kind), State: mailState(x.State), Reason: x.Reason, Attempts: ui.Number(x.Attempts), Created: c.when(x.CreatedAt)}
+		row := view.MailRow{To: x.To, Kind: x.Kind.Words(), State: mailState(x.State), Reason: x.Reason, Attempts: ui.Number(x.Attempts), Created: c.when(x.CreatedAt)}
 		if x.State == mail.Dead && x.Kept() {
 			row.Retry, row.Key = paths.AdminMailRetry(x.ID), key()
 		}
 		m.List = append(m.List, row)
 	}
 	return page(ec, http.StatusOK, view.MailsPage(m))
-}
-
-// kindWords writes a kind of mail in words: "password changed".
-func kindWords(k mail.Kind) string {
-	var b strings.Builder
-	for _, r := range string(k) {
-		if r >= 'A' && r <= 'Z' {
-			b.WriteByte(' ')
-			r += 'a' - 'A'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 func mailState(s mail.State) ui.State {

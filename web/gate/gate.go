@@ -141,8 +141,8 @@ func (g *Gate) handler(r Rule) echo.HandlerFunc {
 			}
 			if !access.MayAbove(r.Permission, access.Above{SignedIn: true, SuperAdmin: a.SuperAdmin || !control.On(control.SuperAdmins)}) {
 				e := audit.By(a, "access.refused", "installation", "", "")
-				e.Type = audit.Warn
-				g.reads.Refusal(c.Request().Context(), e.Says("%s was refused %s.", a.Name, r.Permission))
+				e.Type, e.Params = audit.Warn, map[string]any{"permission": r.Permission}
+				g.reads.Refusal(c.Request().Context(), e.Says("%s was refused. They may not %s.", a.Name, r.Permission.Describe()))
 				return fault.New(fault.Forbidden, "access.account", "Your account does not include this.")
 			}
 			if err := g.proved(c, r); err != nil {
@@ -328,14 +328,25 @@ func (g *Gate) enter(ctx context.Context, a access.Actor, project int64, p, or a
 	return scope, err
 }
 
-// organization is that of a project, whose people read what was refused in it; 0 if nobody can tell.
-func (g *Gate) organization(ctx context.Context, project int64) int64 {
-	var p tenancy.Project
-	err := g.db.View(ctx, func(tx *db.Tx) (err error) { p, err = tenancy.Find(tx, project); return err })
+// place is where somebody was refused: its name, and its organization, whose people read of it. Both
+// are zero if nobody can tell.
+func (g *Gate) place(ctx context.Context, what string, id int64) (name string, organization int64) {
+	err := g.db.View(ctx, func(tx *db.Tx) (err error) {
+		if what != "project" {
+			name, err = tenancy.TeamName(tx, tenancy.TeamKind(what), id)
+			return err
+		}
+		p, err := tenancy.Find(tx, id)
+		name, organization = p.Name, p.Organization
+		return err
+	})
 	if err != nil {
-		g.log.Error("the organization of a project in which somebody was refused is not known", "project", project, "error", err)
+		g.log.Error("the place in which somebody was refused is not known", "kind", what, "id", id, "error", err)
 	}
-	return p.Organization
+	if what == "organization" {
+		organization = id
+	}
+	return name, organization
 }
 
 // refused notes that somebody was refused.
@@ -343,17 +354,14 @@ func (g *Gate) refused(ctx context.Context, a access.Actor, what string, id int6
 	if fault.Is(err, fault.NotFound) { // they may be trying numbers, and whose they are is told to nobody
 		e := audit.By(a, "access.refused", "installation", "", "")
 		e.Type, e.Params = audit.Warn, map[string]any{what: id, "permission": p}
-		g.reads.Note(ctx, e.Says("%s was refused %s in %s %d, which is none of theirs.", a.Name, p, what, id))
+		g.reads.Note(ctx, e.Says("%s was refused in %s %d, which is none of theirs. They may not %s.", a.Name, what, id, p.Describe()))
 	}
 	if fault.Is(err, fault.Forbidden) {
-		e := audit.By(a, "access.refused", what, strconv.FormatInt(id, 10), "")
-		e.Type = audit.Warn
-		switch what {
-		case "project":
-			e.Project, e.Organization = id, g.organization(ctx, id)
-		case "organization":
-			e.Organization = id
+		name, organization := g.place(ctx, what, id)
+		e := audit.By(a, "access.refused", what, strconv.FormatInt(id, 10), name)
+		if e.Type, e.Organization, e.Params = audit.Warn, organization, map[string]any{"permission": p}; what == "project" {
+			e.Project = id
 		}
-		g.reads.Refusal(ctx, e.Says("%s was refused %s in %s %d.", a.Name, p, what, id))
+		g.reads.Refusal(ctx, e.Says("%s was refused in %s %q. They may not %s.", a.Name, what, name, p.Describe()))
 	}
 }
