@@ -456,7 +456,7 @@ const RemindMost = 1000
 // perReminder keeps a project from sending more than one a day.
 var perReminder = throttle.Limit{Count: 1, Window: 24 * time.Hour}
 
-// Remind mails the members of the scope's project who sign in without a second factor, a
+// Remind mails the other members of the scope's project who sign in without a second factor, a
 // thousand at most, and tells how many. Forbidden without MembersRole; TooMany within a day.
 func (v *Service) Remind(tx *db.Tx, s access.Project) (int, error) {
 	s, err := again(tx, s, access.MembersRole)
@@ -464,6 +464,7 @@ func (v *Service) Remind(tx *db.Tx, s access.Project) (int, error) {
 		return 0, err
 	}
 	list, err := listMembers(tx, s, MemberFilter{NoFactor: true, Limit: RemindMost}, inProject)
+	list = slices.DeleteFunc(list, func(m Member) bool { return m.Who.ID == s.Actor().UserID })
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}

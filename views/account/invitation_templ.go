@@ -83,7 +83,7 @@ func InvitationsPage(m Invitations) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.PageHeader(ui.Header{Title: "Invitations", Lede: "To projects and organizations. They wait here until you accept or decline."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHeader(ui.Header{Title: "Invitations", Lede: "To projects, organizations and maintainers. They wait here until you accept or decline."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -407,6 +407,9 @@ func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
 	if err != nil {
 		return err
 	}
+	if n == 0 {
+		return c.done(ec, "Nobody else signs in without a second step.", paths.Members(s.ID()))
+	}
 	return c.done(ec, ui.Count(int64(n), "person was", "people were")+" asked by mail to turn on two-step sign-in.", paths.Members(s.ID()))
 }
 

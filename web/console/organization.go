@@ -152,7 +152,7 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 		}
 		row.JoinURL = paths.Join(p.ID)
 	case open && s.May(access.ProjectsRequestAccess):
-		row.JoinURL = paths.Ask(p.ID)
+		row.AskURL = paths.Ask(p.ID)
 	}
 	return row
 }
@@ -361,10 +361,16 @@ func (c *Console) organizationTwoStepPage(ec echo.Context, s access.Organization
 		next = people[pageSize-1].Cursor()
 	}
 	m := view.TwoStep{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security()}
-	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	who := map[string]bool{}
 	for _, u := range people {
+		who[u.Who.Email] = true
 		m.List = append(m.List, view.UnprotectedRow{Name: u.Who.Name, Email: u.Who.Email, Where: u.Where})
 	}
+	count := ui.Count(int64(len(who)), "person", "people")
+	if len(who) < len(people) {
+		count += " in " + ui.Number(int64(len(people))) + " rows"
+	}
+	m.Pager = more(ec, count+" on this page", "after", next, "More people")
 	err = c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
 		if err != nil {

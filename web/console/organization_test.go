@@ -230,6 +230,13 @@ func TestRequiredFactor(t *testing.T) {
 	if text := c.Get(path + "/two-step").Want(http.StatusOK).Page().Find("tbody").Text(); !strings.Contains(text, admin.Email) || !strings.Contains(text, colleague.Email) || strings.Contains(text, boss.Email) {
 		t.Errorf("kept out would be %q", text)
 	}
+	s.Update(func(tx *db.Tx) error { return tenancy.Join(tx, colleague.Actor(), p, colleague, access.Guest) })
+	if text := words(c.Get(path + "/two-step").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "2 people in 3 rows on this page") {
+		t.Errorf("the list counts %q", text)
+	}
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("DELETE FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, colleague.ID)
+	})
 	c.Post(path+"/two-step", url.Values{"on": {"1"}}).Want(http.StatusSeeOther)
 	for name, x := range map[string]struct {
 		c    *webtest.Client

@@ -170,6 +170,9 @@ func TestRequests(t *testing.T) {
 
 	// Who is of support no more is out at once.
 	root := s.SignIn(s.SuperAdmin("Root"))
+	if text := root.Get(organization).Want(http.StatusOK).Page().Find(`main a[href="` + path + `/request"]`).Text(); text != "Ask to join Asked" {
+		t.Errorf("who may only ask is offered %q", text)
+	}
 	root.Post("/admin/users/"+num(sven.ID)+"/no-support", nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusNotFound)
 	c.Post(path+"/request", wish).Want(http.StatusNotFound)
@@ -243,6 +246,9 @@ func TestMaintainers(t *testing.T) {
 	outsider.Post("/maintainers", url.Values{"name": {"Mine"}}).Want(http.StatusForbidden)
 	c.Get(path).Want(http.StatusNotFound)
 	root.Post(members, url.Values{"emails": {mina.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	if text := c.Get("/account/invitations").Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, "To projects, organizations and maintainers.") {
+		t.Errorf("the invitations are said to be %q", text)
+	}
 	c.Post(asked(c), nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusOK)
 	if text := c.Get("/maintainers").Page().Find("tbody").Text(); !strings.Contains(text, "North EU") {
