@@ -5,6 +5,8 @@ package access
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"steward/internal/fault"
@@ -272,6 +274,9 @@ func (f Facts) extent(p Permission) Extent {
 	}
 	return ToNothing
 }
+
+// ProjectPermissions are all that somebody may hold in a project, by name.
+func ProjectPermissions() []Permission { return slices.Sorted(maps.Keys(inProject)) }
 
 // Change is a permission that somebody holds to another extent than before.
 type Change struct {

@@ -77,15 +77,21 @@ func (c *Console) prospectPage(ec echo.Context, s access.Project, role access.Ro
 	return page(ec, status, view.ProspectPage(m))
 }
 
-// permissions are those of projects that an address of the console demands, but for leaving,
-// which everybody may, and giving the highest role, which one of the addresses may ask for.
+// permissions are all that roles give, but for leaving, which everybody may: first those that an
+// address of the console demands, as they come there.
 func (c *Console) permissions() (out []access.Permission) {
+	var all []access.Permission
 	for _, r := range c.routes() {
-		if p := r.Rule.Permission; r.Rule.Kind == gate.ForProject && p != access.MembersLeave && !slices.Contains(out, p) {
-			out = append(out, r.Rule.Permission)
+		if r.Rule.Kind == gate.ForProject {
+			all = append(all, r.Rule.Permission)
 		}
 	}
-	return append(out, access.MembersGrantShare)
+	for _, p := range append(all, access.ProjectPermissions()...) {
+		if p != access.MembersLeave && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // workMost is how many jobs of a person are looked at that wait or run.
