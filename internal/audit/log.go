@@ -61,7 +61,7 @@ type Query struct {
 	UserID  int64     // who did it, if that is known
 	Actor   string    // otherwise their name, as it was then
 	Kind    string    // type of the object
-	Object  string    // its id, or its name where none of the reach has such an id; with a star both
+	Object  string    // its id; with a star also its name
 	Name    string    // of the event
 	Tone    Type      // of the event
 	Address string    // of the request
@@ -70,7 +70,6 @@ type Query struct {
 	Reading Reading
 	Before  Cursor
 	Limit   int
-	byName  bool // Object is no id of the reach
 }
 
 // Reading says whether events of reads and listings are meant.
@@ -100,8 +99,6 @@ func (q Query) conditions() (out []condition) {
 	if rest, star := strings.CutSuffix(q.Object, "*"); star {
 		id, name := begins("object_id", rest), begins("object_name", rest)
 		out = append(out, condition{"", "(" + id.tested + " OR " + name.tested + ")", append(id.args, name.args...)})
-	} else if q.byName {
-		out = append(out, condition{"", "lower(object_name) = ?", []any{lower(q.Object)}})
 	} else if q.Object != "" {
 		exact("object_id", q.Object)
 	}
@@ -188,14 +185,11 @@ func find(tx *db.Tx, r Reach, q Query, most int) (Found, error) {
 	if err := r.check(); err != nil {
 		return Found{}, err
 	}
-	var err error
-	if q.byName, err = r.lacks(tx, q.Object, most); err != nil {
-		return Found{}, err
-	}
 	conditions := append(q.conditions(), r.place)
 	by := len(conditions) - 1
 	if by > 0 {
 		var until time.Time
+		var err error
 		if by, until, err = furthest(tx, conditions, q, most); err != nil {
 			return Found{}, err
 		}
@@ -212,18 +206,6 @@ func find(tx *db.Tx, r Reach, q Query, most int) (Found, error) {
 	}
 	list, err := q.list(tx, conditions, by)
 	return Found{Events: list}, err
-}
-
-// lacks reports whether no event of the reach is about an object with an id, as far as the newest
-// events tell that are about such objects. A text that is empty, or ends with a star, is no id.
-func (r Reach) lacks(tx *db.Tx, object string, most int) (bool, error) {
-	if object == "" || strings.HasSuffix(object, "*") {
-		return false, nil
-	}
-	var w db.Where
-	w.And(fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT id, project_id, organization_id, object_type FROM events WHERE object_id = ? ORDER BY created_at DESC, id DESC LIMIT %d) same WHERE %s)", most, r.place.tested),
-		append([]any{object}, r.place.args...)...)
-	return db.Value[bool](tx, "SELECT "+w.SQL(), w.Args()...)
 }
 
 // list gives the events that the condition with a number finds and the others let pass.
