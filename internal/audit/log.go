@@ -61,7 +61,7 @@ type Query struct {
 	UserID  int64     // who did it, if that is known
 	Actor   string    // otherwise their name, as it was then
 	Kind    string    // type of the object
-	Object  string    // its id; with a star also its name
+	Object  string    // its id, or its name where none of the reach has such an id; with a star both
 	Name    string    // of the event
 	Tone    Type      // of the event
 	Address string    // of the request
@@ -91,7 +91,8 @@ type condition struct {
 	args   []any
 }
 
-// conditions are the parts of a query but its time, those first that mostly fit fewer events.
+// conditions are the parts of a query but its time, those first that mostly fit fewer events: the
+// one of the object is the first of all.
 func (q Query) conditions() (out []condition) {
 	exact := func(column, value string) {
 		out = append(out, condition{column + " = ?", column + " || '' = ?", []any{value}})
@@ -224,7 +225,9 @@ func (q Query) list(tx *db.Tx, conditions []condition, by int) ([]Event, error) 
 }
 
 // furthest tells which of some conditions reaches back the furthest within the most events
-// that may be looked at, and how far: the zero time if to the first event of all.
+// that may be looked at, and how far: the zero time if to the first event of all. The last
+// condition is that of the place. Where none of the newest events with the object's id is of the
+// place, it puts the object's name in the place of its id.
 func furthest(tx *db.Tx, conditions []condition, q Query, most int) (by int, until time.Time, err error) {
 	span, spanArgs := q.span()
 	ends := make([]time.Time, len(conditions))
@@ -237,11 +240,20 @@ func furthest(tx *db.Tx, conditions []condition, q Query, most int) (by int, unt
 		parts = append(parts, fmt.Sprintf("(SELECT created_at FROM events WHERE %s AND %s ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET %d)", c.found, span, most-1))
 		args, into = append(append(args, c.args...), spanArgs...), append(into, db.Time(&ends[i]))
 	}
+	unknown := false
+	if q.Object != "" && !strings.HasSuffix(q.Object, "*") {
+		place := conditions[len(conditions)-1]
+		parts = append(parts, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM (SELECT id, project_id, organization_id, object_type FROM events WHERE object_id = ? ORDER BY created_at DESC, id DESC LIMIT %d) same WHERE %s)", most, place.tested))
+		args, into = append(append(args, q.Object), place.args...), append(into, &unknown)
+	}
 	var w db.Where
 	w.And(strings.Join(parts, ", "), args...)
 	_, err = db.One(tx, func(r db.Row) (struct{}, error) { return struct{}{}, r.Scan(into...) }, "SELECT "+w.SQL(), w.Args()...)
 	if err != nil {
 		return 0, time.Time{}, err
+	}
+	if unknown {
+		conditions[0] = condition{"", "lower(object_name) = ?", []any{lower(q.Object)}}
 	}
 	by = -1
 	for i, c := range conditions {

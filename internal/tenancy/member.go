@@ -34,12 +34,12 @@ type Member struct {
 	Invited  bool  // by an invitation that waits
 	Asks     bool  // by a request that waits
 	Who      Who
-	Factor   bool // the person has a second factor
+	Factor   bool        // the person has a second factor
 	Role     access.Role // of who asks: the one that they would get
 	Hours    int         // for which who asks would be in the project
 	Since    time.Time   // when they joined, were invited, or asked
-	Until    time.Time // when the membership ends; zero = never
-	Open     time.Time // until when the invitation or request counts
+	Until    time.Time   // when the membership ends; zero = never
+	Open     time.Time   // until when the invitation or request counts
 	Reason   string
 	Invitor  Who // who invited them; empty for who made the project and who was put in by the operator
 	Approver Who // who let them in that asked to join; themselves, when they came in so

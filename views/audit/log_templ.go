@@ -155,14 +155,14 @@ func LogOf(m Log) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<input class=\"input\" type=\"search\" name=\"object\" aria-label=\"Object: its number or address as a whole, or the beginning of that or of its name and *\" placeholder=\"Object\" value=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<input class=\"input\" type=\"search\" name=\"object\" aria-label=\"Object: its number or name, or the beginning of one and *\" placeholder=\"Object\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(m.Filter.Object)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit/log.templ`, Line: 86, Col: 197}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `audit/log.templ`, Line: 86, Col: 167}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -289,7 +289,7 @@ func LogOf(m Log) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<p class=\"small muted\">Who, event and address as a whole, an object by its number or address; or the beginning of each, or of an object’s name, with * at the end.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<p class=\"small muted\">Who, object, event and address: the number or name as a whole, or its beginning with * at the end.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -352,7 +352,7 @@ func LogOf(m Log) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else if m.Filtered {
-				templ_7745c5c3_Err = ui.EmptyStateOf(ui.EmptyState{Icon: "search", Title: "No event fits", Text: "Texts are found as a whole; an object by its number or address, not by its name. With a * at the end the beginning is enough, also of an object’s name.", Actions: []ui.Button{{Label: "Show all events", URL: m.URL}}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.EmptyStateOf(ui.EmptyState{Icon: "search", Title: "No event fits", Text: "Texts are found by the number or name as a whole, or by its beginning with * at the end.", Actions: []ui.Button{{Label: "Show all events", URL: m.URL}}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

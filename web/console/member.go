@@ -278,14 +278,17 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 	return page(ec, status, view.MemberPage(m))
 }
 
-// roleChoices are the roles that the scope's actor may give, each with what it may do.
+// roleChoices are the roles of the project, each with what it may do. Those that the scope's actor
+// may not give cannot be chosen.
 func roleChoices(s access.Project, chosen access.Role, fault string) ui.Choices {
 	c := ui.Choices{ID: "role", Legend: "Role", Error: fault, Value: string(chosen)}
 	may := tenancy.Grantable(s)
 	for _, r := range access.Roles(s.Governed()) {
-		if slices.Contains(may, r) || r == chosen {
-			c.Items = append(c.Items, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
+		item := ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()}
+		if !slices.Contains(may, r) && r != chosen {
+			item.Disabled, item.Text = true, item.Text+" Only members of the organization give this role."
 		}
+		c.Items = append(c.Items, item)
 	}
 	return c
 }

@@ -68,6 +68,14 @@ func TestRoles(t *testing.T) {
 		})
 		highest := map[bool]access.Role{false: access.Share, true: access.ProductionManager}[governed]
 		actors := map[string]*webtest.Client{"manager": s.SignIn(admin), "manager of the organization": s.SignIn(insider), "organization only": s.SignIn(orgOnly)}
+		shown := rowOf(actors["manager"], p, s.Member(p, access.ReadOnly).Email)
+		for name, off := range map[string]int{"manager": 1, "manager of the organization": 0} { // the highest is shown to all, and says who gives it
+			choices := actors[name].Get(shown).Want(http.StatusOK).Page().Find(`input[name="role"]`)
+			closed := choices.Filter("[disabled]")
+			if choices.Length() != len(access.Roles(governed)) || closed.Length() != off || off == 1 && (closed.AttrOr("value", "") != string(highest) || !strings.Contains(closed.Parent().Text(), "Only members of the organization give this role.")) {
+				t.Errorf("%s may choose of %d roles all but %d", name, choices.Length(), closed.Length())
+			}
+		}
 		for _, r := range access.Roles(governed) {
 			if r != highest && r != access.Admin {
 				actors[string(r)] = s.SignIn(s.Member(p, r))

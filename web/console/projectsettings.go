@@ -9,6 +9,7 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/tenancy"
 	"steward/views/paths"
 	view "steward/views/settings"
@@ -48,6 +49,15 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if m.Seen = seenIn(status, typed, p.Settings()); status == http.StatusConflict {
 			m.Now = []ui.Pair{{Name: "Name", Value: p.Name}, {Name: "Description", Value: p.Description}, {Name: "Versions are kept for", Value: ui.Count(p.Retention, "day", "days")}, {Name: "Roles come from single sign-on", Value: yesNo(p.ExternalRoles)}}
+		}
+		if p.ExternalRoles {
+			m.Features = "Roles come from single sign-on"
+		}
+		_, err = tenancy.EnterOrganization(tx, s.Actor(), s.Organization(), access.OrganizationRead)
+		if err == nil {
+			m.OrganizationURL = paths.Organization(s.Organization())
+		} else if !fault.Is(err, fault.Forbidden) && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Unauthenticated) {
+			return err
 		}
 		if s.May(access.ProjectDelete) {
 			m.DeleteURL = paths.ProjectDelete(p.ID)

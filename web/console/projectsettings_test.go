@@ -57,6 +57,25 @@ func TestProjectSettings(t *testing.T) {
 		}
 		return err
 	})
+	boss := s.User("Boss")
+	organization := ofOrganization(s, p, boss)
+	s.Update(func(tx *db.Tx) error { return tenancy.Join(tx, admin.Actor(), p, boss, access.Admin) })
+	for external, features := range map[string]string{"": "None", "1": "Roles come from single sign-on"} {
+		if external != "" {
+			typed.Set("externalRoles", external)
+		}
+		c.Post(path, typed).Want(http.StatusSeeOther)
+		for name, x := range map[string]*webtest.Client{"who may only read": reader, "an administrator": c, "a member of the organization": s.SignIn(boss)} {
+			about := x.Get(path).Want(http.StatusOK).Page().Find("#about").Closest(".card")
+			if text := words(about); !strings.Contains(text, "Features "+features) {
+				t.Errorf("%s reads %s", name, text)
+			}
+			if links := about.Find(`a[href="` + organization + `"]`).Length(); (links == 1) != strings.HasPrefix(name, "a member") {
+				t.Errorf("%s has %d links to the organization", name, links)
+			}
+		}
+		typed.Del("externalRoles")
+	}
 }
 
 func listedProjects(c *webtest.Client, search string) (out []map[string]any) {
@@ -85,7 +104,7 @@ func TestExternalRoles(t *testing.T) {
 	if got := strings.Join(listed(c, p, ""), " "); !strings.Contains(got, guest.Email+" guest") {
 		t.Errorf("the list has %q", got)
 	}
-	if !strings.Contains(s.SignIn(guest).Get(path).Body, "Come from single sign-on") {
+	if !strings.Contains(s.SignIn(guest).Get(path).Body, "Roles come from single sign-on") {
 		t.Error("who may only read is not told")
 	}
 	undo, fields := page.Form(path)
