@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/config"
 	"steward/internal/db"
@@ -146,6 +148,16 @@ func TestASVS_16_3_2(t *testing.T) {
 	w.App.Reads.Flush()
 	found := map[string]int{}
 	w.View(func(tx *db.Tx) error {
+		params := map[string]string{}
+		_, err := db.All(tx, func(r db.Row) (id string, err error) {
+			var text string
+			err = r.Scan(&id, &text)
+			params[id] = text
+			return id, err
+		}, "SELECT request_id, params FROM events WHERE name = 'access.refused'")
+		if err != nil {
+			return err
+		}
 		events, err := everyEvent(tx)
 		for _, e := range events {
 			if e["name"] != "access.refused" {
@@ -153,7 +165,7 @@ func TestASVS_16_3_2(t *testing.T) {
 			}
 			found[e["request_id"]]++
 			a, ok := refused[e["request_id"]]
-			if !ok || e["actor_name"] != w.people[a.who].Name || !strings.Contains(e["message"], a.route) || e["address"] == "" || e["type"] != "warn" {
+			if !ok || e["actor_name"] != w.people[a.who].Name || !strings.Contains(params[e["request_id"]], strconv.Quote(a.route)) || !strings.HasSuffix(e["message"], " They may not "+access.Permission(a.route).Describe()+".") || e["address"] == "" || e["type"] != "warn" {
 				t.Errorf("%s: %v", a, e)
 			}
 		}
