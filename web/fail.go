@@ -43,7 +43,7 @@ var statuses = map[fault.Kind]int{
 // titles are what pages of errors are called that say more than their status.
 var titles = map[string]string{
 	tenancy.IsDeleted: "This project is deleted", tenancy.IsExpired: "This project has expired", tenancy.IsDisabled: "This project is disabled",
-	tenancy.Invited: outside, tenancy.AskFirst: outside, access.JoinFirst: outside,
+	tenancy.Invited: outside, tenancy.AskFirst: outside, access.JoinFirst: outside, tenancy.InvitedAbove: "You do not belong here yet",
 }
 
 const outside = "You are not in this project yet"
@@ -157,7 +157,7 @@ func wayOn(r *http.Request, f *fault.Error) ui.Link {
 	if f.Kind == fault.Invalid && r.Method == http.MethodGet && r.URL.RawQuery != "" {
 		return ui.Link{Label: "Open the page afresh", URL: r.URL.EscapedPath()}
 	}
-	if f.Code == tenancy.Invited {
+	if f.Code == tenancy.Invited || f.Code == tenancy.InvitedAbove {
 		return ui.Link{Label: "See the invitation", URL: paths.Invitations()}
 	}
 	if f.Code == tenancy.IsDeleted || f.Code == tenancy.IsExpired || f.Code == tenancy.IsDisabled {

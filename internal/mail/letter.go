@@ -47,7 +47,7 @@ const (
 	AccountEnabled   Kind = "accountEnabled"   // by, at
 	SupportEnded     Kind = "supportEnded"     // at
 
-	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, reason, expires; has a link
+	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, until, reason, expires; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
 	FactorWanted      Kind = "factorWanted"      // by, project, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at

@@ -256,6 +256,9 @@ func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 	values := map[string]string{"inviter": at.by.Name, at.kind: at.name, "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}
 	if at.kind == "project" {
 		kinds, values["role"] = [2]mail.Kind{mail.ProjectInvitation, mail.ProjectWelcome}, m.Role.Label()
+		if !m.Until.IsZero() {
+			values["until"] = moment(m.Until)
+		}
 	}
 	kind := kinds[0]
 	if out.Fresh {

@@ -65,8 +65,14 @@ func JoinMaintainer(tx *db.Tx, a access.Actor, maintainer int64, u accounts.User
 
 // EnterMaintainer decides whether an actor may use a permission on a maintainer, and gives
 // the scope that proves it. NotFound for one that the actor has no tie to, as for one that
-// does not exist; Forbidden for what they may not do there.
+// does not exist; Forbidden for what they may not do there, with the code InvitedAbove for who is
+// invited to it.
 func EnterMaintainer(tx *db.Tx, a access.Actor, maintainer int64, p access.Permission) (access.Maintainer, error) {
+	s, err := enterMaintainer(tx, a, maintainer, p)
+	return s, orInvited(tx, a, OfMaintainer, maintainer, err)
+}
+
+func enterMaintainer(tx *db.Tx, a access.Actor, maintainer int64, p access.Permission) (access.Maintainer, error) {
 	is := access.Above{SignedIn: true}
 	_, err := db.One(tx, func(r db.Row) (access.Above, error) {
 		return is, r.Scan(&is.MaintainerMember, &is.Support, &is.SuperAdmin)

@@ -119,7 +119,7 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if to == s.ID() {
 		return m, fault.New(fault.Conflict, "tenancy.moved", "The project is in this organization already.")
 	}
-	if _, err := EnterOrganization(tx, s.Actor(), to, access.ProjectsMove); err != nil {
+	if _, err := enterOrganization(tx, s.Actor(), to, access.ProjectsMove); err != nil {
 		return m, err
 	}
 	if !s.Is().SuperAdmin && !s.May(access.ProjectsJoin) { // there they, or somebody they know, could come in

@@ -67,9 +67,16 @@ func JoinOrganization(tx *db.Tx, a access.Actor, organization int64, u accounts.
 
 // EnterOrganization decides whether an actor may use a permission on an organization, and
 // gives the scope that proves it. NotFound for one that the actor has no tie to, as for one
-// that does not exist; Forbidden for what they may not do there; Unauthenticated, with the
-// code access.FactorNeeded, for who has no second factor though the organization asks for one.
+// that does not exist; Forbidden for what they may not do there, with the code InvitedAbove for
+// who is invited to it; Unauthenticated, with the code access.FactorNeeded, for who has no second
+// factor though the organization asks for one.
 func EnterOrganization(tx *db.Tx, a access.Actor, organization int64, p access.Permission) (access.Organization, error) {
+	s, err := enterOrganization(tx, a, organization, p)
+	return s, orInvited(tx, a, OfOrganization, organization, err)
+}
+
+// enterOrganization is EnterOrganization for who must not learn by an invitation what is in it.
+func enterOrganization(tx *db.Tx, a access.Actor, organization int64, p access.Permission) (access.Organization, error) {
 	is, locked, err := standing(tx, a.UserID, organization)
 	switch {
 	case err != nil:

@@ -237,18 +237,29 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return access.Project{}, closed(tx, project)
 	}
 	r.facts.Development = r.place.Governed && !r.isDefault
-	return access.InProject(a, r.place, r.facts, p, false)
+	s, err := access.InProject(a, r.place, r.facts, p, false)
+	if !fault.HasCode(err, access.JoinFirst) {
+		return s, err
+	}
+	waits, other := isInvited(tx, a, "project", project)
+	switch {
+	case other != nil:
+		return s, other
+	case waits:
+		return s, fault.New(fault.Forbidden, Invited, "You are invited to this project, but you are not in it yet. Accept the invitation first, or join the project as a member of its organization.")
+	}
+	return s, err
 }
 
 // outside is what somebody without a role in a project is told: NotFound, as of one that does
 // not exist, but Forbidden to who knows of it: by an invitation, or as somebody of the
 // maintainer or support, who may join it or ask to.
 func outside(tx *db.Tx, a access.Actor, at access.Place) error {
-	n, err := db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", at.Project, a.UserID, tx.Now)
+	waits, err := isInvited(tx, a, "project", at.Project)
 	if err != nil {
 		return err
 	}
-	if n > 0 {
+	if waits {
 		return fault.New(fault.Forbidden, Invited, "You are invited to this project, but you are not in it yet. Accept the invitation first.")
 	}
 	is, _, err := standing(tx, a.UserID, at.Org)
@@ -270,7 +281,7 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	if err != nil {
 		return access.Organization{}, err
 	}
-	return EnterOrganization(tx, a, organization, p)
+	return enterOrganization(tx, a, organization, p)
 }
 
 // AskFirst is the code of the fault for somebody who may ask to be let into a project.
@@ -278,6 +289,31 @@ const AskFirst = "tenancy.ask"
 
 // Invited is the code of the fault for somebody who has not accepted an invitation yet.
 const Invited = "tenancy.invited"
+
+// InvitedAbove is Invited for an organization or a maintainer.
+const InvitedAbove = "tenancy.invitedAbove"
+
+// isInvited reports whether an invitation to a place waits for somebody. kind is what the place
+// is: project, organization or maintainer.
+func isInvited(tx *db.Tx, a access.Actor, kind string, id int64) (bool, error) {
+	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM invitations WHERE "+kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3)", id, a.UserID, tx.Now)
+}
+
+// orInvited is why somebody may not enter an organization or a maintainer: that they have to
+// accept their invitation first, if one waits.
+func orInvited(tx *db.Tx, a access.Actor, kind TeamKind, id int64, err error) error {
+	if !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Forbidden) {
+		return err
+	}
+	waits, other := isInvited(tx, a, string(kind), id)
+	switch {
+	case other != nil:
+		return other
+	case waits:
+		return fault.Newf(fault.Forbidden, InvitedAbove, "You are invited to this %s, but you do not belong to it yet. Accept the invitation first.", kind)
+	}
+	return err
+}
 
 // Find is a project by its number, for operators. NotFound if there is none.
 func Find(tx *db.Tx, project int64) (Project, error) {

@@ -316,7 +316,7 @@ func (t Told) project() string {
 // invited is what both letters about an invitation to a project say.
 func (t Told) invited() Letter {
 	m := t.letter("Invitation to "+t.named("project", "a project"), t.named("inviter", "Somebody")+" invites you to "+t.project()+" at "+t.host()+", a console for data projects.")
-	for _, f := range []ui.Pair{{Name: "Role", Value: t.value("role")}, {Name: "Reason", Value: t.value("reason")}} {
+	for _, f := range []ui.Pair{{Name: "Role", Value: t.value("role")}, {Name: "You are in it until", Value: t.moment("until", time.Time{})}, {Name: "Reason", Value: t.value("reason")}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)
 		}

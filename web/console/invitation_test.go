@@ -44,6 +44,33 @@ func TestInviteNewcomer(t *testing.T) {
 	if got := listed(c, p, ""); !slices.Equal(got, []string{"(nina@example.com guest)", admin.Email + " admin"}) {
 		t.Errorf("the list has %q", got)
 	}
+	// The mail, and each that follows, names the day on which the time in the project ends.
+	letter := func() string {
+		if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+			t.Fatal(err)
+		}
+		list := s.Anonymous().Get("/mailbox").Want(http.StatusOK).Page()
+		return words(s.Anonymous().Get(list.Find(`tbody a[href^="/mailbox/"]`).AttrOr("href", "")).Want(http.StatusOK).Page().Find("main"))
+	}
+	if text := letter(); strings.Contains(text, "You are in it until") {
+		t.Errorf("without a last day the mail says %q", text)
+	}
+	known, lasting := s.User("Known"), inviting(access.Guest, "Known")
+	day := s.Clock.Now().UTC().AddDate(0, 1, 0)
+	lasting.Set("emails", known.Email)
+	lasting.Set("until", day.Format(time.DateOnly))
+	c.Post(users(p), lasting).Want(http.StatusOK)
+	row := rowOf(c, p, known.Email)
+	for _, again := range []bool{false, true} {
+		if again {
+			s.Clock.Forward(time.Second)
+			c.Post(row+"/send", nil).Want(http.StatusOK)
+		}
+		if text := letter(); !strings.Contains(text, "You are in it until "+day.Format("2 January 2006")+", 23:59 UTC") {
+			t.Errorf("again %t: with a last day the mail says %q", again, text)
+		}
+	}
+	c.Post(row+"/cancel", nil).Want(http.StatusSeeOther)
 	nina := s.Anonymous()
 	nina.Get(mailed(t, s, "/activate/"))
 	nina.Post("/activate", url.Values{"email": {"nina@example.com"}, "name": {"Nina"}, "password": {another}, "repeat": {another}}).Want(http.StatusSeeOther)
@@ -76,6 +103,57 @@ func TestInviteNewcomer(t *testing.T) {
 	if r := c.Post(users(p), inviting(access.Admin, "nina@example.com")).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "nina@example.com is a member already.") {
 		t.Error("a member was invited")
 	}
+}
+
+// TestInvitedAbove: who is invited to an organization or a maintainer reads so at all of its
+// addresses, and learns nothing else; a member of the organization who is invited to a project of
+// it reads of the invitation there. All others find nothing, as before.
+func TestInvitedAbove(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Waiting", false)
+	boss, guest, stranger := s.User("Boss"), s.User("Guest"), s.User("Stranger")
+	organization := ofOrganization(s, p, boss)
+	var maintainer int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if maintainer, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, boss.Actor(), maintainer, boss)
+	})
+	above, project := "/maintainers/"+num(maintainer), "/projects/"+num(p.ID)
+	c, theirs := s.SignIn(boss), s.SignIn(guest)
+	for kind, place := range map[string]string{"organization": organization, "maintainer": above} {
+		theirs.Get(place).Want(http.StatusNotFound)
+		c.Post(place+"/members", url.Values{"emails": {guest.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+		for _, at := range []string{"", "/members", "/settings", "/members/" + num(boss.ID)} {
+			r := theirs.Get(place + at).Want(http.StatusForbidden)
+			if text := words(r.Page().Find("main")); !strings.Contains(text, "You are invited to this "+kind+", but you do not belong to it yet. Accept the invitation first.") || strings.Contains(r.Body, "Waiting") || r.Page().Find(`a[href="/account/invitations"]`).Length() == 0 {
+				t.Errorf("%s%s says %q", place, at, text)
+			}
+			s.SignIn(stranger).Get(place + at).Want(http.StatusNotFound)
+		}
+		theirs.Post(place+"/settings", url.Values{"name": {"Mine"}}).Want(http.StatusForbidden)
+		theirs.Get(project + "/join").Want(http.StatusNotFound) // what projects there are is for members
+		theirs.Get(project).Want(http.StatusNotFound)
+		theirs.Get(place + "0/members").Want(http.StatusNotFound)
+		theirs.Post(strings.Replace(asked(theirs), "/accept", "/decline", 1), nil).Want(http.StatusSeeOther)
+		theirs.Get(place).Want(http.StatusNotFound)
+	}
+	text := func() string {
+		return words(c.Get(project + "/storage").Want(http.StatusForbidden).Page().Find("main"))
+	}
+	if got := text(); !strings.Contains(got, "Join the project first.") {
+		t.Errorf("a member of the organization reads %q", got)
+	}
+	s.SignIn(admin).Post(users(p), inviting(access.Guest, boss.Email)).Want(http.StatusOK)
+	if got := text(); !strings.Contains(got, "You are invited to this project") || c.Get(project).Page().Find(`a[href="/account/invitations"]`).Length() == 0 {
+		t.Errorf("one who is invited reads %q", got)
+	}
+	c.Get(project + "/settings/users/invite").Want(http.StatusOK) // which they may without joining
+	c.Get(project + "/join").Want(http.StatusOK)
+	c.Post(asked(c), nil).Want(http.StatusSeeOther)
+	c.Get(project).Want(http.StatusOK)
 }
 
 // TestInvitationSecret: case 24, the link that activates an account is in its mail and nowhere
