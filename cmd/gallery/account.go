@@ -52,7 +52,7 @@ func accountScreens() []Screen {
 		ok("forgot-sent", "Forgotten password, sent", account.ForgotPage(account.Forgot{Sent: true})),
 		ok("reset", "Set a new password", account.ResetPage(account.Reset{Email: longEmail, Key: "k7", PasswordHint: passwordHint})),
 		refused("factor-lost", "Turn off a second step that was lost, wrong password", account.FactorLostPage(account.FactorLost{Email: longEmail, Key: "k24", Problem: wrong.Problem})),
-		{"link-dead", "A link that does not count", 404, account.DeadLinkPage(account.DeadLink{Text: "This link is not valid any more. Links work once, and only the newest one does."})},
+		{"link-dead", "A link that does not count", 404, account.DeadLinkPage(account.DeadLink{Text: "This link is not valid any more. Links work once, and only the newest one does; that of an invitation ends with it, also when it is cancelled."})},
 
 		ok("profile", "Profile", account.ProfilePage(account.Profile{Shell: own(), Key: "k8", Email: wrong.Email, Name: "Hana Dvořáková", TimeZone: "Europe/Prague", Zones: []string{"Europe/Prague", "UTC"}, ThemeKey: "k9"})),
 		ok("security-off", "Security, one step", account.SecurityPage(account.Security{Shell: own(), Password: true, PasswordAt: ago(90 * 24 * time.Hour), StartKey: "k10"})),

@@ -74,6 +74,8 @@ func teamScreens() []Screen {
 	stricter.Requests, stricter.Invitations, stricter.Errors = "2 requests to join", "3 invitations that wait", ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
 	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",
 		Row: people.MemberRow{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Factor: "On", Since: ago(time.Hour), By: people.By{Reason: "Ticket 4711: a load that never ends"}}}
+	decided := request
+	decided.Outcome, decided.Ended = longest+" let them in.", ago(time.Minute)
 	late := request
 	late.Row.Name, late.Row.By.Reason, late.Errors = longest, longest, ui.Errors{"": longest + " may not ask for this any more, as they are now."}
 	maintainers := tenancy.Maintainers{Shell: outside(), List: []ui.Link{{Label: "North EU", URL: "/maintainers/3"}, {Label: longest, URL: "/maintainers/4"}}, Pager: ui.Pager{Text: "2 maintainers on this page"}, Download: download, Action: "/maintainers", Key: "k72", Errors: ui.Errors{"name": "Enter a name for the maintainer."}}
@@ -110,6 +112,7 @@ func teamScreens() []Screen {
 		refused("ask", "Ask to join a project, with faults", tenancy.EntrancePage(ask)),
 		ok("asked", "Ask to join a project, asked", tenancy.EntrancePage(asked)),
 		ok("request", "A request to join", people.RequestPage(request)),
+		ok("request-decided", "A request to join, that somebody has decided", people.RequestPage(decided)),
 		refused("request-late", "A request to join, that may not be made any more", people.RequestPage(late)),
 		refused("maintainers", "Maintainers, with a fault", tenancy.MaintainersPage(maintainers)),
 		ok("maintainer", "The tree of a maintainer", tenancy.MaintainerPage(tree)),

@@ -153,7 +153,7 @@ func endLinks(tx *db.Tx, user int64) error {
 // Linked is the person whom a link is for. NotFound, with one sentence for every reason,
 // when the link is unknown, used, replaced or too old, or when its person cannot use it.
 func (s *Service) Linked(tx *db.Tx, p Purpose, code string) (User, error) {
-	dead := fault.New(fault.NotFound, "accounts.link", "This link is not valid any more. Links work once, and only the newest one does.")
+	dead := fault.New(fault.NotFound, "accounts.link", "This link is not valid any more. Links work once, and only the newest one does; that of an invitation ends with it, also when it is cancelled.")
 	if !id.IsCode(code) {
 		return User{}, dead
 	}

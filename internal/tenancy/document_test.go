@@ -55,6 +55,9 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("change at most %d times an hour.", tenancy.PerMember.Count)) {
 		t.Error("docs/people.md does not tell how often a role and a last day change")
 	}
+	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {
+		t.Error("docs/people.md does not tell which invitations are shown that wait no more")
+	}
 	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)

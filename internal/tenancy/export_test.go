@@ -21,6 +21,12 @@ const MemberYearsMax = memberYearsMax
 // EndOver ends a membership that a sweep has found to be over.
 var EndOver = (*Service).endOver
 
+// PastDays and PastMost bound the invitations of a person that wait no more.
+const (
+	PastDays = pastDays
+	PastMost = pastMost
+)
+
 // DecidersMost is how many of those who decide are told of a request.
 const DecidersMost = decidersMost
 

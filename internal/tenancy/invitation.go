@@ -401,18 +401,39 @@ func (i Invitation) Place() string {
 	return i.Project.Name
 }
 
+// Bounds of the list of invitations that wait no more.
+const (
+	pastDays = 30
+	pastMost = 20
+)
+
+// PastInvitation is one that waits no more.
+type PastInvitation struct {
+	Invitation
+	State string // accepted, declined, cancelled or expired
+	Ended time.Time
+}
+
 const selectInvitations = `SELECT i.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
-		i.role, i.reason, i.member_until, i.created_at, i.expires_at, a.id, a.email, a.name, a.state
+		i.role, i.reason, i.member_until, i.created_at, i.expires_at, a.id, a.email, a.name, a.state, i.state, i.ended_at
 	FROM invitations i JOIN users a ON a.id = i.created_by LEFT JOIN projects p ON p.id = i.project_id LEFT JOIN organizations po ON po.id = p.organization_id
 		LEFT JOIN organizations o ON o.id = i.organization_id LEFT JOIN maintainers t ON t.id = i.maintainer_id
-	WHERE i.user_id = $1 AND i.state = 'pending' AND i.expires_at > $2`
+	WHERE i.user_id = $1 AND `
+
+// answerable is the condition of the invitations that somebody may accept.
+const answerable = "i.state = 'pending' AND i.expires_at > $2"
 
 func scanInvitation(r db.Row) (Invitation, error) {
-	var i Invitation
+	i, err := scanPast(r)
+	return i.Invitation, err
+}
+
+func scanPast(r db.Row) (PastInvitation, error) {
+	var i PastInvitation
 	var o, t Team
 	err := r.Scan(&i.ID, db.Null(&i.Project.ID), db.Null(&i.Project.Organization), db.Null(&i.Project.OrganizationName), db.Null(&i.Project.Name), db.Null(&i.Project.Governed), db.Null(&i.Project.State), db.Time(&i.Project.ExpiresAt),
 		db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name),
-		&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State)
+		&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State, &i.State, db.Time(&i.Ended))
 	switch {
 	case o.ID != 0:
 		i.Team = team(OfOrganization, o.ID, o.Name)
@@ -425,7 +446,25 @@ func scanInvitation(r db.Row) (Invitation, error) {
 // Invitations are those of a person that wait, the newest first, 200 at most: more than
 // anybody gets in the two weeks that one may count.
 func Invitations(tx *db.Tx, a access.Actor) ([]Invitation, error) {
-	return db.All(tx, scanInvitation, selectInvitations+" ORDER BY i.id DESC LIMIT 200", a.UserID, tx.Now)
+	return db.All(tx, scanInvitation, selectInvitations+answerable+" ORDER BY i.id DESC LIMIT 200", a.UserID, tx.Now)
+}
+
+// PastInvitations are those of a person that ended in the last 30 days, whoever ended them, the
+// last first, 20 at most.
+func PastInvitations(tx *db.Tx, a access.Actor) ([]PastInvitation, error) {
+	since := tx.Now.AddDate(0, 0, -pastDays)
+	// Those whose time is over, and which nothing has marked yet.
+	over, err := db.All(tx, scanPast, selectInvitations+fmt.Sprintf("i.state = 'pending' AND i.expires_at <= $2 AND i.expires_at > $3 ORDER BY i.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
+	if err != nil {
+		return nil, err
+	}
+	for n := range over {
+		over[n].State, over[n].Ended = "expired", over[n].ExpiresAt
+	}
+	out, err := db.All(tx, scanPast, selectInvitations+fmt.Sprintf("i.state <> 'pending' AND i.ended_at > $2 ORDER BY i.ended_at DESC, i.id DESC LIMIT %d", pastMost), a.UserID, since)
+	out = append(over, out...)
+	slices.SortStableFunc(out, func(a, b PastInvitation) int { return b.Ended.Compare(a.Ended) })
+	return out[:min(len(out), pastMost)], err
 }
 
 // CountInvitations is how many invitations of a person wait.
@@ -437,7 +476,7 @@ func findInvitation(tx *db.Tx, a access.Actor, id int64) (Invitation, error) {
 	if err := accounts.Present(tx, a); err != nil {
 		return Invitation{}, err
 	}
-	return db.One(tx, scanInvitation, selectInvitations+" AND i.id = $3", a.UserID, tx.Now, id)
+	return db.One(tx, scanInvitation, selectInvitations+answerable+" AND i.id = $3", a.UserID, tx.Now, id)
 }
 
 // Accept makes the actor a member by an invitation of theirs. NotFound for one of somebody

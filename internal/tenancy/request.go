@@ -33,40 +33,62 @@ type Request struct {
 	Hours   int // for which they will be in it
 	At      time.Time
 	Open    time.Time // until when it counts: a week, or until the right ends by which they ask
+	State   string    // pending, approved, rejected, cancelled or expired
+	Ended   time.Time // when somebody decided, or it ended by itself; zero while it waits
+	By      Who       // who decided; zero for nobody
 }
+
+// Waits reports whether nobody has decided yet, and somebody may.
+func (r Request) Waits() bool { return r.State == "pending" }
 
 // RequestPath is where a request is decided.
 func RequestPath(project, request int64) string {
 	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
 }
 
-const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, x.through, x.reason, x.hours, x.created_at, x.expires_at
-	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id WHERE x.state = 'pending' AND x.expires_at > $1 AND `
+const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, x.through, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name
+	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
+
+// stillWaits is the condition of the requests that somebody may decide on.
+const stillWaits = "x.state = 'pending' AND x.expires_at > $1 AND "
 
 func scanRequest(r db.Row) (Request, error) {
 	var q Request
 	var factor int64
-	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open))
+	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name))
 	q.Factor = factor != 0
 	return q, err
 }
 
 // myRequest is the one of a person that waits in a project, zero for none.
 func myRequest(tx *db.Tx, a access.Actor, project int64) (Request, error) {
-	r, err := db.One(tx, scanRequest, selectRequests+"x.project_id = $2 AND x.user_id = $3", tx.Now, project, a.UserID)
+	r, err := db.One(tx, scanRequest, selectRequests+stillWaits+"x.project_id = $2 AND x.user_id = $3", tx.Now, project, a.UserID)
 	if fault.Is(err, fault.NotFound) {
 		return Request{}, nil
 	}
 	return r, err
 }
 
-// FindRequest is a request to join the scope's project that waits. NotFound if there is none;
-// Forbidden for who may not decide.
+// FindRequest is a request to join the scope's project, with what became of it. NotFound if there
+// is none; Forbidden for who may not decide.
 func FindRequest(tx *db.Tx, s access.Project, request int64) (Request, error) {
 	if err := s.Require(access.JoinRequestsDecide, false); err != nil {
 		return Request{}, err
 	}
-	return db.One(tx, scanRequest, selectRequests+"x.project_id = $2 AND x.id = $3", tx.Now, s.ID(), request)
+	r, err := db.One(tx, scanRequest, selectRequests+"x.project_id = $1 AND x.id = $2", s.ID(), request)
+	if err == nil && r.Waits() && !tx.Now.Before(r.Open) { // nothing has marked it yet
+		r.State, r.Ended = "expired", r.Open
+	}
+	return r, err
+}
+
+// findWaiting is FindRequest for one that waits. Conflict for another.
+func findWaiting(tx *db.Tx, s access.Project, request int64) (Request, error) {
+	r, err := FindRequest(tx, s, request)
+	if err == nil && !r.Waits() {
+		err = fault.New(fault.Conflict, "tenancy.decided", "This request does not wait any more. Nothing was changed.")
+	}
+	return r, err
 }
 
 // Ask asks those who decide in a project of the scope's organization to let the actor in, for
@@ -167,11 +189,11 @@ func endRequest(tx *db.Tx, request int64, state string, by int64) error {
 }
 
 // Approve lets somebody into the scope's project who asked, for the time that they asked for,
-// from now on, and mails it to them. Forbidden without JoinRequestsDecide; NotFound for a
-// request that does not wait any more; Conflict when they might not ask today: they have lost
-// their account or their right, or sign in without a second factor that is a must.
+// from now on, and mails it to them. Forbidden without JoinRequestsDecide; NotFound as of
+// FindRequest; Conflict for one that waits no more, and when they might not ask today: they have
+// lost their account or their right, or sign in without a second factor that is a must.
 func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, error) {
-	r, err := FindRequest(tx, s, request)
+	r, err := findWaiting(tx, s, request)
 	if err != nil {
 		return r, err
 	}
@@ -181,7 +203,7 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 	if s, err = again(tx, s, access.JoinRequestsDecide); err != nil {
 		return r, err
 	}
-	if r, err = FindRequest(tx, s, request); err != nil { // it may have been answered while the lock was waited for
+	if r, err = findWaiting(tx, s, request); err != nil { // it may have been answered while the lock was waited for
 		return r, err
 	}
 	is, locked, err := standing(tx, r.Who.ID, s.Organization())
@@ -209,7 +231,7 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 }
 
 // Reject refuses a request to join the scope's project, and mails it to who asked, with the
-// reason if there is one. Forbidden and NotFound as of Approve; Invalid for the reason.
+// reason if there is one. Forbidden, NotFound and Conflict as of Approve; Invalid for the reason.
 func (v *Service) Reject(tx *db.Tx, s access.Project, request int64, reason string) (Request, error) {
 	if reason = strings.TrimSpace(reason); reason != "" {
 		if err := accounts.CheckName("reason", "a reason", reason); err != nil {
@@ -220,7 +242,7 @@ func (v *Service) Reject(tx *db.Tx, s access.Project, request int64, reason stri
 	if err != nil {
 		return Request{}, err
 	}
-	r, err := FindRequest(tx, s, request)
+	r, err := findWaiting(tx, s, request)
 	if err != nil {
 		return r, err
 	}

@@ -173,6 +173,9 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 		}
 		r, err := tenancy.FindRequest(tx, s, id)
 		m.Hours, m.Open = hours(r.Hours), c.when(r.Open)
+		if !r.Waits() {
+			m.Outcome, m.Ended = outcomeOf(r), c.when(r.Ended)
+		}
 		m.Row = c.personRow(s.Actor(), tenancy.Member{ID: r.ID, Asks: true, Who: r.Who, Factor: r.Factor, Hours: r.Hours, Reason: r.Reason, Since: r.At, Through: r.Through})
 		return err
 	})
@@ -180,6 +183,19 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 		return err
 	}
 	return page(ec, status, people.RequestPage(m))
+}
+
+// outcomeOf tells what became of a request that waits no more.
+func outcomeOf(r tenancy.Request) string {
+	switch r.State {
+	case "approved":
+		return r.By.Name + " let them in."
+	case "rejected":
+		return r.By.Name + " did not let them in."
+	case "cancelled":
+		return "It was taken back, or was not needed any more."
+	}
+	return "Its time was over before anybody decided."
 }
 
 func (c *Console) requestApprove(ec echo.Context, s access.Project) error {
@@ -212,6 +228,9 @@ func (c *Console) requestReject(ec echo.Context, s access.Project) error {
 	}
 	var r tenancy.Request
 	err = c.update(ec, func(tx *db.Tx) error { r, err = c.app.Tenancy.Reject(tx, s, id, f["reason"]); return err })
+	if fault.Is(err, fault.Conflict) {
+		return c.requestPage(ec, s, http.StatusConflict, "", ui.Errors{"": fault.Of(err).Message})
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.requestPage(ec, s, http.StatusUnprocessableEntity, f["reason"], errs)
 	}

@@ -177,6 +177,13 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 			}
 			m.List = append(m.List, row)
 		}
+		if err != nil {
+			return err
+		}
+		past, err := tenancy.PastInvitations(tx, a)
+		for _, i := range past {
+			m.Past = append(m.Past, account.PastInvitation{Place: i.Place(), Inviter: i.Inviter.Name, Outcome: answers[i.State], When: c.when(i.Ended)})
+		}
 		return err
 	})
 	if err != nil {
@@ -184,6 +191,9 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 	}
 	return page(ec, http.StatusOK, account.InvitationsPage(m))
 }
+
+// answers are what became of an invitation, in words to its person.
+var answers = map[string]string{"accepted": "Accepted", "declined": "You declined it", "cancelled": "Cancelled: ask for a new one if you need it", "expired": "Its time was over: ask for a new one if you need it"}
 
 func (c *Console) invitationAccept(ec echo.Context, a access.Actor) error {
 	i, err := c.answered(ec, a, c.app.Tenancy.Accept)

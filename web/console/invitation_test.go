@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
 	"steward/internal/jobs"
@@ -143,7 +144,7 @@ func TestInvitedAbove(t *testing.T) {
 	text := func() string {
 		return words(c.Get(project + "/storage").Want(http.StatusForbidden).Page().Find("main"))
 	}
-	if got := text(); !strings.Contains(got, "Join the project first.") {
+	if got := text(); !strings.Contains(got, "Join it first, or have somebody in it invite you.") {
 		t.Errorf("a member of the organization reads %q", got)
 	}
 	s.SignIn(admin).Post(users(p), inviting(access.Guest, boss.Email)).Want(http.StatusOK)
@@ -237,6 +238,65 @@ func TestInvitationSecret(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPastInvitations: where the mails about them lead, people read what became of invitations
+// that wait no more, for a month; nobody else reads it.
+func TestPastInvitations(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	boss, u, stranger := s.User("Boss"), s.User("Invited"), s.User("Stranger")
+	past := func(who accounts.User) (out []string) {
+		for _, row := range s.SignIn(who).Get("/account/invitations").Want(http.StatusOK).Page().Find(`[aria-labelledby="past"] tbody tr`).EachIter() {
+			out = append(out, words(row))
+		}
+		return out
+	}
+	invite := func(name string) (tenancy.Project, *webtest.Client) {
+		p, admin := s.Project(name, false)
+		c := s.SignIn(admin)
+		c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+		return p, c
+	}
+	p, c := invite("Cancelled one")
+	if got := past(u); len(got) != 0 {
+		t.Errorf("one that waits is over: %q", got)
+	}
+	c.Post(rowOf(c, p, u.Email)+"/cancel", nil).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Minute)
+	invite("Declined one")
+	mine := s.SignIn(u)
+	mine.Post(strings.TrimSuffix(asked(mine), "accept")+"decline", nil).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Minute)
+	invite("Accepted one")
+	mine.Post(asked(mine), nil).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Minute)
+	p, _ = s.Project("Above", false)
+	c = s.SignIn(boss)
+	c.Post(ofOrganization(s, p, boss)+"/members", url.Values{"emails": {u.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	s.Clock.Forward(7*24*time.Hour + time.Minute)
+	want := []string{"Organization of Above Boss Its time was over", "Accepted one Admin of Accepted one Accepted", "Declined one Admin of Declined one You declined it", "Cancelled one Admin of Cancelled one Cancelled"}
+	for _, marked := range []bool{false, true} { // before and after the sweep
+		if marked {
+			s.Update(tenancy.CloseInvitations)
+		}
+		got := past(u)
+		if len(got) != len(want) {
+			t.Fatalf("marked %t: there are %q", marked, got)
+		}
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("marked %t: %q, want %q", marked, got[i], want[i])
+			}
+		}
+	}
+	if got := past(stranger); len(got) != 0 {
+		t.Errorf("somebody else reads %q", got)
+	}
+	s.Clock.Forward(25 * 24 * time.Hour)
+	if got := past(u); len(got) != 1 {
+		t.Errorf("a month later there are %q", got)
 	}
 }
 

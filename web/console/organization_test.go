@@ -65,7 +65,7 @@ func TestOrganizationMembers(t *testing.T) {
 	invite(boss.Email).Want(http.StatusUnprocessableEntity)
 	invite("nonsense").Want(http.StatusUnprocessableEntity)
 	theirs := s.SignIn(friend)
-	theirs.Get(path).Want(http.StatusNotFound)
+	theirs.Get(path).Want(http.StatusForbidden) // invited, and no more
 	if r := theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther); r.Location != path {
 		t.Errorf("after accepting: %s", r.Location)
 	}
@@ -231,7 +231,7 @@ func TestRequiredFactor(t *testing.T) {
 		t.Errorf("kept out would be %q", text)
 	}
 	s.Update(func(tx *db.Tx) error { return tenancy.Join(tx, colleague.Actor(), p, colleague, access.Guest) })
-	if text := words(c.Get(path + "/two-step").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "2 people in 3 rows on this page") {
+	if text := words(c.Get(path + "/two-step").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "3 people in 4 rows on this page") {
 		t.Errorf("the list counts %q", text)
 	}
 	s.Update(func(tx *db.Tx) error {

@@ -142,7 +142,21 @@ func TestRequests(t *testing.T) {
 	}
 	const no = "<b>Nothing stands still</b> https://evil.example"
 	member.Post(at+"/reject", url.Values{"reason": {" " + no + " "}}).Want(http.StatusSeeOther)
-	member.Post(at+"/approve", nil).Want(http.StatusNotFound)
+	// The others who decide, whose mails lead there, read who did what, and can do nothing more.
+	other := s.SignIn(s.Member(p, access.Admin))
+	decided := func(outcome string) {
+		t.Helper()
+		tried := []webtest.Response{other.Get(at).Want(http.StatusOK), other.Post(at+"/approve", nil).Want(http.StatusConflict), other.Post(at+"/reject", url.Values{"reason": {""}}).Want(http.StatusConflict)}
+		for i, r := range tried {
+			if text := words(r.Page().Find("main")); !strings.Contains(text, "What became of it "+outcome+" When ") || r.Page().Find("main form").Length() != 0 || (i > 0) != strings.Contains(text, "This request does not wait any more. Nothing was changed.") {
+				t.Errorf("try %d of a request that waits no more says %q", i, text)
+			}
+		}
+		s.SignIn(guest).Get(at).Want(http.StatusForbidden)
+	}
+	decided(admin.Name + " did not let them in.")
+	c.Get(path).Want(http.StatusForbidden)
+	other.Get(at + "0").Want(http.StatusNotFound)
 	if body := newest(t, s, sven.Email); !strings.Contains(body.Text(), "<b>Nothing stands still</b> https: //evil.example") || body.Find(`b, a[href*="evil"]`).Length() != 0 {
 		t.Errorf("the mail says %q", body.Text())
 	}
@@ -153,10 +167,11 @@ func TestRequests(t *testing.T) {
 	at = request()
 	c.Post(path+"/request/cancel", nil).Want(http.StatusSeeOther)
 	c.Post(path+"/request/cancel", nil).Want(http.StatusNotFound)
-	member.Post(at+"/approve", nil).Want(http.StatusNotFound)
+	decided("It was taken back, or was not needed any more.")
 	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
 	at = request()
 	member.Post(at+"/approve", nil).Want(http.StatusSeeOther)
+	decided(admin.Name + " let them in.")
 	c.Get(path).Want(http.StatusOK)
 	if toldOf(t, s, "joinApproved", sven.Email) != 1 || toldOf(t, s, "joinRejected", sven.Email) != 1 {
 		t.Error("who asked is not mailed")
@@ -210,7 +225,9 @@ func TestRequestEnds(t *testing.T) {
 	}
 	at := ask()
 	s.Clock.Forward(7*24*time.Hour + time.Second) // nothing has come by to close it
-	s.SignIn(admin).Post(at, nil).Want(http.StatusNotFound)
+	if text := words(s.SignIn(admin).Post(at, nil).Want(http.StatusConflict).Page().Find("main")); !strings.Contains(text, "Its time was over before anybody decided.") {
+		t.Errorf("of a request whose time is over it says %q", text)
+	}
 	at = ask()
 	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", mina.ID) })
 	s.SignIn(admin).Post(at, nil).Want(http.StatusConflict)
