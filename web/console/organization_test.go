@@ -114,7 +114,7 @@ func TestOrganizationMembers(t *testing.T) {
 	c.Post(path+"/members/leave", nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusNotFound)
 	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
-	theirs.Get(path).Want(http.StatusNotFound)
+	theirs.Get(path).Want(http.StatusForbidden)
 }
 
 // TestOrganizationsLastMember: of people who remove each other and leave at the same time one

@@ -233,7 +233,7 @@ func TestSupportIsOver(t *testing.T) {
 	} {
 		c.Post(at, f).Want(http.StatusNotFound)
 	}
-	x.SignIn(decider).Post(request+"/approve", nil).Want(http.StatusNotFound)
+	x.SignIn(decider).Post(request+"/approve", nil).Want(http.StatusConflict)
 	if got := see(); len(got) != 0 {
 		t.Errorf("after the end they are seen in %q", got)
 	}
