@@ -28,7 +28,7 @@ func adminScreens() []Screen {
 		Activity: []ui.Item{{Icon: "clock", Who: "Marcus Oyelaran", Text: "signed in by password and authenticator code.", Time: ago(time.Hour)}}}
 	person.SupportDays, person.Supports = "366", admin.Form{Action: "/admin/users/2/support", Key: "k4"}
 	support := person
-	support.SuperAdmin, support.Support, support.Supports.Value, support.Errors = false, ago(-80*day), "2026-02-30", ui.Errors{"until": "Enter a day like 2026-12-31."}
+	support.SuperAdmin, support.Support, support.Supports.Value, support.Errors = false, ago(-80*day), "2001-01-01", ui.Errors{"until": "Choose the last day: today or one that is still to come."}
 	linked := person
 	linked.Link, linked.LinkFor = "https://steward.northwind.example/password/reset/stw_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG_0a1B2c", "It sets a new password, within 30 minutes."
 	return []Screen{
@@ -36,7 +36,7 @@ func adminScreens() []Screen {
 		refused("admin-users-errors", "People, an address that is taken", admin.UsersPage(admin.Users{Shell: above(), List: people, Email: "hana.dvorakova@northwind.example", Errors: ui.Errors{"email": "There is an account for hana.dvorakova@northwind.example already."}})),
 		ok("admin-users-none", "People, nobody fits", admin.UsersPage(admin.Users{Shell: above(), Query: "zzz"})),
 		ok("admin-user", "One person", admin.UserPage(person)),
-		refused("admin-user-support", "One person, of support, another day that is none", admin.UserPage(support)),
+		refused("admin-user-support", "One person, of support, another day that is over", admin.UserPage(support)),
 		ok("admin-user-link", "One person, with a link to pass on", admin.UserPage(linked)),
 		ok("admin-mails", "Mail", admin.MailsPage(admin.Mails{Shell: above(), List: []admin.MailRow{
 			{To: longEmail, Kind: "activate", State: ui.Error, Reason: "550 5.1.1 The email account that you tried to reach does not exist.", Attempts: "1", Created: ago(time.Hour), Retry: "/admin/mails/9/retry", Key: "k2"},

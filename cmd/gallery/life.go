@@ -39,7 +39,7 @@ func lifeScreens() []Screen {
 	wrong.Type, wrong.Types, wrong.Follow.Error = name, []ui.Option{{Value: "demo", Label: name + " (expires: after 2 days)"}}, "Choose when it expires."
 	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters.", "template": "Choose one of the types that are offered.", "follow": "Choose when it expires."}
 	project.Agree, project.Terms = form("terms", ""), admin.Terms{Users: "12", Storage: "50", Jobs: "3", Usual: "10"}
-	wrong.Agree, wrong.Terms = project.Agree, admin.Terms{Users: "0", Storage: longest, Jobs: "101", Usual: "10"}
+	wrong.Agree, wrong.Terms = project.Agree, admin.Terms{Users: "0", Storage: "1000001", Jobs: "101", Usual: "10"}
 	wrong.Errors["users"], wrong.Errors["storage"], wrong.Errors["jobs"] = "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 100, or nothing for 10."
 	agreed := project
 	agreed.Errors = ui.Errors{"": "This was changed meanwhile, so nothing was saved. Look at what it says now, and save again if yours is to stand in its place."}
@@ -77,7 +77,7 @@ func lifeScreens() []Screen {
 
 	limits := people.Limits{Shell: inside(), Tabs: settingsTabs(), EditURL: "/admin/projects/1042", List: []people.Limit{
 		{ID: "storage", Title: "Stored data", Figure: "41.8 GB", Of: "of 50 GB", Limited: true, Share: 0.836}, {ID: "users", Title: "Users", Figure: "6", Of: "of 10 people", Limited: true, Share: 0.6},
-		{ID: "over", Title: "Stored data", Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
+		{ID: "over", Title: longest, Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
 		{ID: "jobs", Title: "Jobs at once", Figure: "10", Of: "of each kind of work; others wait for their turn"}}}
 
 	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
