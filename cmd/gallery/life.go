@@ -77,7 +77,7 @@ func lifeScreens() []Screen {
 
 	limits := people.Limits{Shell: inside(), Tabs: settingsTabs(), EditURL: "/admin/projects/1042", List: []people.Limit{
 		{ID: "storage", Title: "Stored data", Figure: "41.8 GB", Of: "of 50 GB", Limited: true, Share: 0.836}, {ID: "users", Title: "Users", Figure: "6", Of: "of 10 people", Limited: true, Share: 0.6},
-		{ID: "over", Title: longest, Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
+		{ID: "over", Title: "Stored data, far over", Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
 		{ID: "jobs", Title: "Jobs at once", Figure: "10", Of: "of each kind of work; others wait for their turn"}}}
 
 	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
