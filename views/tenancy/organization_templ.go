@@ -1044,7 +1044,7 @@ func projectsTable(list []OrganizationProject) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.TableOf(ui.Table{Label: "Projects", Columns: []ui.Column{{Title: "Project"}, {Title: "Kind"}, {Title: "Expires"}, {Title: "Your role"}, {Title: "Actions", Hidden: true, Class: "actions"}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.TableOf(ui.Table{Label: "Projects", Columns: []ui.Column{{Title: "Project"}, {Title: "Kind"}, {Title: "Expires"}, {Title: "Your role"}, {Title: "Actions", Hidden: true}}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
