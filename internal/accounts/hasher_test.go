@@ -33,14 +33,16 @@ func TestHasherIsFair(t *testing.T) {
 		})
 	}
 	stands := func(who string, n int) {
-		for {
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 			h.mu.Lock()
 			there := len(h.holders[who].waiting)
 			h.mu.Unlock()
 			if there == n {
 				return
 			}
-			time.Sleep(time.Millisecond)
+			if time.Now().After(end) {
+				t.Fatalf("%d of %s wait, not %d", there, who, n)
+			}
 		}
 	}
 	wait("flood", "flood 0", func() { close(begun); <-release })

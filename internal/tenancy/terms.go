@@ -86,8 +86,8 @@ func (t Terms) facts() map[string]any {
 	return map[string]any{"users": t.Users, "storageBytes": t.Storage, "jobs": t.AtOnce(), "externalRoles": t.External}
 }
 
-// SetTerms changes what is agreed for a project, and gives what was and what is. It counts at once; jobs
-// that run go on. Forbidden for who is no super admin; Invalid by field, as check says;
+// SetTerms changes what is agreed for a project, and gives what was and what is. It counts at
+// once; jobs that run go on. Forbidden for who is no super admin; Invalid by field, as check says;
 // Conflict when the project is deleted.
 func (v *Service) SetTerms(tx *db.Tx, by access.Actor, project int64, to Terms) (was, is Terms, err error) {
 	p, l, err := v.decides(tx, by, project)
