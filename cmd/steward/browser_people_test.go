@@ -197,8 +197,12 @@ func (c *company) handOver() {
 	nina.sees("Hana Dvořáková changed your role in the project Flight safety")
 
 	// Her time in the project is limited, so it does not count.
-	hana.leave("Hana Dvořáková")
-	hana.sees("Hana Dvořáková is the last one who manages the people of this project.")
+	hana.follow("Users & settings")
+	hana.follow("Hana Dvořáková")
+	hana.click("button", "Leave project")
+	hana.sees("You are the last one in it who does.")
+	c.fair(hana)
+	hana.click("dialog[open] button", "Stay")
 	hana.follow("Steward")
 	hana.follow("Northwind")
 	hana.follow("Members")
@@ -231,8 +235,12 @@ func (c *company) handOver() {
 	nina.sees("People with a role")
 	nina.sees("They join by themselves") // the first one, of the organization
 	c.fair(nina)
-	nina.leave("Nina Novak")
+	nina.follow("Steward")
+	nina.follow("Northwind")
+	nina.click("button", "Leave Flight safety")
+	nina.agree("Leave project")
 	nina.sees("Nina Novak is the last one who manages the people of this project.")
+	nina.follow("Users & settings")
 }
 
 // removal: who is removed is out with the next click.

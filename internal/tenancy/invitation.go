@@ -3,6 +3,7 @@ package tenancy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,6 +136,9 @@ func (v *Service) InviteToTeam(tx *db.Tx, t Team, n NewInvitation) ([]Sent, erro
 }
 
 func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, emails []string) ([]Sent, error) {
+	if err := at.known(tx, emails); err != nil {
+		return nil, err
+	}
 	var sent []Sent
 	for _, email := range emails {
 		one, err := v.invite(tx, at, n, email)
@@ -146,6 +150,54 @@ func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, emails []strin
 	return sent, nil
 }
 
+// known is Conflict, under "emails", if there are people among the addresses who are in the
+// place or invited to it: it names all of them. The caller holds its lock.
+func (at place) known(tx *db.Tx, emails []string) error {
+	var in, asked []string
+	for _, email := range emails {
+		user, err := db.Value[int64](tx, "SELECT id FROM users WHERE email = $1", email)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, user, tx.Now)
+		if err != nil {
+			return err
+		}
+		if found > 0 {
+			in = append(in, email)
+			continue
+		}
+		found, err = db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", at.id, user, tx.Now)
+		if err != nil {
+			return err
+		}
+		if found > 0 {
+			asked = append(asked, email)
+		}
+	}
+	var says []string
+	if len(in) > 0 {
+		says = append(says, strings.Join(in, ", ")+plural(len(in), " is a member already.", " are members already."))
+	}
+	if len(asked) > 0 {
+		says = append(says, strings.Join(asked, ", ")+plural(len(asked), " is invited already.", " are invited already."))
+	}
+	if len(says) == 0 {
+		return nil
+	}
+	return underEmails(fault.New(fault.Conflict, "tenancy.known", strings.Join(says, " ")))
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // check gives the addresses, each once, or what is wrong with the form.
 func (n NewInvitation) check(c *fault.Check) (emails []string, err error) {
 	if len(n.Emails) > InviteesMax {
@@ -153,14 +205,17 @@ func (n NewInvitation) check(c *fault.Check) (emails []string, err error) {
 		return nil, c.Err()
 	}
 	seen := map[string]bool{}
+	var wrong []string
 	for _, typed := range n.Emails {
 		email, err := accounts.NormalizeEmail(typed)
-		c.Field(err == nil, "emails", fmt.Sprintf("%q is no full email address, like name@example.com.", typed))
-		if err == nil && !seen[email] {
+		if err != nil {
+			wrong = append(wrong, strconv.Quote(typed))
+		} else if !seen[email] {
 			seen[email] = true
 			emails = append(emails, email)
 		}
 	}
+	c.Field(len(wrong) == 0, "emails", strings.Join(wrong, ", ")+plural(len(wrong), " is no full email address", " are no full email addresses")+", like name@example.com.")
 	c.Field(len(n.Emails) > 0, "emails", "Enter at least one email address.")
 	c.Field(n.Days >= 1 && n.Days <= InvitationDaysMax, "days", fmt.Sprintf("An invitation counts for 1 to %d days.", InvitationDaysMax))
 	if strings.TrimSpace(n.Reason) != "" {
@@ -180,13 +235,6 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	if err != nil {
 		return Sent{}, underEmails(err)
 	}
-	found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, u.ID, tx.Now)
-	if err != nil {
-		return Sent{}, err
-	}
-	if found > 0 {
-		return Sent{}, underEmails(fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", u.Email))
-	}
 	if _, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $3 WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", at.id, u.ID, tx.Now); err != nil {
 		return Sent{}, err
 	}
@@ -197,9 +245,6 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	open := tx.Now.AddDate(0, 0, n.Days)
 	_, err = tx.Exec("INSERT INTO invitations (id, "+at.kind+"_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12)",
 		number, at.id, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, at.by.UserID, open)
-	if fault.HasCode(err, "db.unique") {
-		return Sent{}, underEmails(fault.Newf(fault.Conflict, "tenancy.invitedAlready", "%s is invited already.", u.Email))
-	}
 	if err != nil {
 		return Sent{}, err
 	}

@@ -376,31 +376,31 @@ func errDeleted() error {
 	return fault.New(fault.Conflict, "tenancy.state", "This project is deleted. Bring it back first.")
 }
 
-// SetExpiry changes when a project expires; the zero time is never. Invalid for a time that is
+// SetExpiry changes when a project expires, and tells when it did; the zero time is never. Invalid for a time that is
 // over; Conflict when the project is deleted.
-func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires time.Time) error {
+func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires time.Time) (was time.Time, err error) {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
-		return err
+		return was, err
 	}
 	if l.State != Active && l.State != Disabled {
-		return errDeleted()
+		return was, errDeleted()
 	}
-	if expires.Equal(l.ExpiresAt) {
-		return nil
+	if was = l.ExpiresAt; expires.Equal(was) {
+		return was, nil
 	}
 	if err := checkExpiry(tx, expires); err != nil {
-		return err
+		return was, err
 	}
 	if err := tx.Must("UPDATE projects SET expires_at = $2, warned_at = NULL WHERE id = $1", p.ID, expires); err != nil {
-		return err
+		return was, err
 	}
 	e, err := lifeEvent(tx, by, p, "project.expiryChanged")
 	if err != nil {
-		return err
+		return was, err
 	}
 	e.Params = map[string]any{"from": expiryOf(l.ExpiresAt), "to": expiryOf(expires)}
-	return audit.Record(tx, e.Says("%s changed when the project %q expires from %s to %s.", by.Name, p.Name, expiryWords(l.ExpiresAt), expiryWords(expires)))
+	return was, audit.Record(tx, e.Says("%s changed when the project %q expires from %s to %s.", by.Name, p.Name, expiryWords(l.ExpiresAt), expiryWords(expires)))
 }
 
 // Disable closes a project for a reason that its members are mailed, and that whoever opens it is

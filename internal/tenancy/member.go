@@ -510,25 +510,60 @@ func (v *Service) Remove(tx *db.Tx, s access.Project, membership int64) (Member,
 	return m, audit.Record(tx, about(s, p, "project.memberRemoved", m.Who).Says("%s removed %s (%s), who was %s, from %q.", s.Actor().Name, m.Who.Name, m.Who.Email, m.Role.Label(), p.Name))
 }
 
-// Leave ends the actor's own membership in the scope's project. Conflict for the last one
-// who manages people.
-func (v *Service) Leave(tx *db.Tx, s access.Project) error {
+// Departure is what it means to a project that the actor leaves it.
+type Departure struct {
+	Last    error // that nobody in it would manage its people; nil when somebody would
+	Returns bool  // the actor belongs to its organization without an end, and manages them from there
+}
+
+// Refused is why the actor cannot leave, who knows that they are the last or does not; nil when
+// they can.
+func (d Departure) Refused(known bool) error {
+	if d.Returns && known {
+		return nil
+	}
+	return d.Last
+}
+
+// Departing tells what Leave would mean for a member of the scope's project who is its actor.
+func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
+	d.Last = keepAdministrator(tx, s, m)
+	if d.Last != nil && !fault.Is(d.Last, fault.Conflict) {
+		return d, d.Last
+	}
+	d.Returns, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NULL)", s.Organization(), m.Who.ID)
+	return d, err
+}
+
+// Leave ends the actor's own membership in the scope's project, and tells what it was. Conflict
+// for the last one who manages people, unless they know that they are the last, and belong to
+// the organization without an end, whose members manage the people then.
+func (v *Service) Leave(tx *db.Tx, s access.Project, last bool) (Member, error) {
 	s, err := again(tx, s, access.MembersLeave)
 	if err != nil {
-		return err
+		return Member{}, err
 	}
 	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.user_id = $3", s.ID(), tx.Now, s.Actor().UserID)
 	if err != nil {
-		return err
+		return m, err
 	}
-	if err := keepAdministrator(tx, s, m); err != nil {
-		return err
+	d, err := Departing(tx, s, m)
+	if err != nil {
+		return m, err
+	}
+	if err := d.Refused(last); err != nil {
+		return m, err
 	}
 	p, err := endMembership(tx, m, s.ID())
 	if err != nil {
-		return err
+		return m, err
 	}
-	return audit.Record(tx, about(s, p, "project.memberLeft", m.Who).Says("%s left %q. Their role was %s.", s.Actor().Name, p.Name, m.Role.Label()))
+	e := about(s, p, "project.memberLeft", m.Who).Says("%s left %q. Their role was %s.", s.Actor().Name, p.Name, m.Role.Label())
+	if d.Last != nil {
+		e.Params = map[string]any{"last": true}
+		e.Message += " Nobody in it manages its people any more: the members of its organization do."
+	}
+	return m, audit.Record(tx, e)
 }
 
 // endMembership takes a membership away, with the master token that hangs on it.

@@ -24,7 +24,7 @@ type Project struct {
 	Description      string
 	Governed         bool
 	State            string
-	DisabledReason   string    // only from OrganizationProjects
+	DisabledReason   string    // only from OrganizationProjects and Mine
 	ExpiresAt        time.Time // zero = never
 	CreatedAt        time.Time
 	ChangedAt        time.Time   // last change of its data
@@ -431,10 +431,11 @@ type After struct {
 	ID   int64
 }
 
-// Mine lists the active projects that a person is a member of, by name. A search finds the
-// name of a project or of its organization.
+// Mine lists the projects that a person is a member of, by name: the active ones, and those that
+// are disabled, with why. A search finds the name of a project or of its organization.
 func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	w := mine(tx, a)
+	w.And("p.state IN ('active', 'disabled')")
 	if f.Search != "" {
 		w.And(`(p.name_search LIKE ? ESCAPE '\' OR o.name_search LIKE ? ESCAPE '\')`, db.Like(f.Search), db.Like(f.Search))
 	}
@@ -444,18 +445,18 @@ func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	return db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
 		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State,
-			db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Time(&p.ChangedAt), &p.Role, db.Time(&p.JoinedAt))
-	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at
+			db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Time(&p.ChangedAt), &p.Role, db.Time(&p.JoinedAt), &p.DisabledReason)
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at, p.disabled_reason
 		FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE `+w.SQL()+
 		fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", f.Limit), w.Args()...)
 }
 
 // Switch gives the projects that a person can switch to from the open one, which stands
-// first: as many as limit of those that Mine gives, with no more than their names and those of
+// first: as many as limit of the active ones that Mine gives, with no more than their names and those of
 // their organizations, and how many there are in all. Every page of a project lists them.
 func Switch(tx *db.Tx, a access.Actor, open Project, limit int) (list []Project, all int64, err error) {
 	w := mine(tx, a)
-	w.And("p.id <> ?", open.ID)
+	w.And("p.state = 'active' AND p.id <> ?", open.ID)
 	list, err = db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
 		return p, r.Scan(&p.ID, &p.Name, &p.OrganizationName, &all)
@@ -467,9 +468,9 @@ func Switch(tx *db.Tx, a access.Actor, open Project, limit int) (list []Project,
 	return append([]Project{open}, list...), all, err
 }
 
-// mine is the condition of the projects that a person may enter by a role of their own.
+// mine is the condition of the projects in which a person has a role, whatever state they are in.
 func mine(tx *db.Tx, a access.Actor) (w db.Where) {
-	w.And("m.user_id = ? AND p.state = 'active' AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
+	w.And("m.user_id = ? AND (m.expires_at IS NULL OR m.expires_at > ?) AND (p.expires_at IS NULL OR p.expires_at > ?)", a.UserID, tx.Now, tx.Now)
 	return w
 }
 

@@ -28,6 +28,7 @@ type Reach struct {
 	Since        time.Time
 	Until        time.Time // when it ends; zero = never
 	Open         time.Time // until when the invitation or request counts
+	Hours        int       // for which who asks would be in the project
 	Reason       string
 	Steps        []Step
 	source       int
@@ -142,7 +143,7 @@ func (p Person) sources(tx *db.Tx, a *args, after *Reach) (out []reach) {
 
 func (p Person) source(number int, tx *db.Tx, a *args) reach {
 	const (
-		rules   = "o.mfa_required, o.allow_auto_join, TRUE"
+		rules   = "0, o.mfa_required, o.allow_auto_join, TRUE"
 		nothing = "'', " + noTime + ", " + noTime + ", " + noTime + ", '', "
 		waiting = "x.state = 'pending' AND x.expires_at > "
 	)
@@ -154,7 +155,7 @@ func (p Person) source(number int, tx *db.Tx, a *args) reach {
 		return reach{
 			number: number, key: "x.project_id", id: "x.id",
 			tables:  "memberships x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id",
-			columns: "p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			columns: "p.id, o.id, 0, p.name, o.name, 0, x.role, x.through, x.joined_at, x.expires_at, " + noTime + ", x.reason, 0, o.mfa_required, o.allow_auto_join, " + isOpen(),
 			where:   me() + "p.state <> 'purged' AND " + current(tx, a, "x"),
 		}
 	case reachInvitations:
@@ -162,14 +163,14 @@ func (p Person) source(number int, tx *db.Tx, a *args) reach {
 			number: number, key: "x.id", id: "x.id",
 			tables: "invitations x LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id) LEFT JOIN maintainers n ON n.id = COALESCE(x.maintainer_id, o.maintainer_id)",
 			columns: "COALESCE(p.id, 0), COALESCE(o.id, 0), COALESCE(x.maintainer_id, 0), COALESCE(p.name, o.name, n.name), CASE WHEN p.id IS NULL THEN COALESCE(n.name, '') ELSE o.name END, 0, " +
-				"x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(" + isOpen() + ", TRUE)",
+				"x.role, '', x.created_at, x.member_until, x.expires_at, x.reason, 0, COALESCE(o.mfa_required, FALSE), FALSE, COALESCE(" + isOpen() + ", TRUE)",
 			where: me() + waiting + a.add(tx.Now),
 		}
 	case reachRequests:
 		return reach{
 			number: number, key: "x.id", id: "x.id",
 			tables:  "join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id",
-			columns: "p.id, o.id, 0, p.name, o.name, 0, '', x.through, x.created_at, " + noTime + ", x.expires_at, x.reason, o.mfa_required, o.allow_auto_join, " + isOpen(),
+			columns: fmt.Sprintf("p.id, o.id, 0, p.name, o.name, 0, CASE WHEN p.governed THEN '%s' ELSE '%s' END, x.through, x.created_at, ", VisitorRole(true), VisitorRole(false)) + noTime + ", x.expires_at, x.reason, x.hours, o.mfa_required, o.allow_auto_join, " + isOpen(),
 			where:   me() + waiting + a.add(tx.Now),
 		}
 	case reachOrganizations:
@@ -183,7 +184,7 @@ func (p Person) source(number int, tx *db.Tx, a *args) reach {
 		return reach{
 			number: number, key: "x.maintainer_id", id: "x.maintainer_id",
 			tables:  "maintainer_members x JOIN maintainers n ON n.id = x.maintainer_id",
-			columns: "0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, FALSE, FALSE, TRUE",
+			columns: "0, 0, n.id, n.name, '', 0, '', '', x.joined_at, " + noTime + ", " + noTime + ", x.reason, 0, FALSE, FALSE, TRUE",
 			where:   me() + "TRUE",
 		}
 	}
@@ -197,7 +198,7 @@ func (p Person) source(number int, tx *db.Tx, a *args) reach {
 func (p Person) scan(r db.Row) (Reach, error) {
 	var x Reach
 	var needs, autoJoin, open bool
-	err := r.Scan(&x.source, &x.key, &x.id, &x.Project, &x.Organization, &x.Maintainer, &x.Name, &x.In, &x.Projects, &x.Role, &x.Through, db.Time(&x.Since), db.Time(&x.Until), db.Time(&x.Open), &x.Reason, &needs, &autoJoin, &open)
+	err := r.Scan(&x.source, &x.key, &x.id, &x.Project, &x.Organization, &x.Maintainer, &x.Name, &x.In, &x.Projects, &x.Role, &x.Through, db.Time(&x.Since), db.Time(&x.Until), db.Time(&x.Open), &x.Reason, &x.Hours, &needs, &autoJoin, &open)
 	if err != nil {
 		return x, err
 	}

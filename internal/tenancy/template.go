@@ -300,44 +300,44 @@ func (t Template) expires(tx *db.Tx) (at time.Time) {
 }
 
 // SetType makes a project one of another template: it expires as that says, from now on, or
-// never. For how long it keeps versions stays as it is. Forbidden for who is no super admin;
+// never. For how long it keeps versions stays as it is. It tells of which one it was, and when it
+// expired. Forbidden for who is no super admin;
 // Invalid, under "template", for one that is not offered; Conflict when the project is deleted.
-func (v *Service) SetType(tx *db.Tx, by access.Actor, project int64, template string, never bool) error {
+func (v *Service) SetType(tx *db.Tx, by access.Actor, project int64, template string, never bool) (was Template, expired time.Time, err error) {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
-		return err
+		return was, expired, err
 	}
-	if l.State != Active && l.State != Disabled {
-		return errDeleted()
+	if expired = l.ExpiresAt; l.State != Active && l.State != Disabled {
+		return was, expired, errDeleted()
 	}
-	was, err := typeOf(tx, p.ID)
-	if err != nil {
-		return err
+	if was, err = typeOf(tx, p.ID); err != nil {
+		return was, expired, err
 	}
 	to, err := findTemplate(tx, template)
 	if err != nil && !fault.Is(err, fault.NotFound) {
-		return err
+		return was, expired, err
 	}
 	if err != nil || !to.Offered && to.ID != was.ID {
 		const message = "Choose one of the types that are offered."
-		return &fault.Error{Kind: fault.Invalid, Code: "tenancy.type", Message: message, Fields: []fault.Field{{Name: "template", Message: message}}, Err: err}
+		return was, expired, &fault.Error{Kind: fault.Invalid, Code: "tenancy.type", Message: message, Fields: []fault.Field{{Name: "template", Message: message}}, Err: err}
 	}
 	expires := to.expires(tx)
 	if never {
 		expires = time.Time{}
 	}
-	if was.ID == to.ID && expires.Equal(l.ExpiresAt) {
-		return nil
+	if was.ID == to.ID && expires.Equal(expired) {
+		return was, expired, nil
 	}
 	if err := tx.Must("UPDATE projects SET template = $2, expires_at = $3, warned_at = NULL WHERE id = $1", p.ID, to.ID, expires); err != nil {
-		return err
+		return was, expired, err
 	}
 	e, err := lifeEvent(tx, by, p, "project.typeChanged")
 	if err != nil {
-		return err
+		return was, expired, err
 	}
-	e.Params = map[string]any{"from": was.ID, "to": to.ID, "expires": []any{expiryOf(l.ExpiresAt), expiryOf(expires)}}
-	return audit.Record(tx, e.Says("%s changed the type of the project %q from %q to %q, and when it expires from %s to %s.", by.Name, p.Name, was.Name, to.Name, expiryWords(l.ExpiresAt), expiryWords(expires)))
+	e.Params = map[string]any{"from": was.ID, "to": to.ID, "expires": []any{expiryOf(expired), expiryOf(expires)}}
+	return was, expired, audit.Record(tx, e.Says("%s changed the type of the project %q from %q to %q, and when it expires from %s to %s.", by.Name, p.Name, was.Name, to.Name, expiryWords(expired), expiryWords(expires)))
 }
 
 // typeOf is the template that a project is of; for one of none, only a name that says so.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -175,6 +176,13 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, status 
 	if text, ok := typed["expires"]; ok {
 		expires = text
 	}
+	// Of the three forms that tell what they were made from at most one was typed.
+	from := func(field string) map[string]string {
+		if _, ok := typed[field]; ok {
+			return typed
+		}
+		return nil
+	}
 	switch p.State {
 	case tenancy.Active:
 		m.Disable = do("disable")
@@ -195,23 +203,27 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, status 
 	}
 	if p.State == tenancy.Active || p.State == tenancy.Disabled {
 		m.Expiry = do("expiry")
-		m.Expiry.Value = expires
+		m.Expiry.Value, m.Expiry.Seen = expires, seenIn(status, from("expires"), dayField(p.ExpiresAt))
 		m.Retype = do("type")
-		m.Retype.Value = p.Type.ID
+		m.Retype.Value, m.Retype.Seen = p.Type.ID, seenIn(status, from("template"), typeState(p.Type, p.ExpiresAt))
 		m.Agree = do("terms")
 		m.Terms = termsFields(termsTyped(p.Terms))
-		if _, ok := typed["users"]; ok {
+		m.Agree.Seen = seenIn(status, from("users"), p.Terms)
+		if from("users") != nil {
 			m.Terms = termsFields(typed)
-		}
-		if m.Seen = seenIn(status, typed, p.Terms); status == http.StatusConflict {
-			m.Now = termsWords(p.Terms)
+			if status == http.StatusConflict {
+				m.Now = termsWords(p.Terms)
+			}
 		}
 		m.Follow = ui.Choices{ID: "follow", Legend: "It expires", Error: m.Errors["follow"], Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
-		if _, ok := typed["template"]; ok {
+		if from("template") != nil {
 			m.Retype.Value, m.Follow.Value = typed["template"], typed["follow"]
 		}
 	}
 }
+
+// typeState is what another type of a project writes over.
+func typeState(t tenancy.Template, expires time.Time) string { return t.ID + " " + dayField(expires) }
 
 // typesOf are the types that a project may get: those that are offered, and its own.
 func typesOf(p tenancy.Overseen, offered []tenancy.Template) (out []ui.Option) {
@@ -270,21 +282,28 @@ func (c *Console) adminProjectUndelete(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
-	f, err := form(ec, "expires")
+	f, err := form(ec, "expires", "seen")
 	if err != nil {
 		return err
 	}
-	return c.adminProjectDo(ec, a, "The expiry is saved.", f, func(tx *db.Tx, project int64) error {
+	return c.adminProjectChange(ec, a, "The expiry is saved.", f, func(tx *db.Tx, project int64) ([]ui.Pair, error) {
 		at, err := endOfDay("expires", f["expires"])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return c.app.Tenancy.SetExpiry(tx, a, project, at)
+		was, err := c.app.Tenancy.SetExpiry(tx, a, project, at)
+		if err == nil {
+			err = overtaken(f, dayField(was))
+		}
+		if err != nil || was.Equal(at) {
+			return nil, err
+		}
+		return []ui.Pair{{Name: "seen", Value: seen(dayField(at))}, {Name: "expires", Value: dayField(was)}}, nil
 	})
 }
 
 func (c *Console) adminProjectType(ec echo.Context, a access.Actor) error {
-	f, err := form(ec, "template", "follow")
+	f, err := form(ec, "template", "follow", "seen")
 	if err != nil {
 		return err
 	}
@@ -293,7 +312,11 @@ func (c *Console) adminProjectType(ec echo.Context, a access.Actor) error {
 			const message = "Choose when it expires."
 			return &fault.Error{Kind: fault.Invalid, Code: "form.follow", Message: message, Fields: []fault.Field{{Name: "follow", Message: message}}}
 		}
-		return c.app.Tenancy.SetType(tx, a, project, f["template"], f["follow"] == "never")
+		was, expired, err := c.app.Tenancy.SetType(tx, a, project, f["template"], f["follow"] == "never")
+		if err == nil {
+			err = overtaken(f, typeState(was, expired))
+		}
+		return err
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/tenancy"
@@ -99,6 +100,15 @@ func (c *Console) sentPage(ec echo.Context, m view.Invited, sent []tenancy.Sent)
 	return page(ec, http.StatusOK, view.InvitedPage(m))
 }
 
+// invitedLink is where somebody answers an invitation that waits. Who has no account in use yet
+// gets there by a code that is told to their mailbox alone.
+func (c *Console) invitedLink(p tenancy.Member) string {
+	if p.Who.State == accounts.Invited {
+		return ""
+	}
+	return c.app.Config.PublicURL + tenancy.InvitationsPath
+}
+
 // cancelInvitation asks before an invitation is cancelled.
 func cancelInvitation(email, action string) ui.Confirm {
 	return ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + email + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: key(), Action: action,
@@ -111,11 +121,12 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 		return err
 	}
 	m := view.Invitation{In: view.InProject(paths.Members(s.ID()))}
+	var p tenancy.Member
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
 			return err
 		}
-		p, err := tenancy.FindInvited(tx, s, id)
+		p, err = tenancy.FindInvited(tx, s, id)
 		m.Row, m.Open = c.memberRow(s, p), c.when(p.Open)
 		return err
 	})
@@ -123,7 +134,7 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 		return err
 	}
 	if s.May(access.MembersInvite) {
-		m.AgainURL, m.Cancel = paths.MemberInvitedAgain(s.ID(), id), cancelInvitation(m.Row.Email, paths.MemberInvitedCancel(s.ID(), id))
+		m.Link, m.AgainURL, m.Cancel = c.invitedLink(p), paths.MemberInvitedAgain(s.ID(), id), cancelInvitation(m.Row.Email, paths.MemberInvitedCancel(s.ID(), id))
 	}
 	return page(ec, http.StatusOK, view.InvitationPage(m))
 }
@@ -138,7 +149,7 @@ func (c *Console) memberInvitedAgain(ec echo.Context, s access.Project) error {
 	}
 	var sent tenancy.Sent
 	err = c.update(ec, func(tx *db.Tx) error { sent, err = c.app.Tenancy.InviteAgain(tx, s, id); return err })
-	if fault.Is(err, fault.Conflict) {
+	if fault.Is(err, fault.Conflict) || fault.Is(err, fault.TooMany) {
 		return c.refused(ec, err, paths.MemberInvited(s.ID(), id))
 	}
 	if err != nil {

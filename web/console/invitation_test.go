@@ -328,6 +328,60 @@ func TestInvitationIsForOne(t *testing.T) {
 	}
 }
 
+// TestAllThatIsWrong: a list of addresses comes back with all of them that are wrong, that are of
+// members, or are invited already; nobody is invited then.
+func TestAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Lists", false)
+	guest, c := s.Member(p, access.Guest), s.SignIn(admin)
+	c.Post(users(p), inviting(access.Guest, "one@example.com", "two@example.com")).Want(http.StatusOK)
+	says := func(emails ...string) string {
+		t.Helper()
+		return text(c.Post(users(p), inviting(access.Guest, emails...)).Want(http.StatusUnprocessableEntity), "#emails-error")
+	}
+	if got := says("good@example.com", "bad", "worse@"); got != `Error: "bad", "worse@" are no full email addresses, like name@example.com.` {
+		t.Errorf("it says %q", got)
+	}
+	if got, want := says("good@example.com", "ONE@example.com", guest.Email, "two@example.com"), "Error: "+guest.Email+" is a member already. one@example.com, two@example.com are invited already."; got != want {
+		t.Errorf("it says %q", got)
+	}
+	if got := listed(c, p, "&status=invited"); len(got) != 2 {
+		t.Errorf("invited are %q", got)
+	}
+}
+
+// TestInvitedLink: the page of an invitation that waits has the link to pass on of who has an
+// account; the one that activates an account only its mail has. Who may not invite sees neither.
+func TestInvitedLink(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Links", false)
+	boss, known := s.User("Boss"), s.User("")
+	team := ofOrganization(s, p, boss) + "/members"
+	c := s.SignIn(admin)
+	c.Post(users(p), inviting(access.Guest, known.Email, "new@example.com")).Want(http.StatusOK)
+	theirs := s.SignIn(boss)
+	theirs.Post(team, url.Values{"emails": {known.Email + " new@example.com"}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	ofTeam := func(email string) string {
+		return theirs.Get(team+"?q="+url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
+	}
+	for _, r := range []webtest.Response{c.Get(rowOf(c, p, known.Email)), theirs.Get(ofTeam(known.Email))} {
+		if link := r.Want(http.StatusOK).Page().Find("[data-copy]").AttrOr("data-copy", ""); link != s.URL+"/account/invitations" {
+			t.Errorf("the link is %q", link)
+		}
+	}
+	for _, r := range []webtest.Response{c.Get(rowOf(c, p, "new@example.com")), theirs.Get(ofTeam("new@example.com"))} {
+		if r.Want(http.StatusOK).Page().Find("[data-copy]").Length() != 0 || !strings.Contains(r.Body, "so only their mail has it") {
+			t.Error("a link that activates an account is shown, or it is not said where it is")
+		}
+	}
+	guest := s.SignIn(s.Member(p, access.Guest))
+	if r := guest.Get(rowOf(guest, p, known.Email)).Want(http.StatusOK); r.Page().Find("[data-copy]").Length() != 0 || strings.Contains(r.Body, "Link to pass on") {
+		t.Error("a guest has it")
+	}
+}
+
 // TestInvitationEnds: case 22, an invitation whose time is over, or that was cancelled while
 // the page with it was open, lets nobody in, though nothing has come by to close it; nor does
 // the link that came with it.

@@ -425,6 +425,9 @@ func TestDisableProject(t *testing.T) {
 		t.Errorf("%d jobs were cancelled", n)
 	}
 	c.Post(l.path("/settings/project/delete"), url.Values{"confirm": {"Closed"}}).Want(http.StatusForbidden)
+	if row := c.Get("/").Want(http.StatusOK).Page().Find("tbody tr"); !strings.Contains(words(row), "Closed Disabled "+reason) || row.Find("a").Length() != 0 {
+		t.Errorf("in the list of their projects they read %q", words(row))
+	}
 	// On the page of the organization its members read why, and who only looks in does not.
 	boss, visitor := l.User("Boss"), l.User("Visitor")
 	at := ofOrganization(l.Site, l.p, boss)
@@ -445,6 +448,9 @@ func TestDisableProject(t *testing.T) {
 		t.Errorf("the mails to %d members are %q", n, got)
 	}
 	l.does(root, "enable", nil).Want(http.StatusSeeOther)
+	if row := c.Get("/").Want(http.StatusOK).Page().Find("tbody tr"); strings.Contains(words(row), "Disabled") || row.Find("a").Length() != 1 {
+		t.Errorf("once it is enabled they read %q", words(row))
+	}
 	if got := l.mails(); !slices.Contains(got, "projectEnabled to "+l.admin.Email) {
 		t.Errorf("the mails are %q", got)
 	}

@@ -234,14 +234,14 @@ func (c *Console) maintainerSettings(ec echo.Context, s access.Maintainer) error
 	return c.maintainerSettingsPage(ec, s, http.StatusOK, nil, nil)
 }
 
-func (c *Console) maintainerSettingsPage(ec echo.Context, s access.Maintainer, status int, typed *string, errs ui.Errors) error {
+func (c *Console) maintainerSettingsPage(ec echo.Context, s access.Maintainer, status int, typed map[string]string, errs ui.Errors) error {
 	m := view.Named{Shell: c.shell(ec, s.Actor()), Lede: "What this maintainer is called.", Section: "maintainers", Tabs: view.MaintainerTabs(s.ID(), "settings"), Key: key(), Verb: "Save", Errors: errs}
 	if s.May(access.MaintainerManage) {
 		m.Action = paths.MaintainerSettings(s.ID())
 	}
 	err := c.view(ec, func(tx *db.Tx) error {
 		x, err := tenancy.DescribeMaintainer(tx, s)
-		m.Title, m.Name = x.Name, x.Name
+		m.Title, m.Name, m.Seen = x.Name, x.Name, seenIn(status, typed, x.Name)
 		m.Number, m.Created = itoa(x.ID), c.when(x.CreatedAt)
 		m.Crumbs = []ui.Link{{Label: "Maintainers", URL: paths.Maintainers()}, {Label: x.Name, URL: paths.Maintainer(s.ID())}, {Label: "Settings"}}
 		return err
@@ -250,24 +250,33 @@ func (c *Console) maintainerSettingsPage(ec echo.Context, s access.Maintainer, s
 		return err
 	}
 	if typed != nil {
-		m.Name = *typed
+		m.Name = typed["name"]
 	}
 	return page(ec, status, view.NamedPage(m))
 }
 
 func (c *Console) maintainerSettingsUpdate(ec echo.Context, s access.Maintainer) error {
-	f, err := form(ec, "name")
+	f, err := form(ec, "name", "seen")
 	if err != nil {
 		return err
 	}
-	name := f["name"]
+	name := strings.TrimSpace(f["name"])
 	var was string
-	err = c.update(ec, func(tx *db.Tx) error { was, err = tenancy.RenameMaintainer(tx, s, name); return err })
+	err = c.update(ec, func(tx *db.Tx) error {
+		if was, err = tenancy.RenameMaintainer(tx, s, name); err == nil {
+			err = overtaken(f, was)
+		}
+		return err
+	})
 	if errs, ok := fieldErrors(err); ok {
-		return c.maintainerSettingsPage(ec, s, http.StatusUnprocessableEntity, &name, errs)
+		return c.maintainerSettingsPage(ec, s, formStatus(err), f, errs)
 	}
 	if err != nil {
 		return err
 	}
-	return c.doneWith(ec, "The maintainer is saved.", undo{Action: paths.MaintainerSettings(s.ID()), Fields: []ui.Pair{{Name: "name", Value: was}}}, paths.MaintainerSettings(s.ID()))
+	if was == name {
+		return c.done(ec, asBefore, paths.MaintainerSettings(s.ID()))
+	}
+	back := undo{Action: paths.MaintainerSettings(s.ID()), Fields: []ui.Pair{{Name: "seen", Value: seen(name)}, {Name: "name", Value: was}}}
+	return c.doneWith(ec, "The maintainer is saved.", back, paths.MaintainerSettings(s.ID()))
 }

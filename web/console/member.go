@@ -92,10 +92,13 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	}
 	m.Sort = memberColumns(ec, f.Sort)
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	var fixed bool
 	err = c.view(ec, func(tx *db.Tx) error {
-		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {
+		shell, project, err := c.projectShell(ec, tx, s)
+		if err != nil {
 			return err
 		}
+		m.Shell, fixed = shell, project.ExternalRoles
 		n, err := tenancy.CountMembers(tx, s)
 		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
 		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {
@@ -119,25 +122,56 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		m.RemindURL, m.RemindKey = paths.MembersRemind(s.ID()), key()
 	}
 	for _, p := range people {
-		m.List = append(m.List, c.memberRow(s, p))
+		row := c.memberRow(s, p)
+		row.Deeds = view.Deeds{ID: "deeds-" + kindOf(p) + itoa(p.ID), List: memberDeeds(s, p, row.URL, fixed)}
+		m.List = append(m.List, row)
 	}
 	return page(ec, http.StatusOK, view.MembersPage(m))
+}
+
+// memberDeeds are what can be done to somebody whose page is at url. Where roles are fixed
+// nobody changes them.
+func memberDeeds(s access.Project, m tenancy.Member, url string, fixed bool) (out []ui.Button) {
+	deed := func(may bool, icon, label, url string) {
+		if may {
+			out = append(out, ui.Button{Icon: icon, Label: label, URL: url})
+		}
+	}
+	you := m.Who.ID == s.Actor().UserID
+	switch {
+	case m.Asks:
+		deed(s.May(access.JoinRequestsDecide), "check", "Approve or reject", url)
+	case m.Invited:
+		deed(s.May(access.MembersInvite), "send", "Send again", url+"#deeds")
+		deed(s.May(access.MembersInvite) && m.Who.State != accounts.Invited, "copy", "Copy link", url+"#invitation")
+		deed(s.May(access.MembersInvite), "x", "Cancel invitation", url+"#deeds")
+	default:
+		deed(s.May(access.MembersRole) && !fixed, "user-cog", "Change role", url+"#role-card")
+		deed(s.May(access.MembersRole) && !you && !m.Through.Visits(), "calendar-clock", "Change last day", url+"#last-day-card")
+		deed(s.May(access.MembersRemove) && !you, "user-minus", "Remove from project", paths.MemberRemove(s.ID(), m.ID))
+		deed(you, "log-out", "Leave project", url+"#end")
+	}
+	return out
 }
 
 // memberCursor is a place in the list of people: which of its sources the row is from, and
 // where in it.
 func memberCursor(o tenancy.Sort, m tenancy.Member) string {
-	kind := "m"
+	if o == tenancy.ByNewest {
+		return kindOf(m) + cursorOf(m.Since, m.ID)
+	}
+	return kindOf(m) + m.Who.Email + "\n" + itoa(m.ID)
+}
+
+// kindOf is a letter for the source that a row is from.
+func kindOf(m tenancy.Member) string {
 	switch {
 	case m.Asks:
-		kind = "a"
+		return "a"
 	case m.Invited:
-		kind = "i"
+		return "i"
 	}
-	if o == tenancy.ByNewest {
-		return kind + cursorOf(m.Since, m.ID)
-	}
-	return kind + m.Who.Email + "\n" + itoa(m.ID)
+	return "m"
 }
 
 // memberAfter reads what memberCursor wrote.
@@ -186,10 +220,14 @@ func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
 	return row
 }
 
+// soon is how near the end of a membership is that the list marks.
+const soon = 7 * 24 * time.Hour
+
 // personRow is a person of a list, without a link.
 func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.when(m.Until),
 		By: view.By{Text: came(m), Reason: m.Reason}, Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+	row.Soon = !m.Until.IsZero() && m.Until.Sub(c.app.DB.Now()) < soon
 	switch m.Through {
 	case tenancy.ThroughMaintainer:
 		row.Badge = "Maintainer"
@@ -242,6 +280,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 	}
 	m := view.Member{In: view.InProject(paths.Members(s.ID())), Errors: errs}
 	var p tenancy.Member
+	var leaving tenancy.Departure
 	err = c.view(ec, func(tx *db.Tx) error {
 		shell, project, err := c.projectShell(ec, tx, s)
 		if err != nil {
@@ -250,7 +289,9 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 		if m.Shell = shell; project.ExternalRoles {
 			m.Fixed = "Roles in this project come from single sign-on. Change them there."
 		}
-		p, err = tenancy.FindMember(tx, s, id)
+		if p, err = tenancy.FindMember(tx, s, id); err == nil && p.Who.ID == s.Actor().UserID {
+			leaving, err = tenancy.Departing(tx, s, p)
+		}
 		return err
 	})
 	if err != nil {
@@ -269,9 +310,15 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 		m.Shorter = !slices.Contains(tenancy.Grantable(s), p.Role)
 	}
 	switch {
+	case m.Row.You && leaving.Refused(true) != nil:
+		m.Stays = fault.Of(leaving.Last).Message
 	case m.Row.You:
 		m.Remove = ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(s.ID()),
 			Consequence: "You are out at once. What you did stays. You come back by an invitation, or by yourself if you may join it."}
+		if leaving.Last != nil {
+			m.Remove.Question, m.Remove.Fields = "Leave this project without anybody who manages its people?", []ui.Pair{{Name: "last", Value: "1"}}
+			m.Remove.Consequence = "You are the last one in it who does. Afterwards only the members of the organization can let people in and change roles; you are one of them, and can come back. You are out at once. What you did stays."
+		}
 	case s.May(access.MembersRemove):
 		m.RemoveURL = paths.MemberRemove(s.ID(), id)
 	}
@@ -417,12 +464,14 @@ func (c *Console) membersRemind(ec echo.Context, s access.Project) error {
 }
 
 func (c *Console) memberLeave(ec echo.Context, s access.Project) error {
-	if _, err := form(ec); err != nil {
+	f, err := form(ec, "last")
+	if err != nil {
 		return err
 	}
-	err := c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.Leave(tx, s) })
+	var m tenancy.Member
+	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.Leave(tx, s, f["last"] != ""); return err })
 	if fault.Is(err, fault.Conflict) {
-		return c.refused(ec, err, paths.Members(s.ID()))
+		return c.refused(ec, err, paths.Member(s.ID(), m.ID)+"#end")
 	}
 	if err != nil {
 		return err

@@ -242,6 +242,128 @@ func TestKeepers(t *testing.T) {
 	}
 }
 
+// TestLeavingLast: the last one who manages the people leaves only as a lasting member of the
+// organization, and after the page has told them; then they come back by themselves.
+func TestLeavingLast(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Alone", false)
+	s.Member(p, access.Guest)
+	c := s.SignIn(admin)
+	own, leave := rowOf(c, p, admin.Email), users(p)+"/leave"
+	stays := func(form url.Values, what string) {
+		t.Helper()
+		if r := c.Post(leave, form).Want(http.StatusSeeOther); r.Location != own+"#end" {
+			t.Errorf("%s is led to %s", what, r.Location)
+		}
+		if text := words(c.Get(own).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "is the last one who manages the people of this project.") {
+			t.Errorf("%s does not read why: %s", what, text)
+		}
+	}
+	offers := func() (url.Values, string) {
+		t.Helper()
+		r := c.Get(own).Want(http.StatusOK)
+		if r.Page().Find(`form[action="`+leave+`"]`).Length() == 0 {
+			return nil, text(r, "main")
+		}
+		_, form := r.Form(leave)
+		return form, text(r, "#leave")
+	}
+	if form, says := offers(); form != nil || !strings.Contains(says, "Give somebody else such a role first.") {
+		t.Errorf("who is not of the organization is offered %v: %s", form, says)
+	}
+	stays(url.Values{"last": {"1"}}, "who is not of the organization")
+
+	ofOrganization(s, p, admin, s.User("Colleague"))
+	set := func(expires string) {
+		s.Update(func(tx *db.Tx) error {
+			return tx.Must("UPDATE organization_members SET expires_at = "+expires+" WHERE user_id = $1", admin.ID)
+		})
+	}
+	set("99999999999999")
+	if form, _ := offers(); form != nil {
+		t.Error("who is of the organization for a time is offered to leave")
+	}
+	stays(url.Values{"last": {"1"}}, "who is of the organization for a time")
+	set("NULL")
+	stays(nil, "who was not told")
+	form, says := offers()
+	if form.Get("last") != "1" || !strings.Contains(says, "You are the last one in it who does.") {
+		t.Fatalf("%v, %s", form, says)
+	}
+	c.Post(leave, form).Want(http.StatusSeeOther)
+	c.Get("/projects/" + num(p.ID)).Want(http.StatusForbidden)
+	s.View(func(tx *db.Tx) error {
+		told, err := db.Value[string](tx, "SELECT message FROM events WHERE name = 'project.memberLeft'")
+		if !strings.HasSuffix(told, "Nobody in it manages its people any more: the members of its organization do.") {
+			t.Errorf("the event says %q", told)
+		}
+		return err
+	})
+	c.Post("/projects/"+num(p.ID)+"/join", url.Values{"role": {"admin"}, "reason": {""}}).Want(http.StatusSeeOther)
+	c.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
+
+	// With another one there, leaving is as plain as ever.
+	s.Member(p, access.Admin)
+	own = rowOf(c, p, admin.Email)
+	if form, says := offers(); form == nil || form.Has("last") || strings.Contains(says, "last one") {
+		t.Errorf("%v, %s", form, says)
+	}
+}
+
+// TestRowDeeds: the menu of each row of the users leads to what the reader may do to that
+// person, and to nothing else; an end that is near is marked.
+func TestRowDeeds(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Rows", false)
+	guest, brief, long := s.Member(p, access.Guest), s.Member(p, access.ReadOnly), s.Member(p, access.ReadOnly)
+	s.Update(func(tx *db.Tx) error {
+		for u, days := range map[int64]int{brief.ID: 6, long.ID: 8} {
+			if err := tx.Must("UPDATE memberships SET expires_at = $2 WHERE user_id = $1", u, tx.Now.AddDate(0, 0, days)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	known := s.User("")
+	c, theirs := s.SignIn(admin), s.SignIn(guest)
+	c.Post(users(p), inviting(access.Guest, known.Email, "new@example.com")).Want(http.StatusOK)
+	menu := func(c *webtest.Client, email string) (out string) {
+		row := c.Get(users(p) + "?q=" + url.QueryEscape(email)).Want(http.StatusOK).Page().Find("tbody tr")
+		row.Find(".menu a").Each(func(_ int, a *gq) { out += words(a) + "; " })
+		if mark := strings.Contains(row.Text(), "Soon"); mark != (email == brief.Email) {
+			t.Errorf("%s is marked: %v", email, mark)
+		}
+		return out
+	}
+	for email, want := range map[string][2]string{
+		admin.Email:       {"Change role; Leave project; ", ""},
+		guest.Email:       {"Change role; Change last day; Remove from project; ", "Leave project; "},
+		brief.Email:       {"Change role; Change last day; Remove from project; ", ""},
+		long.Email:        {"Change role; Change last day; Remove from project; ", ""},
+		known.Email:       {"Send again; Copy link; Cancel invitation; ", ""},
+		"new@example.com": {"Send again; Cancel invitation; ", ""},
+	} {
+		if got := menu(c, email); got != want[0] {
+			t.Errorf("an administrator may do to %s: %q", email, got)
+		}
+		if got := menu(theirs, email); got != want[1] {
+			t.Errorf("a guest may do to %s: %q", email, got)
+		}
+	}
+	c.Get(users(p)).Page().Find("tbody .menu a").Each(func(_ int, a *gq) {
+		at, section, _ := strings.Cut(a.AttrOr("href", ""), "#")
+		if page := c.Get(at).Want(http.StatusOK).Page(); section != "" && page.Find("#"+section).Length() == 0 {
+			t.Errorf("%s leads to a section that is not there: #%s", words(a), section)
+		}
+	})
+	c.Post("/projects/"+num(p.ID)+"/settings/project", url.Values{"name": {"Rows"}, "description": {""}, "retention": {"30"}, "externalRoles": {"1"}}).Want(http.StatusSeeOther)
+	if got := menu(c, guest.Email); got != "Change last day; Remove from project; " {
+		t.Errorf("where roles are fixed: %q", got)
+	}
+}
+
 // TestRemove: who is removed, and who leaves, is out with the next request, and so are their
 // sessions' pages, running exports and master token; they are told, and may be invited again.
 func TestRemove(t *testing.T) {
@@ -307,7 +429,7 @@ func TestLastAdministrator(t *testing.T) {
 		ids, scopes := memberships(), [2]access.Project{scope(0), scope(1)}
 		deeds := []func(tx *db.Tx, i int) error{
 			func(tx *db.Tx, i int) error { _, err := s.App.Tenancy.Remove(tx, scopes[i], ids[1-i]); return err },
-			func(tx *db.Tx, i int) error { return s.App.Tenancy.Leave(tx, scopes[i]) },
+			func(tx *db.Tx, i int) error { _, err := s.App.Tenancy.Leave(tx, scopes[i], false); return err },
 			func(tx *db.Tx, i int) error {
 				_, err := s.App.Tenancy.SetRole(tx, scopes[i], ids[1-i], access.Guest)
 				return err

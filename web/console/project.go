@@ -27,6 +27,8 @@ var projectFields = []field[tenancy.Project]{
 	{"created", func(p tenancy.Project) any { return p.CreatedAt }},
 	{"expires", func(p tenancy.Project) any { return p.ExpiresAt }},
 	{"joined", func(p tenancy.Project) any { return p.JoinedAt }},
+	{"state", func(p tenancy.Project) any { return p.State }},
+	{"disabledReason", func(p tenancy.Project) any { return p.DisabledReason }},
 }
 
 func (c *Console) projects(ec echo.Context, a access.Actor) error {
@@ -74,8 +76,11 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		}
 		m.Pager = more(ec, ui.Count(int64(len(mine)), "project", "projects")+" on this page", "after", cursor, "More projects")
 		for _, p := range mine {
-			m.Projects = append(m.Projects, view.ProjectRow{ID: strconv.FormatInt(p.ID, 10), Name: p.Name, URL: paths.Project(p.ID),
-				Organization: p.OrganizationName, Role: p.Role.Label(), Changed: c.when(p.ChangedAt)})
+			row := view.ProjectRow{ID: strconv.FormatInt(p.ID, 10), Name: p.Name, Organization: p.OrganizationName, Role: p.Role.Label(), Changed: c.when(p.ChangedAt)}
+			if row.Disabled, row.Reason = p.State == tenancy.Disabled, p.DisabledReason; !row.Disabled {
+				row.URL = paths.Project(p.ID)
+			}
+			m.Projects = append(m.Projects, row)
 		}
 		return nil
 	})

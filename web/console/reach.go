@@ -27,6 +27,7 @@ var reachFields = []field[tenancy.Reach]{
 	{"steps", func(r tenancy.Reach) any { return joinSteps(r.Steps) }},
 	{"since", func(r tenancy.Reach) any { return r.Since }},
 	{"expires", func(r tenancy.Reach) any { return r.Until }},
+	{"hours", func(r tenancy.Reach) any { return orNil(int64(r.Hours)) }},
 	{"open", func(r tenancy.Reach) any { return r.Open }},
 	{"reason", func(r tenancy.Reach) any { return r.Reason }},
 }
@@ -111,6 +112,9 @@ func (c *Console) reachRow(r tenancy.Reach, own bool) view.ReachRow {
 	}
 	if !r.Open.IsZero() {
 		row.Until = c.when(r.Open)
+	}
+	if r.Hours != 0 {
+		row.Stay = "For " + hours(r.Hours) + ", if approved"
 	}
 	row.By = map[tenancy.Grant]string{tenancy.ByMembership: "Role in the project", tenancy.ByInvitation: "Invitation", tenancy.ByRequest: "Request", tenancy.ByOrganization: "Member of the organization",
 		tenancy.ByMaintainer: "Member of the maintainer", tenancy.BySupport: "Support", tenancy.BySuperAdmin: "Super admin"}[r.Grant]

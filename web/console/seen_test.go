@@ -3,6 +3,7 @@ package console_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/db/dbtest"
 	"steward/internal/tenancy"
@@ -24,6 +26,7 @@ type shared struct {
 	said       [4]string // what a page says of each
 	wrong      string    // what is invalid in the field; "" where people choose
 	undone     bool      // offers its undo
+	also       url.Values
 	one, other *webtest.Client
 }
 
@@ -35,6 +38,7 @@ func (f shared) open(c *webtest.Client, value string) url.Values {
 	}
 	_, form := c.Get(at).Want(http.StatusOK).Form(f.action)
 	form.Set(f.field, value)
+	maps.Copy(form, f.also)
 	return form
 }
 
@@ -44,7 +48,7 @@ func (f shared) open(c *webtest.Client, value string) url.Values {
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
 	names := [4]string{"First of all", "Second to none", "Third time lucky", "Fourth of July"}
-	for _, name := range []string{"organization", "billing", "project", "retention", "terms", "role", "last day"} {
+	for _, name := range []string{"organization", "billing", "project", "retention", "terms", "expiry", "type", "maintainer", "role", "last day"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := dbtest.DSN(t)
@@ -69,6 +73,29 @@ func TestOvertaken(t *testing.T) {
 			case "terms":
 				f.at, f.field, f.values, f.said = "/admin/projects/"+num(p.ID), "storage", [4]string{"51", "52", "53", "54"}, [4]string{"51 GB", "52 GB", "53 GB", "54 GB"}
 				f.action, f.one, f.other = f.at+"/terms", s.SignIn(s.SuperAdmin("Root")), s.SignIn(s.SuperAdmin("Super"))
+			case "expiry":
+				f.at, f.field, f.wrong = "/admin/projects/"+num(p.ID), "expires", "2001-01-01"
+				f.action, f.one, f.other = f.at+"/expiry", s.SignIn(s.SuperAdmin("Root")), s.SignIn(s.SuperAdmin("Super"))
+				for i := range f.values {
+					f.values[i], f.said[i] = dayIn(s, 20+i), s.App.DB.Now().UTC().AddDate(0, 0, 20+i).Format("Expires 2 Jan 2006")
+				}
+			case "type":
+				f.at, f.field, f.values, f.undone, f.wrong = "/admin/projects/"+num(p.ID), "template", [4]string{"demo", "poc15Days", "poc30Days", "poc45Days"}, false, "none of them"
+				f.said = [4]string{"Type Demo, 2 days", "Type Proof of concept, 15 days", "Type Proof of concept, 30 days", "Type Proof of concept, 45 days"}
+				f.action, f.one, f.other, f.also = f.at+"/type", s.SignIn(s.SuperAdmin("Root")), s.SignIn(s.SuperAdmin("Super")), url.Values{"follow": {"never"}}
+			case "maintainer":
+				id := int64(0)
+				s.Update(func(tx *db.Tx) (err error) {
+					id, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+					for _, u := range []accounts.User{insider, colleague} {
+						if err == nil {
+							err = tenancy.JoinMaintainer(tx, u.Actor(), id, u)
+						}
+					}
+					return err
+				})
+				f.at, f.field, f.values, f.said, f.wrong = "/maintainers/"+num(id)+"/settings", "name", names, names, " "
+				f.one, f.other = s.SignIn(insider), s.SignIn(colleague)
 			case "role":
 				f.action, f.field, f.wrong = rowOf(f.one, p, guest.Email)+"/role", "role", ""
 				f.at, f.values, f.said = f.action+"?role=", [4]string{"readOnly", "admin", "guest", "readOnly"}, [4]string{"Role now Read only", "Role now Admin", "Role now Guest", "Role now Read only"}
@@ -85,7 +112,7 @@ func TestOvertaken(t *testing.T) {
 			state := func() string {
 				n := int64(0)
 				s.View(func(tx *db.Tx) (err error) {
-					n, err = db.Value[int64](tx, "SELECT count(*) FROM events WHERE name IN ('organization.updated', 'organization.billingChanged', 'project.updated', 'project.termsChanged', 'project.roleChanged', 'project.lastDayChanged')")
+					n, err = db.Value[int64](tx, "SELECT count(*) FROM events WHERE name IN ('organization.updated', 'organization.billingChanged', 'project.updated', 'project.termsChanged', 'project.roleChanged', 'project.lastDayChanged', 'project.expiryChanged', 'project.typeChanged', 'maintainer.updated')")
 					return err
 				})
 				return fmt.Sprint(n, watch.Sum())

@@ -192,6 +192,9 @@ func TestSupportIsOver(t *testing.T) {
 	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
 	c.Post("/projects/"+num(joined.ID)+"/join", asMember).Want(http.StatusSeeOther)
 	c.Post("/projects/"+num(asked.ID)+"/request", asVisitor).Want(http.StatusSeeOther)
+	if row := words(c.Get("/account/access").Want(http.StatusOK).Page().Find(`tbody tr:contains("Request")`)); !strings.Contains(row, "Request Ticket 9 Admin") || !strings.Contains(row, "For 7 days, if approved") {
+		t.Errorf("of what they ask for they read %q", row)
+	}
 	request := x.SignIn(decider).Get(users(asked)+"?status=asking").Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
 	tokens := "SELECT count(*) FROM tokens WHERE user_id = $1 AND deleted_at IS NULL"
 	if n := x.count(tokens, x.sven.ID); n != 2 {

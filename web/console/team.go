@@ -247,7 +247,7 @@ func (c *Console) teamInvited(ec echo.Context, at teamAt) error {
 	}
 	m := view.Invitation{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p), Open: c.when(p.Open)}
 	if t.Manages() {
-		m.AgainURL, m.Cancel = paths.TeamInvitedAgain(at.url, p.ID), cancelInvitation(m.Row.Email, paths.TeamInvitedCancel(at.url, p.ID))
+		m.Link, m.AgainURL, m.Cancel = c.invitedLink(p), paths.TeamInvitedAgain(at.url, p.ID), cancelInvitation(m.Row.Email, paths.TeamInvitedCancel(at.url, p.ID))
 	}
 	return page(ec, http.StatusOK, view.InvitationPage(m))
 }
