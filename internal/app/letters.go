@@ -61,6 +61,8 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.ProjectRestored: view.ProjectRestored,
 		mail.ProjectDisabled: view.ProjectDisabled,
 		mail.ProjectEnabled:  view.ProjectEnabled,
+		mail.ProjectMoved:    view.ProjectMoved,
+		mail.ProjectVisited:  view.ProjectVisited,
 	}
 }
 

@@ -67,6 +67,8 @@ const (
 	ProjectRestored   Kind = "projectRestored"   // by, project, expires, at
 	ProjectDisabled   Kind = "projectDisabled"   // by, project, reason, at
 	ProjectEnabled    Kind = "projectEnabled"    // by, project, at
+	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, at
+	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
 )
 
 // Kinds are all of them.
@@ -76,7 +78,7 @@ func Kinds() []Kind {
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
 		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected,
-		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled,
+		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled, ProjectMoved, ProjectVisited,
 	}
 }
 

@@ -278,12 +278,16 @@ func (v *Service) expire(tx *db.Tx, p Project, l Life) error {
 }
 
 // decides is Forbidden for who may not decide on the life of projects, and gives the project.
-// Who else would do so waits.
+// Who else would do so waits. The actor is asked about after that: they may have lost the right
+// while they waited.
 func (v *Service) decides(tx *db.Tx, by access.Actor, project int64) (p Project, l Life, err error) {
-	if err := accounts.Administers(tx, by); err != nil {
+	if err := accounts.Oversees(by); err != nil {
 		return p, l, err
 	}
-	return v.held(tx, project)
+	if p, l, err = v.held(tx, project); err != nil {
+		return p, l, err
+	}
+	return p, l, accounts.Administers(tx, by)
 }
 
 // checkExpiry is Invalid for a time that is no end of a project; the zero time is none.

@@ -217,9 +217,9 @@ type source struct {
 // not accepted an invitation nothing is told but the address, which was known, and whether
 // the account is still to be activated.
 var (
-	inProject = source{0, "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, x.through, " + personColumns + " FROM memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "}
+	inProject = source{0, "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, " + rightOf + ", " + personColumns + " FROM memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "}
 	invited   = source{1, "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "}
-	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, x.through, x.hours, " + personOnly + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
+	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, " + rightOf + ", x.hours, " + personOnly + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
 )
 
 const (
@@ -317,11 +317,17 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 		return nil
 	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3 AND m.through NOT IN ('maintainer', 'support')) AND u.state = 'active'`, s.ID(), m.ID, endOf(m.Until))
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active' AND `+lastsFor("$4"), s.ID(), m.ID, endOf(m.Until), s.Organization())
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}
 	return err
+}
+
+// lastsFor is the condition that a membership m of a project of an organization does not hang on a
+// right that is taken from its person without asking who stays.
+func lastsFor(organization string) string {
+	return "m.through NOT IN ('maintainer', 'support') AND NOT (m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + organization + " AND o.user_id = m.user_id AND o.through <> ''))"
 }
 
 // forEver is later than any membership ends.
@@ -531,7 +537,7 @@ func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
 	if d.Last != nil && !fault.Is(d.Last, fault.Conflict) {
 		return d, d.Last
 	}
-	d.Returns, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NULL)", s.Organization(), m.Who.ID)
+	d.Returns, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NULL AND through = '')", s.Organization(), m.Who.ID)
 	return d, err
 }
 
@@ -607,17 +613,24 @@ func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 	if err != nil {
 		return err
 	}
-	p, err := endMembership(tx, m, project)
+	p, err := Find(tx, project)
 	if err != nil {
 		return err
 	}
-	system := access.Actor{Name: "Steward"}
 	if m.Who.State == accounts.Active {
-		if err := v.tell(tx, system, m.Who, mail.MembershipEnded, p, nil); err != nil {
+		if err := v.tell(tx, steward(), m.Who, mail.MembershipEnded, p, nil); err != nil {
 			return err
 		}
 	}
-	e, err := inDefault(tx, audit.By(system, "project.memberEnded", "user", m.Who.Email, m.Who.Name), p)
+	return recordOver(tx, p, m)
+}
+
+// recordOver takes a membership away whose time is over, and records that.
+func recordOver(tx *db.Tx, p Project, m Member) error {
+	if _, err := endMembership(tx, m, p.ID); err != nil {
+		return err
+	}
+	e, err := inDefault(tx, audit.By(steward(), "project.memberEnded", "user", m.Who.Email, m.Who.Name), p)
 	if err != nil {
 		return err
 	}

@@ -192,6 +192,9 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err != nil {
 		return m, err
 	}
+	if err := v.tellMoved(tx, s.Actor(), m); err != nil {
+		return m, err
+	}
 	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed}
 	return m, recordMove(tx, s.Actor(), m, results)
 }
@@ -203,6 +206,20 @@ func moveEnds(tx *db.Tx, m Moving) error {
 	_, err := tx.Exec("UPDATE memberships SET expires_at = "+ofOrganization+`$2) WHERE project_id = $1 AND through = 'organization'
 		AND (expires_at IS NULL OR expires_at > $4 AND (expires_at = `+ofOrganization+"$3) OR expires_at > "+ofOrganization+"$2)))", m.Project.ID, m.To.ID, m.From.ID, tx.Now)
 	return err
+}
+
+// tellMoved mails it to the people of the project, and to the members of both organizations.
+func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
+	told := map[string]string{"by": by.Name, "project": m.Project.Name, "from": m.From.Name, "to": m.To.Name, "at": moment(tx.Now)}
+	if err := v.tellMembers(tx, tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told}); err != nil {
+		return err
+	}
+	for _, o := range []Organization{m.From, m.To} {
+		if err := v.tellTeam(tx, team(OfOrganization, o.ID, o.Name), m.Project.ID, by.UserID, mail.Letter{Kind: mail.ProjectMoved, Values: told}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordMove tells both organizations; the project has both events.
@@ -223,11 +240,17 @@ func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) er
 	return audit.Record(tx, e.Says("%s moved the project %q into the organization %q, out of %q.", by.Name, m.Project.Name, m.To.Name, m.From.Name))
 }
 
+// movedOutMost is how many places a move ends, in its transaction.
+const movedOutMost = 1000
+
 // endPlaces ends the memberships that a move does not leave, and tells who had them.
 func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
-	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+" ORDER BY x.email, x.id", m.Project.ID, m.To.ID, tx.Now)
+	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", movedOutMost+1), m.Project.ID, m.To.ID, tx.Now)
 	if err != nil {
 		return 0, err
+	}
+	if len(list) > movedOutMost {
+		return 0, fault.Newf(fault.Conflict, "tenancy.moveMany", "More than %d people would lose their place in the project at once. Remove some of them first.", movedOutMost)
 	}
 	for _, x := range list {
 		p, err := endMembership(tx, x, m.Project.ID)

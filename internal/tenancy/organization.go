@@ -325,7 +325,7 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 			return err
 		}
 	}
-	if err := v.tellTeam(tx, t, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
+	if err := v.tellTeam(tx, t, 0, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("DELETE FROM "+t.table()+" WHERE organization_id = $1", o.ID); err != nil {

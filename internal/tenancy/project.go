@@ -114,8 +114,15 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 		return err
 	}
 	m.Until = sooner(m.Until, ends)
+	if err := roomFor(tx, m.Who.ID, m.Through, p.Organization); err != nil {
+		return err
+	}
 	// One whose time is over counts no more, but may still be there.
-	if _, err := tx.Exec("DELETE FROM memberships WHERE project_id = $1 AND user_id = $2 AND expires_at <= $3", p.ID, m.Who.ID, tx.Now); err != nil {
+	was, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.user_id = $2 AND x.expires_at <= $3", p.ID, m.Who.ID, tx.Now)
+	if err == nil {
+		err = recordOver(tx, p, was)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	if err := tokens.EndMaster(tx, p.ID, m.Who.ID); err != nil {
@@ -126,7 +133,7 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 		return err
 	}
 	_, err = tx.Exec("INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, expires_at, reason, invitor_id, approver_id, through) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-		id, p.ID, m.Who.ID, m.Who.Email, string(m.Role), tx.Now, m.Until, m.Reason, db.ZeroNull(m.Invitor.ID), db.ZeroNull(m.Approver.ID), string(m.Through))
+		id, p.ID, m.Who.ID, m.Who.Email, string(m.Role), tx.Now, m.Until, m.Reason, db.ZeroNull(m.Invitor.ID), db.ZeroNull(m.Approver.ID), m.Through.kept())
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member of %s already.", m.Who.Email, p.Name)
 	}
@@ -225,7 +232,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return access.Project{}, err
 	}
 	if !r.memberTo.IsZero() && !tx.Now.Before(r.memberTo) {
-		r.facts.Role, r.facts.TokenID = "", 0
+		r.facts.Role, r.facts.TokenID, r.facts.Visitor = "", 0, false
 	}
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
 		return access.Project{}, outside(tx, a, r.place)
@@ -330,7 +337,7 @@ func Describe(tx *db.Tx, s access.Project) (Project, error) {
 		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, v.through
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`
 		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
 		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
 		LEFT JOIN users u ON u.id = v.user_id WHERE p.id = $1`, s.ID(), tx.Now)

@@ -135,6 +135,9 @@ func (v *Service) BeginPurge(ctx context.Context, run *jobs.Run) (int64, error) 
 		return 0, err
 	}
 	return p.Project, v.db.Update(ctx, func(tx *db.Tx) error {
+		if err := lockMembers(tx, p.Project); err != nil { // before the job, as those do who stop it
+			return err
+		}
 		if err := run.Hold(tx); err != nil {
 			return err
 		}

@@ -202,6 +202,9 @@ func (p Person) scan(r db.Row) (Reach, error) {
 	if err != nil {
 		return x, err
 	}
+	if x.Through == ThroughSupport && p.SuperAdmin && !p.Support {
+		x.Through = ThroughSuperAdmin
+	}
 	x.Grant = [...]Grant{ByMembership, ByInvitation, ByRequest, ByOrganization, ByMaintainer, ByMaintainer, BySupport, BySuperAdmin}[x.source]
 	if needs && !p.Factor && !slices.Contains(p.Steps, StepFactor) {
 		x.Steps = append(x.Steps, StepFactor)

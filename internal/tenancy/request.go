@@ -46,7 +46,7 @@ func RequestPath(project, request int64) string {
 	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
 }
 
-const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, x.through, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name
+const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name
 	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
 
 // stillWaits is the condition of the requests that somebody may decide on.
@@ -145,10 +145,12 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	}
 	e.Request = Request{ID: id, Who: Who{u.ID, u.Email, u.Name, u.State}, Through: e.Through, Reason: strings.TrimSpace(j.Reason), Hours: j.Hours, At: tx.Now, Open: sooner(tx.Now.AddDate(0, 0, RequestDays), ends)}
 	if _, err := tx.Exec("INSERT INTO join_requests (id, project_id, user_id, email, through, reason, hours, state, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9)",
-		id, project, u.ID, u.Email, string(e.Through), e.Request.Reason, j.Hours, tx.Now, e.Request.Open); err != nil {
+		id, project, u.ID, u.Email, e.Through.kept(), e.Request.Reason, j.Hours, tx.Now, e.Request.Open); err != nil {
 		return e, err
 	}
-	if err := v.tellDeciders(tx, e.Project, e.Request); err != nil {
+	r := e.Request
+	if err := v.tellDeciders(tx, e.Project, mail.Letter{Kind: mail.JoinRequested, Path: RequestPath(e.Project.ID, r.ID), Until: r.Open,
+		Values: map[string]string{"by": r.Who.Name, "address": r.Who.Email, "who": r.Through.Text(), "project": e.Project.Name, "reason": r.Reason, "hours": fmt.Sprint(r.Hours)}}); err != nil {
 		return e, err
 	}
 	event, err := inDefault(tx, audit.By(s.Actor(), "project.joinRequested", "user", u.Email, u.Name), e.Project)

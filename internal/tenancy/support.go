@@ -124,7 +124,7 @@ func supportEnds(u accounts.User) time.Time {
 // its projects; zero for never.
 func rightEnds(tx *db.Tx, user int64, right Through, organization int64) (at time.Time, err error) {
 	switch right {
-	case ThroughSupport:
+	case ThroughSupport, ThroughSuperAdmin:
 		u, err := accounts.Find(tx, user)
 		return supportEnds(u), err
 	case ThroughOrganization:

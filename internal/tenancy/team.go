@@ -175,7 +175,7 @@ func (t Team) members() string {
 // through is where a member's right stands.
 func (t Team) through() string {
 	if t.Kind == OfOrganization {
-		return "x.through"
+		return rightOf
 	}
 	return "''"
 }
@@ -213,12 +213,16 @@ func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
 // for who is a member.
 func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	// One whose time is over counts no more, but may still be there.
-	if _, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, m.Who.ID, tx.Now); err != nil {
+	over, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, m.Who.ID, tx.Now)
+	if err == nil && over > 0 {
+		err = audit.Record(tx, t.event(steward(), &m.Who, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
+	}
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
+	_, err = tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
 	if err == nil && m.Through != "" {
-		err = tx.Must("UPDATE organization_members SET through = $3, expires_at = $4 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, string(m.Through), m.Until)
+		err = tx.Must("UPDATE organization_members SET through = $3, expires_at = $4 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, m.Through.kept(), m.Until)
 	}
 	if fault.HasCode(err, "db.unique") {
 		return fault.Newf(fault.Conflict, "tenancy.member", "%s is a member already.", m.Who.Email)
@@ -303,8 +307,8 @@ func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
 
 // end takes a membership away. The caller holds the lock.
 func (v *Service) end(tx *db.Tx, t Team, m Member) error {
-	if m.Who.State == accounts.Active {
-		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" x JOIN users u ON u.id = x.user_id WHERE x."+t.column()+" = $1 AND x.user_id <> $2 AND "+t.until()+" IS NULL AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
+	if m.Who.State == accounts.Active && m.Through == "" {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" x JOIN users u ON u.id = x.user_id WHERE x."+t.column()+" = $1 AND x.user_id <> $2 AND "+t.until()+" IS NULL AND "+t.through()+" = '' AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
 		if err != nil {
 			return err
 		}
@@ -387,7 +391,7 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 		return err
 	}
 	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}
-	return v.tellTeam(tx, t, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
+	return v.tellTeam(tx, t, 0, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
 }
 
 // membersMost is how many members of an organization are told of one who joined it, or of its
@@ -395,13 +399,14 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 const membersMost = 100
 
 // tellTeam mails a letter to the members of an organization who can sign in, but for who did
-// what it tells of.
-func (v *Service) tellTeam(tx *db.Tx, t Team, by int64, l mail.Letter) error {
+// what it tells of, and for those in a project, who are told otherwise; 0 is none.
+func (v *Service) tellTeam(tx *db.Tx, t Team, project, by int64, l mail.Letter) error {
 	list, err := db.All(tx, func(r db.Row) (Who, error) {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
 	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
-		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now)
+		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active'
+			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $4 AND x.user_id = m.user_id) ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now, project)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/throttle"
 )
 
 // Template is what new projects are made from; afterwards it is their type.
@@ -144,10 +145,13 @@ const Overtaken = "tenancy.overtaken"
 // writesTemplates is Forbidden for who may not write templates, and gives them all. Who else
 // would write one waits.
 func (v *Service) writesTemplates(tx *db.Tx, by access.Actor) ([]Template, error) {
-	if err := accounts.Administers(tx, by); err != nil {
+	if err := accounts.Oversees(by); err != nil {
 		return nil, err
 	}
 	if err := tx.Lock("project templates"); err != nil {
+		return nil, err
+	}
+	if err := accounts.Administers(tx, by); err != nil { // after the wait
 		return nil, err
 	}
 	return db.All(tx, scanTemplate, selectTemplate+"ORDER BY k.position")
@@ -257,9 +261,13 @@ func creates(tx *db.Tx, s access.Organization) (Through, error) {
 	return ThroughOrganization, err
 }
 
+// perCreator keeps one person from filling the console with projects.
+var perCreator = throttle.Limit{Count: 200, Window: 24 * time.Hour}
+
 // NewProjectIn makes a project of the scope's organization from a template that is offered.
 // The actor becomes its first administrator. Forbidden without ProjectsCreate; Invalid by
-// field: name and template.
+// field: name and template; TooMany past two hundred a day; Conflict for who is in too many by a
+// right.
 func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Project, error) {
 	if err := lockRights(tx, s.Actor().UserID); err != nil { // by which they are in it
 		return Project{}, err
@@ -286,6 +294,9 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 	}
 	by, err := creates(tx, s)
 	if err != nil {
+		return Project{}, err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("create/user:%d", u.ID), perCreator); err != nil {
 		return Project{}, err
 	}
 	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Terms: t.Terms, Expires: t.expires(tx), Through: by})

@@ -22,7 +22,20 @@ const (
 	ThroughOrganization Through = "organization"
 	ThroughMaintainer   Through = "maintainer"
 	ThroughSupport      Through = "support"
+	ThroughSuperAdmin   Through = "superAdmin" // who is not of support, and comes in by its right
 )
+
+// kept is how a right stands in the database: that of super admins is the one of support, so
+// that who is both keeps it when they lose one of them.
+func (t Through) kept() string {
+	if t == ThroughSuperAdmin {
+		t = ThroughSupport
+	}
+	return string(t)
+}
+
+// rightOf reads it back, from a row x of the person u.
+const rightOf = "CASE WHEN x.through = 'support' AND u.is_super_admin AND u.support_until IS NULL THEN 'superAdmin' ELSE x.through END"
 
 // through is the right that somebody comes by: the nearest to the project.
 func through(is access.Above) Through {
@@ -31,12 +44,41 @@ func through(is access.Above) Through {
 		return ThroughOrganization
 	case is.MaintainerMember:
 		return ThroughMaintainer
+	case is.Support:
+		return ThroughSupport
 	}
-	return ThroughSupport
+	return ThroughSuperAdmin
 }
 
 // Visits reports whether who comes by the right stays for a time only, and says why.
-func (t Through) Visits() bool { return t == ThroughMaintainer || t == ThroughSupport }
+func (t Through) Visits() bool { return t == ThroughMaintainer || t.kept() == string(ThroughSupport) }
+
+// borrowedMost is in how many projects somebody is by a right that can be taken from them: all of
+// these places end in one transaction with it.
+const borrowedMost = 1000
+
+// hangs is the condition that a membership m, of a project p, hangs on a right of the person $1
+// from above the organization.
+const hangs = `m.user_id = $1 AND (m.through IN ('maintainer', 'support')
+	OR m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $1 AND o.through <> ''))`
+
+// roomFor is Conflict for somebody who is in as many projects by a right as anybody may, and is
+// to come into one more of an organization.
+func roomFor(tx *db.Tx, user int64, by Through, organization int64) error {
+	if by == ThroughOrganization {
+		joined, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $1 AND o.user_id = $2 AND o.through <> '')", organization, user)
+		if err != nil || !joined {
+			return err
+		}
+	} else if !by.Visits() {
+		return nil
+	}
+	n, err := db.Value[int64](tx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE %s LIMIT %d) places", hangs, borrowedMost), user)
+	if err == nil && n >= borrowedMost {
+		err = fault.Newf(fault.Conflict, "tenancy.places", "That would be more than %d projects in which somebody is from outside the organization. Leave one that needs you no more, or be invited.", borrowedMost)
+	}
+	return err
+}
 
 // VisitHours are for how long a visitor may stay, in hours.
 func VisitHours() []int { return []int{1, 8, 24, 72, 168} }
@@ -141,10 +183,15 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 	}
 	w := Who{u.ID, u.Email, u.Name, u.State}
 	m := Member{Who: w, Role: j.Role, Reason: strings.TrimSpace(j.Reason), Approver: w, Through: e.Through}
-	if e.Through.Visits() {
-		m.Role, m.Until = VisitorRole(e.Project.Governed), tx.Now.Add(time.Duration(j.Hours)*time.Hour)
+	if !e.Through.Visits() {
+		return e.Project, join(tx, s.Actor(), e.Project, &m)
 	}
-	return e.Project, join(tx, s.Actor(), e.Project, &m)
+	m.Role, m.Until = VisitorRole(e.Project.Governed), tx.Now.Add(time.Duration(j.Hours)*time.Hour)
+	if err := join(tx, s.Actor(), e.Project, &m); err != nil {
+		return e.Project, err
+	}
+	told := map[string]string{"by": w.Name, "address": w.Email, "who": e.Through.Text(), "project": e.Project.Name, "reason": m.Reason, "until": moment(m.Until), "at": moment(tx.Now)}
+	return e.Project, v.tellDeciders(tx, e.Project, mail.Letter{Kind: mail.ProjectVisited, Values: told})
 }
 
 // endVisits ends the memberships of a person that hang on a right which they have lost. The
@@ -254,15 +301,17 @@ func (t Through) Text() string {
 		return "of the maintainer"
 	case ThroughSupport:
 		return "of support"
+	case ThroughSuperAdmin:
+		return "super admin"
 	}
 	return ""
 }
 
-// decidersMost is how many of those who decide are told of a request.
+// decidersMost is how many of those who manage the people are told of a request, or a visit.
 const decidersMost = 100
 
-// tellDeciders mails those who may decide on a request to join a project.
-func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
+// tellDeciders mails a letter to those who manage the people of a project.
+func (v *Service) tellDeciders(tx *db.Tx, p Project, l mail.Letter) error {
 	list, err := db.All(tx, func(r db.Row) (Who, error) {
 		var w Who
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
@@ -272,8 +321,8 @@ func (v *Service) tellDeciders(tx *db.Tx, p Project, r Request) error {
 		return err
 	}
 	for _, w := range list {
-		if _, err := v.mail.Send(tx, mail.Letter{Kind: mail.JoinRequested, To: w.Email, Name: w.Name, UserID: w.ID, Path: RequestPath(p.ID, r.ID), Until: r.Open,
-			Values: map[string]string{"by": r.Who.Name, "address": r.Who.Email, "who": r.Through.Text(), "project": p.Name, "reason": r.Reason, "hours": fmt.Sprint(r.Hours)}}); err != nil {
+		l.To, l.Name, l.UserID = w.Email, w.Name, w.ID
+		if _, err := v.mail.Send(tx, l); err != nil {
 			return err
 		}
 	}

@@ -201,11 +201,11 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 	case ByMembership:
 		w.table, w.where = "memberships x", "x.project_id = "+a.add(s.ID())+" AND "+current(tx, a, "x")
 		w.joined = people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
-		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
+		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, " + rightOf + ", " + personColumns
 	case ByOrganization:
 		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())+" AND "+current(tx, a, "x")
 		w.joined = people + outsider
-		w.columns = "x.user_id, '', x.joined_at, x.expires_at, " + noTime + ", x.reason, x.through, " + personColumns
+		w.columns = "x.user_id, '', x.joined_at, x.expires_at, " + noTime + ", x.reason, " + rightOf + ", " + personColumns
 	case ByMaintainer:
 		w.table, w.where = "maintainer_members x", "x.maintainer_id = (SELECT o.maintainer_id FROM organizations o WHERE o.id = "+a.add(s.Organization())+")"
 		w.joined = people + outsider
@@ -228,7 +228,7 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 	case ByRequest:
 		w.table, w.where = "join_requests x", "x.project_id = "+a.add(s.ID())+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now)
 		w.joined = people + nobody
-		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, x.through, x.hours, " + personOnly
+		w.columns = "x.id, '', x.created_at, " + noTime + ", x.expires_at, x.reason, " + rightOf + ", x.hours, " + personOnly
 	}
 	return w
 }

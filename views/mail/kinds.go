@@ -27,8 +27,8 @@ const longest = 200
 // value is one of the values, made visible and short; "" when it is not given.
 func (t Told) value(name string) string { return visible(t.Values[name]) }
 
-// visible leaves out of a text what cannot be seen, or would turn the text around it, and
-// keeps programs from making links of what people wrote.
+// visible leaves out of a text what cannot be seen, or would turn the text around it, and breaks
+// the beginnings by which programs know most links in what people wrote.
 func visible(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -527,4 +527,31 @@ func ProjectDisabled(t Told) Letter {
 // ProjectEnabled tells that a project is open again that was disabled.
 func ProjectEnabled(t Told) Letter {
 	return t.happened(t.letter(t.named("project", "A project")+" is open again", t.named("by", "Somebody")+" enabled "+t.project()+" at "+t.host()+" again, which was disabled. You are in it as before. What ran in it when it was disabled has to be started again."))
+}
+
+// ProjectMoved tells that a project is in another organization.
+func ProjectMoved(t Told) Letter {
+	m := t.letter(t.named("project", "A project")+" was moved", t.named("by", "Somebody")+" moved "+t.project()+" at "+t.host()+" to another organization. Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people.")
+	for _, f := range []ui.Pair{{Name: "From", Value: t.value("from")}, {Name: "To", Value: t.value("to")}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	return t.happened(m, do("If you did not expect this, ask them."))
+}
+
+// ProjectVisited tells those who manage the people of a project that somebody from above its
+// organization let themselves in.
+func ProjectVisited(t Told) Letter {
+	who := t.named("by", "Somebody")
+	if of := t.value("who"); of != "" {
+		who += ", " + of + ","
+	}
+	m := t.letter(t.named("by", "Somebody")+" is in "+t.named("project", "a project"), who+" joined "+t.project()+" at "+t.host()+" by themselves, as its organization lets them.")
+	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Reason", Value: t.value("reason")}, {Name: "Until", Value: t.moment("until", time.Time{})}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	return t.happened(m, do("If this should not be, remove them, and have the members of the organization switch off that others join by themselves."))
 }

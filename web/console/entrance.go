@@ -59,7 +59,7 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 			m.Role.Items = append(m.Role.Items, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
 		}
 	}
-	if e.Request.ID != 0 && m.Ask {
+	if e.Request.ID != 0 {
 		m.Waiting, m.WaitingFor, m.CancelURL, m.CancelKey = c.when(e.Request.Open), e.Request.Reason, paths.AskCancel(id), key()
 	}
 	return page(ec, status, view.EntrancePage(m))
@@ -149,6 +149,9 @@ func (c *Console) askCancel(ec echo.Context, s access.Organization) error {
 	}
 	if err := c.update(ec, func(tx *db.Tx) error { _, err := tenancy.CancelRequest(tx, s, id); return err }); err != nil {
 		return err
+	}
+	if s.May(access.ProjectsJoin) { // that opened meanwhile
+		return c.done(ec, "Your request is taken back.", paths.Join(id))
 	}
 	return c.done(ec, "Your request is taken back.", paths.Ask(id))
 }

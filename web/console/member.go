@@ -233,6 +233,8 @@ func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 		row.Badge = "Maintainer"
 	case tenancy.ThroughSupport:
 		row.Badge = "Support"
+	case tenancy.ThroughSuperAdmin:
+		row.Badge = "Super admin"
 	}
 	switch {
 	case m.Asks:

@@ -136,6 +136,23 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// TestMoveTold: the people of a moved project and the members of both organizations get a mail,
+// each one.
+func TestMoveTold(t *testing.T) {
+	t.Parallel()
+	m := newMove(t, webtest.Options{Idle: true})
+	left, gets, stranger := m.User("Left"), m.User("Gets"), m.User("Stranger")
+	ofOrganization(m.Site, m.p, left, m.admin)
+	m.Update(func(tx *db.Tx) error { return tenancy.JoinOrganization(tx, gets.Actor(), m.to, gets) })
+	guest := m.Member(m.p, access.Guest)
+	m.moved(m.to)
+	for u, want := range map[accounts.User]int64{left: 1, gets: 1, m.admin: 1, guest: 1, m.boss: 0, stranger: 0} {
+		if n := toldOf(t, m.Site, "projectMoved", u.Email); n != want {
+			t.Errorf("%s got %d mails", u.Name, n)
+		}
+	}
+}
+
 // TestMoveRights: who moves a project may do so where it is and where it goes, at the moment
 // of the move.
 func TestMoveRights(t *testing.T) {

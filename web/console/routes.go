@@ -117,7 +117,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: project + "/join", Rule: gate.AtEntrance(access.ProjectsJoin, c.joinSubmit)},
 		{Method: "GET", Path: project + "/request", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.ask)},
 		{Method: "POST", Path: project + "/request", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askSubmit)},
-		{Method: "POST", Path: project + "/request/cancel", Rule: gate.AtEntrance(access.ProjectsRequestAccess, c.askCancel)},
+		{Method: "POST", Path: project + "/request/cancel", Rule: gate.AtEntrance(access.OrganizationName, c.askCancel)},
 
 		// Moving a project to another organization
 		{Method: "GET", Path: project + "/move", Rule: gate.AtEntrance(access.ProjectsMove, c.move).Proved()},

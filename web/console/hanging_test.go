@@ -1,0 +1,273 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/tenancy"
+	"steward/web/webtest"
+)
+
+// Places that hang on a right from above: what they do not keep, how many there may be, and what
+// those read who are told of them.
+
+// ofMaintainer makes people members of the maintainer of a project.
+func ofMaintainer(s *webtest.Site, p tenancy.Project, people ...accounts.User) (path string) {
+	s.T.Helper()
+	s.Update(func(tx *db.Tx) error {
+		id, err := db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization)
+		for _, u := range people {
+			if err == nil {
+				err = tenancy.JoinMaintainer(tx, u.Actor(), id, u)
+			}
+		}
+		path = "/maintainers/" + num(id)
+		return err
+	})
+	return path
+}
+
+// TestHangingPlacesKeepNothing: case 27, a place that ends with a right of its person does not
+// stand in for one that stays: the last administrator cannot leave because of it, and neither
+// can the last member of an organization.
+func TestHangingPlacesKeepNothing(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	first, _ := s.Project("First", false)
+	mina, gita := s.User("Mina"), s.User("Gita")
+	ofMaintainer(s, first, mina)
+	organization := "/organizations/" + num(first.Organization)
+	boss := s.User("Boss")
+	ofOrganization(s, first, boss)
+	c, theirs := s.SignIn(mina), s.SignIn(gita)
+
+	at := c.Post(organization+"/projects", url.Values{"name": {"By right"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
+	c.Post(at+"/settings/users", inviting(access.Admin, gita.Email)).Want(http.StatusOK)
+	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
+	theirs.Post(at+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+	if text := words(theirs.Get(at + "/settings/users").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "is the last one who manages the people of this project.") {
+		t.Errorf("the last one who stays reads %q", text)
+	}
+	c.Post(at+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+	c.Get(at).Want(http.StatusForbidden) // who hangs on a right may leave to the other
+
+	// In an organization that they entered by that right they are no last member either.
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id <> $2", first.Organization, boss.ID)
+	})
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	for _, way := range []string{num(boss.ID) + "/remove", "leave"} {
+		by := c
+		if way == "leave" {
+			by = s.SignIn(boss)
+		}
+		r := by.Post(organization+"/members/"+way, nil).Want(http.StatusSeeOther)
+		if text := words(by.Get(r.Location).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "is the last member of the organization who can sign in.") {
+			t.Errorf("%s: %q", way, text)
+		}
+	}
+	c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther) // and go freely
+	s.SignIn(boss).Get(organization).Want(http.StatusOK)
+}
+
+// TestPlacesByRightAreBounded: nobody is in more projects by a right than end with it in one
+// transaction, however they come in; what they were given counts in nothing of it.
+func TestPlacesByRightAreBounded(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Damaged: true}) // verifying that many events is not the point
+	first, _ := s.Project("First", false)
+	given, admin := s.Project("Given", false)
+	mina := s.User("Mina")
+	maintainer := ofMaintainer(s, first, mina)
+	organization := "/organizations/" + num(first.Organization)
+	s.Update(func(tx *db.Tx) error {
+		for i := range 999 {
+			n := tenancy.NewProject{Organization: first.Organization, Name: "Many " + num(int64(i)), Member: mina, Through: tenancy.ThroughMaintainer}
+			if _, err := tenancy.CreateProject(tx, mina.Actor(), n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c := s.SignIn(mina)
+	making := url.Values{"name": {"One more"}, "template": {"production"}}
+	c.Post(organization+"/projects", making).Want(http.StatusSeeOther)
+	if r := c.Post(organization+"/projects", making).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "more than 1000 projects") {
+		t.Error("it is not said why")
+	}
+	visit := "/projects/" + num(first.ID) + "/join"
+	c.Post(visit, url.Values{"reason": {"Ticket 9"}, "hours": {"1"}}).Want(http.StatusUnprocessableEntity)
+	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	c.Post(visit, url.Values{"reason": {""}, "role": {"admin"}}).Want(http.StatusUnprocessableEntity) // as a member by that right
+	s.SignIn(admin).Post(users(given), inviting(access.Guest, mina.Email)).Want(http.StatusOK)
+	c.Post(asked(c), nil).Want(http.StatusSeeOther)
+
+	root := s.SignIn(s.SuperAdmin("Root"))
+	root.Post(maintainer+"/members", url.Values{"emails": {admin.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	s.SignIn(admin).Post(asked(s.SignIn(admin)), nil).Want(http.StatusSeeOther)
+	root.Post(maintainer+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE user_id = $1", mina.ID)
+		if n != 1 {
+			t.Errorf("they are in %d projects", n)
+		}
+		return err
+	})
+}
+
+// TestSuperAdminsInTurn: two super admins who disable each other, or take the right from each
+// other, at the same moment: one of them stays. Who is disabled while a deed of theirs waits for
+// another does not do it.
+func TestSuperAdminsInTurn(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("In turn", false)
+	s.SuperAdmin("Third")
+	for round := range 12 {
+		deed := []string{"disable", "no-super-admin"}[round%2]
+		people := [2]accounts.User{s.SuperAdmin("One"), s.SuperAdmin("Two")}
+		clients := [2]*webtest.Client{s.SignIn(people[0]), s.SignIn(people[1])}
+		var all sync.WaitGroup
+		for i := range people {
+			all.Go(func() { clients[i].Post("/admin/users/"+num(people[1-i].ID)+"/"+deed, nil) })
+		}
+		all.Wait()
+		s.View(func(tx *db.Tx) error {
+			n, err := db.Value[int64](tx, "SELECT count(*) FROM users WHERE id IN ($1, $2) AND is_super_admin AND state = 'active'", people[0].ID, people[1].ID)
+			if n != 1 {
+				t.Errorf("round %d, %s: %d of two are left", round, deed, n)
+			}
+			return err
+		})
+	}
+
+	gone := s.SuperAdmin("Gone")
+	c := s.SignIn(gone)
+	held, answered := make(chan struct{}), make(chan int)
+	go func() {
+		<-held
+		answered <- c.Post("/admin/projects/"+num(p.ID)+"/disable", url.Values{"reason": {"Too late"}}).Status
+	}()
+	s.Update(func(tx *db.Tx) error {
+		if err := tx.Lock("members of " + num(p.ID)); err != nil {
+			return err
+		}
+		close(held)
+		time.Sleep(400 * time.Millisecond) // in which the deed comes to where it has to wait
+		return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", gone.ID)
+	})
+	if status := <-answered; status == http.StatusOK {
+		t.Errorf("it is answered by %d", status)
+	}
+	s.View(func(tx *db.Tx) error {
+		x, err := tenancy.Find(tx, p.ID)
+		if x.State != tenancy.Active {
+			t.Errorf("the project is %s", x.State)
+		}
+		return err
+	})
+}
+
+// TestVisitTold: those who manage the people of a project are mailed who let themselves in, and
+// by which right; a super admin who is not of support is not called so anywhere.
+func TestVisitTold(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Told", false)
+	s.Member(p, access.Guest)
+	root := s.SuperAdmin("Vera")
+	c, member := s.SignIn(root), s.SignIn(admin)
+	path := "/projects/" + num(p.ID)
+	c.Post(path+"/join", url.Values{"reason": {"Ticket 9"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	for _, at := range []string{"/settings/users", "/settings/access", "/settings/audit"} {
+		text := words(member.Get(path + at).Want(http.StatusOK).Page().Find(".table"))
+		if !strings.Contains(strings.ToLower(text), "super admin") || strings.Contains(strings.ToLower(text), "support") {
+			t.Errorf("%s says %q", at, text)
+		}
+	}
+	if text := member.Get(path).Want(http.StatusOK).Page().Find(".banner").Text(); !strings.Contains(text, "Vera, super admin, is in this project for a time.") {
+		t.Errorf("the banner says %q", text)
+	}
+	if list := member.Get(path + "/settings/users?format=json").Body; !strings.Contains(list, `"superAdmin"`) {
+		t.Errorf("the export says %s", list)
+	}
+	s.View(func(tx *db.Tx) error {
+		told, err := db.All(tx, db.Scalar[string], "SELECT recipient FROM mails WHERE kind = 'projectVisited'")
+		if len(told) != 1 || told[0] != admin.Email {
+			t.Errorf("told are %q", told)
+		}
+		return err
+	})
+	// Who becomes of support, too, and is a super admin no more, keeps the visit as somebody of support.
+	s.TwoStep(c)
+	s.SuperAdmin("Other")
+	s.Update(func(tx *db.Tx) error {
+		by := access.Actor{Name: "The operator", SuperAdmin: true}
+		if err := s.App.Tenancy.GrantSupport(tx, by, root.ID, tx.Now.AddDate(0, 0, 30)); err != nil {
+			return err
+		}
+		return s.App.Tenancy.RevokeSuperAdmin(tx, by, root.ID)
+	})
+	if list := member.Get(path + "/settings/users?format=json").Body; !strings.Contains(list, `"support"`) {
+		t.Errorf("the export says %s", list)
+	}
+}
+
+// TestRequestBeforeTheDoorOpened: who has asked to join, and may join by themselves since, sees
+// the request on the way in and can take it back.
+func TestRequestBeforeTheDoorOpened(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Door", false)
+	mina := s.User("Mina")
+	ofMaintainer(s, p, mina)
+	c, path := s.SignIn(mina), "/projects/"+num(p.ID)
+	lets(s, p, false)
+	c.Post(path+"/request", url.Values{"reason": {"Ticket 9"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	lets(s, p, true)
+	page := c.Get(path + "/join").Want(http.StatusOK).Page()
+	if page.Find(`form[action="`+path+`/join"]`).Length() != 1 || page.Find(`form[action="`+path+`/request/cancel"]`).Length() != 1 {
+		t.Error("the page does not offer both")
+	}
+	if r := c.Post(path+"/request/cancel", nil).Want(http.StatusSeeOther); r.Location != path+"/join" {
+		t.Errorf("it leads to %s", r.Location)
+	}
+	if page := c.Get(path + "/join").Want(http.StatusOK).Page(); page.Find("#waiting").Length() != 0 {
+		t.Error("it still waits")
+	}
+	c.Post(path+"/request/cancel", nil).Want(http.StatusNotFound)
+	s.SignIn(s.User("")).Post(path+"/request/cancel", nil).Want(http.StatusNotFound)
+}
+
+// TestOverBeforeTheSweep: a visit that is over takes nothing from what its person is otherwise,
+// and its end is recorded also when they come in again before it was cleared away.
+func TestOverBeforeTheSweep(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Over", false)
+	lena := s.User("Lena")
+	ofMaintainer(s, p, lena)
+	c, path := s.SignIn(lena), "/projects/"+num(p.ID)
+	c.Post(path+"/join", url.Values{"reason": {"Ticket 9"}, "hours": {"1"}}).Want(http.StatusSeeOther)
+	ofOrganization(s, p, lena)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE memberships SET expires_at = $2 WHERE user_id = $1", lena.ID, tx.Now.Add(-time.Second))
+	})
+	c.Get(users(p)).Want(http.StatusOK)
+	c.Post(users(p), inviting(access.Guest, "new@example.com")).Want(http.StatusOK)
+	c.Post(path+"/join", url.Values{"reason": {""}, "role": {"guest"}}).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		told, err := db.All(tx, db.Scalar[string], "SELECT name FROM events WHERE name LIKE 'project.member%' AND message LIKE '%Lena%' ORDER BY id")
+		if got := strings.Join(told, " "); got != "project.memberAdded project.memberInvited project.memberEnded project.memberAdded" {
+			t.Errorf("recorded is %s", got)
+		}
+		return err
+	})
+}
