@@ -373,8 +373,10 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	if err != nil {
 		return m, err
 	}
-	if err := v.tell(tx, s.Actor(), m.Who, mail.RoleChanged, p, map[string]string{"from": m.Role.Label(), "role": role.Label()}); err != nil {
-		return m, err
+	if m.Who.ID != s.Actor().UserID {
+		if err := v.tell(tx, s.Actor(), m.Who, mail.RoleChanged, p, map[string]string{"from": m.Role.Label(), "role": role.Label()}); err != nil {
+			return m, err
+		}
 	}
 	e := about(s, p, "project.roleChanged", m.Who)
 	e.Params = map[string]any{"from": m.Role, "to": role}
@@ -520,6 +522,7 @@ func (v *Service) Remove(tx *db.Tx, s access.Project, membership int64) (Member,
 type Departure struct {
 	Last    error // that nobody in it would manage its people; nil when somebody would
 	Returns bool  // the actor belongs to its organization without an end, and manages them from there
+	Back    Step  // how they come in afterwards: StepJoin, StepAsk, or StepInvite
 }
 
 // Refused is why the actor cannot leave, who knows that they are the last or does not; nil when
@@ -536,6 +539,16 @@ func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
 	d.Last = keepAdministrator(tx, s, m)
 	if d.Last != nil && !fault.Is(d.Last, fault.Conflict) {
 		return d, d.Last
+	}
+	is, _, err := standing(tx, m.Who.ID, s.Organization())
+	if err != nil {
+		return d, err
+	}
+	switch d.Back = StepInvite; {
+	case is.OrgMember, access.MayAbove(access.ProjectsJoin, is):
+		d.Back = StepJoin
+	case access.MayAbove(access.ProjectsRequestAccess, is):
+		d.Back = StepAsk
 	}
 	d.Returns, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NULL AND through = '')", s.Organization(), m.Who.ID)
 	return d, err

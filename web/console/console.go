@@ -327,6 +327,11 @@ func endOfDay(field, text string) (time.Time, error) {
 	return day.AddDate(0, 0, 1).Add(-time.Second), nil // the day itself is in it
 }
 
+// lastMoment is the end of the day of a moment, as endOfDay gives it.
+func lastMoment(t time.Time) time.Time {
+	return t.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1).Add(-time.Second)
+}
+
 // dayField is a time as the field of such a day has it; "" for the zero time.
 func dayField(at time.Time) string {
 	if at.IsZero() {

@@ -271,3 +271,41 @@ func TestOverBeforeTheSweep(t *testing.T) {
 		return err
 	})
 }
+
+// TestPlacesOfMembers: the page of a member of an organization or a maintainer tells those who
+// manage it in which projects they are, and what becomes of that when they are out; who only looks in
+// sees nothing of it.
+func TestPlacesOfMembers(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Places", false)
+	gone, boss, mina, nora := s.User("Gone"), s.User("Boss"), s.User("Mina"), s.User("Nora")
+	organization := ofOrganization(s, p, gone, boss)
+	maintainer := ofMaintainer(s, p, mina, nora)
+	s.SignIn(gone).Post("/projects/"+num(p.ID)+"/join", url.Values{"reason": {""}, "role": {"guest"}}).Want(http.StatusSeeOther)
+	c, visitor := s.SignIn(boss), s.SignIn(mina)
+	visitor.Post("/projects/"+num(p.ID)+"/join", url.Values{"reason": {"Ticket 9"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	places := func(c *webtest.Client, at string) string {
+		return words(c.Get(at).Want(http.StatusOK).Page().Find(`[aria-labelledby="places"] tbody`))
+	}
+	at := organization + "/members/" + num(gone.ID)
+	if got := places(c, at); got != "Places Guest Never Stays, until somebody takes it there" {
+		t.Errorf("the organization reads %q", got)
+	}
+	if got := places(visitor, at); got != "" {
+		t.Errorf("who looks in reads %q", got)
+	}
+	if got := places(s.SignIn(nora), maintainer+"/members/"+num(mina.ID)); !strings.HasPrefix(got, "Places Admin ") || !strings.HasSuffix(got, "Ends at once") {
+		t.Errorf("the maintainer reads %q", got)
+	}
+	visitor.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	other, _ := s.Project("Elsewhere", false)
+	if got := places(c, organization+"/members/"+num(mina.ID)); strings.Contains(got, other.Name) || !strings.Contains(got, "Places Admin") {
+		t.Errorf("the organization reads %q", got)
+	}
+	// The list names the address of who let somebody in, whom anybody may be called like.
+	s.SignIn(admin).Post(users(p), inviting(access.Guest, "new@example.com")).Want(http.StatusOK)
+	if row := words(s.SignIn(admin).Get(users(p) + "?q=new@example.com").Want(http.StatusOK).Page().Find("tbody tr")); !strings.Contains(row, "Invited by "+admin.Name+" "+admin.Email) {
+		t.Errorf("the row says %q", row)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/jobs"
 	"steward/internal/tenancy"
 	"steward/views/paths"
 	view "steward/views/settings"
@@ -225,8 +226,8 @@ const soon = 7 * 24 * time.Hour
 
 // personRow is a person of a list, without a link.
 func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
-	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.when(m.Until),
-		By: view.By{Text: came(m), Reason: m.Reason}, Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.end(m.Until),
+		By: broughtBy(m), Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
 	row.Soon = !m.Until.IsZero() && m.Until.Sub(c.app.DB.Now()) < soon
 	switch m.Through {
 	case tenancy.ThroughMaintainer:
@@ -250,6 +251,28 @@ func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 		row.Factor = map[bool]string{true: "On", false: "Off"}[m.Factor]
 	}
 	return row
+}
+
+// end is when a membership ends: a day, when it is the end of one.
+func (c *Console) end(t time.Time) ui.Time {
+	if !t.IsZero() && t.Equal(lastMoment(t)) {
+		return ui.Day(t, time.UTC)
+	}
+	return c.when(t)
+}
+
+// broughtBy is how somebody came in, with the address of who let them in: anybody may be called
+// anything.
+func broughtBy(m tenancy.Member) view.By {
+	b := view.By{Text: came(m), Reason: m.Reason}
+	switch {
+	case m.Asks:
+	case m.Approver.ID != 0 && m.Approver.ID != m.Who.ID:
+		b.Email = m.Approver.Email
+	case m.Invitor.ID != 0 && m.Invitor.ID != m.Who.ID:
+		b.Email = m.Invitor.Email
+	}
+	return b
 }
 
 // came tells how somebody came in.
@@ -283,6 +306,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 	m := view.Member{In: view.InProject(paths.Members(s.ID())), Errors: errs}
 	var p tenancy.Member
 	var leaving tenancy.Departure
+	var work []jobs.Job
 	err = c.view(ec, func(tx *db.Tx) error {
 		shell, project, err := c.projectShell(ec, tx, s)
 		if err != nil {
@@ -293,6 +317,9 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 		}
 		if p, err = tenancy.FindMember(tx, s, id); err == nil && p.Who.ID == s.Actor().UserID {
 			leaving, err = tenancy.Departing(tx, s, p)
+			if err == nil && s.May(access.StorageJobsRead) {
+				work, err = c.app.Jobs.Unfinished(tx, s, p.Who.ID, workMost)
+			}
 		}
 		return err
 	})
@@ -316,7 +343,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 		m.Stays = fault.Of(leaving.Last).Message
 	case m.Row.You:
 		m.Remove = ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: key(), Action: paths.MemberLeave(s.ID()),
-			Consequence: "You are out at once. What you did stays. You come back by an invitation, or by yourself if you may join it."}
+			Consequence: "You are out at once, and your own token of this project ends. " + stopping(work) + "What you did stays. " + wayBack(leaving.Back)}
 		if leaving.Last != nil {
 			m.Remove.Question, m.Remove.Fields = "Leave this project without anybody who manages its people?", []ui.Pair{{Name: "last", Value: "1"}}
 			m.Remove.Consequence = "You are the last one in it who does. Afterwards only the members of the organization can let people in and change roles; you are one of them, and can come back. You are out at once. What you did stays."
@@ -325,6 +352,29 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 		m.RemoveURL = paths.MemberRemove(s.ID(), id)
 	}
 	return page(ec, status, view.MemberPage(m))
+}
+
+// stopping tells of jobs of one's own that do not go on without a role.
+func stopping(work []jobs.Job) string {
+	if len(work) == 0 {
+		return ""
+	}
+	text := ui.Count(int64(len(work)), "job of yours that waits or runs stops. ", "jobs of yours that wait or run stop. ")
+	if len(work) == workMost {
+		text = "At least " + text
+	}
+	return text
+}
+
+// wayBack tells who leaves how they come in again.
+func wayBack(by tenancy.Step) string {
+	switch by {
+	case tenancy.StepJoin:
+		return "You can join again by yourself."
+	case tenancy.StepAsk:
+		return "You can ask to be let in again."
+	}
+	return "You come back by an invitation only."
 }
 
 // roleChoices are the roles of the project, each with what it may do. Those that the scope's actor

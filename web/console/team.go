@@ -146,6 +146,9 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 		return err
 	}
 	m := view.Member{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p)}
+	if err := c.teamPlaces(ec, t, p, &m); err != nil {
+		return err
+	}
 	switch {
 	case !t.Manages():
 	case m.Row.You:
@@ -156,6 +159,31 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 			Consequence: "They are out with the next click, and they get a mail. " + keeps(t.Kind)}
 	}
 	return page(ec, http.StatusOK, view.MemberPage(m))
+}
+
+// teamPlaces tells in which projects a member of a team has a role, and what becomes of it when
+// they are a member no more.
+func (c *Console) teamPlaces(ec echo.Context, t tenancy.Team, p tenancy.Member, m *view.Member) error {
+	var list []tenancy.Place
+	err := c.view(ec, func(tx *db.Tx) (err error) { list, err = tenancy.Places(tx, t, p); return err })
+	if m.PlacesLede = "In projects of " + t.Name + "."; t.Kind == tenancy.OfMaintainer {
+		m.PlacesLede = "In which they are as somebody of " + t.Name + "."
+	}
+	if len(list) > tenancy.PlacesMost {
+		list = list[:tenancy.PlacesMost]
+		m.PlacesLede += " These are the first " + ui.Number(tenancy.PlacesMost) + "."
+	}
+	for _, x := range list {
+		row := view.Place{Name: x.Name, Role: x.Role.Label(), Until: c.end(x.Until), Then: "Stays, until somebody takes it there"}
+		if x.Ends {
+			row.Then = "Ends at once"
+		}
+		if t.Kind == tenancy.OfOrganization {
+			row.URL = paths.Member(x.Project, x.Membership)
+		}
+		m.Places = append(m.Places, row)
+	}
+	return err
 }
 
 // keeps tells what leaving a team does to roles in projects.

@@ -1,0 +1,44 @@
+package tenancy
+
+import (
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/db"
+)
+
+// Place is the role of a member of a team in a project of it.
+type Place struct {
+	Membership, Project int64
+	Name                string // of the project
+	Role                access.Role
+	Until               time.Time // zero = never
+	Ends                bool      // with the membership of the team
+}
+
+// PlacesMost is how many places of somebody are listed.
+const PlacesMost = 100
+
+// Places lists what a member of a team is in: of an organization, the projects in which they
+// have a role; of a maintainer, those in which they are by it, and which end with it. By name, no
+// more than one past PlacesMost. Of others than who manages the team: nothing.
+func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
+	if !t.manages {
+		return nil, nil
+	}
+	where := "p.organization_id = $2"
+	ends := "m.through = 'organization'"
+	switch {
+	case t.Kind == OfMaintainer:
+		where = "p.organization_id IN (SELECT id FROM organizations WHERE maintainer_id = $2) AND " + hangs + " AND m.through <> 'support'"
+		ends = "TRUE"
+	case m.Through == "":
+		ends = "FALSE"
+	}
+	return db.All(tx, func(r db.Row) (Place, error) {
+		var x Place
+		return x, r.Scan(&x.Membership, &x.Project, &x.Name, &x.Role, db.Time(&x.Until), &x.Ends)
+	}, "SELECT m.id, p.id, p.name, m.role, m.expires_at, "+ends+` FROM memberships m JOIN projects p ON p.id = m.project_id
+		WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $3) AND p.state IN ('active', 'disabled') AND `+where+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", PlacesMost+1), m.Who.ID, t.ID, tx.Now)
+}
