@@ -19,5 +19,13 @@ func (a *App) purge(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	return a.Tenancy.EndPurge(ctx, run, project, map[string]any{"tables": removed.Tables, "files": removed.Files, "bytes": removed.Bytes},
-		fmt.Sprintf("%d tables and %d files went, %d bytes.", removed.Tables, removed.Files, removed.Bytes))
+		fmt.Sprintf("%s and %s went, %s.", counted(removed.Tables, "table", "tables"), counted(removed.Files, "file", "files"), counted(removed.Bytes, "byte", "bytes")))
+}
+
+// counted writes a number of things: "1 table", "2 tables".
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -611,6 +611,9 @@ func TestPurgeNow(t *testing.T) {
 	if got := l.text("SELECT state FROM projects WHERE id = $1", l.p.ID); got != tenancy.Purged {
 		t.Errorf("it is %s", got)
 	}
+	if got := l.text("SELECT message FROM events WHERE name = 'project.purged'"); !strings.HasPrefix(got, `Steward purged the project "Early": 8 tables and 1 file went, `) {
+		t.Errorf("the event says %q", got)
+	}
 }
 
 // TestPurgeGoesOn: a purge that broke off in the middle cannot be undone; another run of it
