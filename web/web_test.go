@@ -244,7 +244,7 @@ func TestMutationsAreEvents(t *testing.T) {
 		return err
 	})
 	want := []string{
-		`project.memberAdded: "Person N" made "Person N" (personN@example.com) a member of "Events" as Admin.`,
+		`project.memberAdded: "Person N" (personN@example.com) became a member of "Events", as Admin.`,
 		`user.loggedIn: "Person N" signed in by password.`,
 		`storage.bucketCreated: "Person N" created bucket in.c-x.`,
 		`storage.bucketUpdated: "Person N" changed bucket in.c-x: display name from "Ex" to "Why", description from "" to "New".`,

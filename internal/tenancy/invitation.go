@@ -60,15 +60,15 @@ type place struct {
 	members string // whoever is in it, as the end of a SELECT of $1, the place, $2, a person, and $3, the time
 	by      access.Actor
 	find    func(invitation int64) (Member, error)
-	event   func(by access.Actor, w *Who, name string) audit.Event // about a person in it; see Team.event
+	event   func(by access.Actor, w Who, name string) audit.Event // about a person in it; see Team.event
 }
 
 func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 	p, err := Find(tx, s.ID())
 	return place{kind: "project", id: p.ID, name: p.Name, by: s.Actor(), members: "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)",
 		find: func(id int64) (Member, error) { return FindInvited(tx, s, id) },
-		event: func(_ access.Actor, w *Who, name string) audit.Event {
-			return about(s, p, strings.Replace(name, "*", "project", 1), *w)
+		event: func(_ access.Actor, w Who, name string) audit.Event {
+			return about(s, p, strings.Replace(name, "*", "project", 1), w)
 		}}, err
 }
 
@@ -248,10 +248,13 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	if err != nil {
 		return Sent{}, err
 	}
-	e := at.event(at.by, &Who{u.ID, u.Email, u.Email, u.State}, "*.memberInvited")
+	e := at.event(at.by, Who{u.ID, u.Email, u.Email, u.State}, "*.memberInvited")
 	e.Params = map[string]any{"invitation": number, "role": n.Role, "expires": open}
 	if !n.Until.IsZero() {
 		e.Params["until"] = n.Until
+	}
+	if reason := strings.TrimSpace(n.Reason); reason != "" {
+		e.Params["reason"] = reason
 	}
 	if err := audit.Record(tx, e.Says("%s invited %s to %s.", at.by.Name, u.Email, at.said(n.Role))); err != nil {
 		return Sent{}, err
@@ -376,8 +379,11 @@ func (v *Service) inviteAgain(tx *db.Tx, at place, m Member) (Sent, error) {
 	if err := tx.Must("UPDATE invitations SET expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID); err != nil {
 		return Sent{}, err
 	}
-	e := at.event(at.by, &m.Who, "*.memberInvited")
+	e := at.event(at.by, m.Who, "*.memberInvited")
 	e.Params = map[string]any{"invitation": m.ID, "role": m.Role, "expires": m.Open, "again": true}
+	if m.Reason != "" {
+		e.Params["reason"] = m.Reason
+	}
 	if err := audit.Record(tx, e.Says("%s sent %s the invitation to %s again.", at.by.Name, m.Who.Email, at.said(m.Role))); err != nil {
 		return Sent{}, err
 	}
@@ -415,7 +421,7 @@ func cancelInvitation(tx *db.Tx, at place, invitation int64) (Member, error) {
 	if err := endInvitation(tx, m.ID, "cancelled"); err != nil {
 		return m, err
 	}
-	return m, audit.Record(tx, at.event(at.by, &m.Who, "*.invitationCancelled").Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
+	return m, audit.Record(tx, at.event(at.by, m.Who, "*.invitationCancelled").Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
 }
 
 func endInvitation(tx *db.Tx, id int64, state string) error {
@@ -618,7 +624,7 @@ func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitati
 		return i, err
 	}
 	if i.Team.ID != 0 {
-		e := i.Team.event(a, &Who{Email: a.Email, Name: a.Name}, "*.invitationDeclined")
+		e := i.Team.event(a, Who{Email: a.Email, Name: a.Name}, "*.invitationDeclined")
 		return i, audit.Record(tx, e.Says("%s declined the invitation to the %s %q.", a.Name, string(i.Team.Kind), i.Team.Name))
 	}
 	e, err := inDefault(tx, audit.By(a, "project.invitationDeclined", "user", a.Email, a.Name), i.Project)

@@ -44,6 +44,15 @@ type Member struct {
 	Invitor  Who // who invited them; empty for who made the project and who was put in by the operator
 	Approver Who // who let them in that asked to join; themselves, when they came in so
 	Through  Through
+	founds   bool // they come in with what is being made, as its first one
+}
+
+// rank is what sentences call somebody who becomes a member.
+func (m Member) rank() string {
+	if m.founds {
+		return "the first member"
+	}
+	return "a member"
 }
 
 // visits reports whether they are in the project for a time, from the maintainer or support.

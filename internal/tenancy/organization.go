@@ -52,7 +52,7 @@ func CreateOrganization(tx *db.Tx, a access.Actor, maintainer int64, name string
 	if err := audit.Record(tx, e.Says("%s created the organization %q.", a.Name, name)); err != nil {
 		return o, err
 	}
-	return o, JoinOrganization(tx, a, id, member)
+	return o, team(OfOrganization, id, name).add(tx, a, Member{Who: Who{member.ID, member.Email, member.Name, member.State}, founds: true})
 }
 
 // JoinOrganization makes a person a member of an organization. Conflict for who is one. The

@@ -81,7 +81,7 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	e := audit.By(a, "project.created", "project", fmt.Sprint(id), name)
 	e.Organization, e.Project, e.Branch = n.Organization, id, branch
 	if n.Template != "" {
-		e.Params = map[string]any{"template": n.Template, "expires": n.Expires}
+		e.Params = map[string]any{"template": n.Template, "expires": expiryOf(n.Expires)}
 	}
 	if err := audit.Record(tx, e.Says("%s created the project %q.", a.Name, name)); err != nil {
 		return Project{}, err
@@ -92,7 +92,7 @@ func CreateProject(tx *db.Tx, a access.Actor, n NewProject) (Project, error) {
 	}
 	p := Project{ID: id, Organization: n.Organization, Name: name, Governed: n.Governed, State: "active", CreatedAt: tx.Now, Role: role}
 	u := n.Member
-	return p, join(tx, a, p, &Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role, Through: n.Through})
+	return p, join(tx, a, p, &Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Role: role, Through: n.Through, founds: true})
 }
 
 // Join makes a person a member of a project with a role, and gives them their master
@@ -162,9 +162,10 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	return audit.Record(tx, joined(a, p, *m, branch))
 }
 
-// joined is the event of somebody who became a member.
+// joined is the event of somebody who became a member. It is about the person, as those of their
+// role and of their end are.
 func joined(a access.Actor, p Project, m Member, branch int64) audit.Event {
-	e := audit.By(a, "project.memberAdded", "project", fmt.Sprint(p.ID), p.Name)
+	e := audit.By(a, "project.memberAdded", "user", m.Who.Email, m.Who.Name)
 	e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
 	e.Params = map[string]any{"user": m.Who.ID, "role": m.Role}
 	if m.Reason != "" {
@@ -180,8 +181,10 @@ func joined(a access.Actor, p Project, m Member, branch int64) audit.Event {
 	case m.Invitor.ID != 0:
 		e.Params["invitor"] = m.Invitor.ID
 		return e.Says("%s (%s) accepted the invitation of %q to %q as %s.", a.Name, m.Who.Email, m.Invitor.Name, p.Name, m.Role.Label())
+	case m.Approver.ID == 0 && m.Who.ID == a.UserID:
+		return e.Says("%s (%s) became %s of %q, as %s.", a.Name, m.Who.Email, m.rank(), p.Name, m.Role.Label())
 	case m.Approver.ID == 0:
-		return e.Says("%s made %q (%s) a member of %q as %s.", a.Name, m.Who.Name, m.Who.Email, p.Name, m.Role.Label())
+		return e.Says("%s made %q (%s) %s of %q as %s.", a.Name, m.Who.Name, m.Who.Email, m.rank(), p.Name, m.Role.Label())
 	case m.Through == ThroughOrganization:
 		return e.Says("%s (%s), of the organization, joined %q as %s.", a.Name, m.Who.Email, p.Name, m.Role.Label())
 	case m.Approver.ID == m.Who.ID:

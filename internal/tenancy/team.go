@@ -104,13 +104,10 @@ func (t Team) vouch(tx *db.Tx, by access.Actor) (err error) {
 	return err
 }
 
-// event starts an event about the team, or about a person in it. The star in its name stands
-// for the kind of team.
-func (t Team) event(by access.Actor, w *Who, name string) audit.Event {
-	e := audit.By(by, strings.Replace(name, "*", string(t.Kind), 1), string(t.Kind), fmt.Sprint(t.ID), t.Name)
-	if w != nil {
-		e.ObjectType, e.ObjectID, e.ObjectName = "user", w.Email, w.Name
-	}
+// event starts an event about a person in the team. The star in its name stands for the kind of
+// team.
+func (t Team) event(by access.Actor, w Who, name string) audit.Event {
+	e := audit.By(by, strings.Replace(name, "*", string(t.Kind), 1), "user", w.Email, w.Name)
 	if t.Kind == OfOrganization {
 		e.Organization = t.ID
 	}
@@ -239,7 +236,7 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 			return err
 		}
 	}
-	e := t.event(by, nil, "*.memberAdded")
+	e := t.event(by, m.Who, "*.memberAdded")
 	e.Params = map[string]any{"user": m.Who.ID}
 	if !m.Until.IsZero() {
 		e.Params["until"] = m.Until
@@ -250,8 +247,10 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	case m.Invitor.ID != 0:
 		e.Params["invitor"] = m.Invitor.ID
 		e = e.Says("%s (%s) accepted the invitation of %q to the %s %q.", by.Name, m.Who.Email, m.Invitor.Name, string(t.Kind), t.Name)
+	case m.Who.ID == by.UserID:
+		e = e.Says("%s (%s) became %s of the %s %q.", by.Name, m.Who.Email, m.rank(), string(t.Kind), t.Name)
 	default:
-		e = e.Says("%s made %q (%s) a member of the %s %q.", by.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name)
+		e = e.Says("%s made %q (%s) %s of the %s %q.", by.Name, m.Who.Name, m.Who.Email, m.rank(), string(t.Kind), t.Name)
 	}
 	return audit.Record(tx, e)
 }
@@ -282,7 +281,7 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 	if err := v.tellOf(tx, t, m.Who, mail.TeamRemoved); err != nil {
 		return m, err
 	}
-	return m, audit.Record(tx, t.event(t.actor, &m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
+	return m, audit.Record(tx, t.event(t.actor, m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
 }
 
 // LeaveTeam ends the actor's own membership. NotFound for who is no member; Conflict for the
@@ -302,7 +301,7 @@ func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
 	if err := v.end(tx, t, m); err != nil {
 		return err
 	}
-	return audit.Record(tx, t.event(t.actor, &m.Who, "*.memberLeft").Says("%s left the %s %q.", t.actor.Name, string(t.Kind), t.Name))
+	return audit.Record(tx, t.event(t.actor, m.Who, "*.memberLeft").Says("%s left the %s %q.", t.actor.Name, string(t.Kind), t.Name))
 }
 
 // end takes a membership away. The caller holds the lock.

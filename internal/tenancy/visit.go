@@ -275,7 +275,7 @@ func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, mai
 		if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", id, w.ID); err != nil {
 			return err
 		}
-		if err := audit.Record(tx, t.event(by, &w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
+		if err := audit.Record(tx, t.event(by, w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
 			return err
 		}
 		if err := v.endVisits(tx, by, w, borrowed, id); err != nil {

@@ -78,6 +78,81 @@ func TestAuditWords(t *testing.T) {
 	}
 }
 
+// TestHowTheyGotIn: whoever asks the log for a person reads how they got in, as everything else
+// about their place; so does their activity. The history of a project is about it, not about its
+// people.
+func TestHowTheyGotIn(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Entered", false)
+	boss, robin, root := s.User("Vera"), s.User("Robin"), s.SuperAdmin("Root")
+	organization := ofOrganization(s, p, boss)
+	var made tenancy.Project
+	s.Update(func(tx *db.Tx) (err error) {
+		if err := tenancy.Join(tx, boss.Actor(), p, robin, access.Guest); err != nil {
+			return err
+		}
+		if err := tenancy.JoinOrganization(tx, boss.Actor(), p.Organization, robin); err != nil {
+			return err
+		}
+		m, err := tenancy.CreateMaintainer(tx, boss.Actor(), "Keepers")
+		if err != nil {
+			return err
+		}
+		if err := tenancy.JoinMaintainer(tx, boss.Actor(), m.ID, robin); err != nil {
+			return err
+		}
+		o, err := tenancy.CreateOrganization(tx, robin.Actor(), m.ID, "Bulk", robin)
+		if err != nil {
+			return err
+		}
+		if made, err = tenancy.CreateProject(tx, robin.Actor(), tenancy.NewProject{Organization: o.ID, Name: "Bulk 44", Member: robin}); err != nil {
+			return err
+		}
+		old := audit.By(boss.Actor(), "project.memberAdded", "project", num(p.ID), "Entered") // as it was once recorded
+		old.Organization, old.Project, old.Branch = p.Organization, p.ID, s.Scope(admin, p).Branch()
+		return audit.Record(tx, old.Says("%s made somebody of old a member.", boss.Name))
+	})
+	c, super := s.SignIn(admin), s.SignIn(root)
+	c.Post(rowOf(c, p, robin.Email)+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusSeeOther)
+	joins, of := `"Vera" made "Robin" (`+robin.Email+`) a member of `, "?format=json&object="+url.QueryEscape(robin.Email)
+	by := `"Robin" (` + robin.Email + `) became the first member of `
+	for at, want := range map[*webtest.Client]map[string][]string{
+		c:              {auditOf(p): {joins + `"Entered" as Guest.`}},
+		s.SignIn(boss): {organization + "/audit": {joins + `"Entered" as Guest.`, joins + `the organization "Organization of Entered".`}},
+		super:          {"/admin/audit": {joins + `"Entered" as Guest.`, joins + `the maintainer "Keepers".`, by + `the organization "Bulk".`, by + `"Bulk 44", as Admin.`}},
+	} {
+		for log, sentences := range want {
+			got := map[string]auditRow{}
+			for _, r := range auditJSON(at, log+of) {
+				got[r.Message] = r
+			}
+			for _, sentence := range sentences {
+				if r := got[sentence]; r.ObjectType != "user" || r.ObjectName != "Robin" {
+					t.Errorf("%s lacks %s among %v", log, sentence, got)
+				}
+			}
+		}
+	}
+	activity := words(super.Get("/admin/users/" + num(robin.ID)).Want(http.StatusOK).Page().Find("main"))
+	own := words(s.SignIn(robin).Get("/account/activity").Want(http.StatusOK).Page().Find("main"))
+	for _, part := range []string{`made "Robin" (` + robin.Email + `) a member of "Entered" as Guest.`, `became the first member of "Bulk 44", as Admin.`} {
+		if !strings.Contains(activity, part) || !strings.Contains(own, part) {
+			t.Errorf("%s is not in the activity: %s", part, activity)
+		}
+	}
+	history := words(super.Get("/admin/projects/" + num(p.ID)).Want(http.StatusOK).Page().Find("#history").Closest(".card"))
+	if !strings.Contains(history, `created the project "Entered"`) || strings.Contains(history, "member") || strings.Contains(history, "Robin") {
+		t.Errorf("the history of the project is %s", history)
+	}
+	if rows := auditJSON(super, "/admin/audit?format=json&kind=project&event=project.memberAdded&object="+num(p.ID)); len(rows) != 1 {
+		t.Errorf("of those of old it finds %v", rows)
+	}
+	if rows := auditJSON(super, "/admin/audit?format=json&event=project.created&object="+num(made.ID)); len(rows) != 1 {
+		t.Errorf("the project was made %v", rows)
+	}
+}
+
 // TestOverviewKeepsPeople: who may not read the audit log sees among the latest changes what
 // happened to data, and nothing of people and settings.
 func TestOverviewKeepsPeople(t *testing.T) {
