@@ -298,11 +298,7 @@ func (c *Console) auditRow(e audit.Event, at string) view.Row {
 	if row.Job.URL == "" && e.JobID != 0 {
 		row.Facts = append(row.Facts, ui.Pair{Name: "Job", Value: itoa(e.JobID)})
 	}
-	for _, set := range []map[string]any{e.Params, e.Results} {
-		for _, k := range sorted(set) {
-			row.Facts = append(row.Facts, ui.Pair{Name: k, Value: plain(set[k])})
-		}
-	}
+	row.Facts = append(row.Facts, factsOf(e)...)
 	return row
 }
 

@@ -153,6 +153,51 @@ func TestHowTheyGotIn(t *testing.T) {
 	}
 }
 
+// TestAuditDetails: the details of an event tell each change from what to what, and nothing that
+// did not change; the exports keep what was recorded.
+func TestAuditDetails(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Told", false)
+	root, c := s.SignIn(s.SuperAdmin("Root")), s.SignIn(admin)
+	root.Post("/admin/projects/"+num(p.ID)+"/terms", url.Values{"users": {""}, "storage": {"1"}, "jobs": {"1"}}).Want(http.StatusSeeOther)
+	c.Post("/projects/"+num(p.ID)+"/settings/project", url.Values{"name": {"Told"}, "description": {"A, B"}, "retention": {"7"}}).Want(http.StatusSeeOther)
+	c.Post(users(p), url.Values{"emails": {"nina@example.com"}, "role": {"guest"}, "days": {"7"}, "reason": {" Cover for Gita "}}).Want(http.StatusOK)
+	odd := audit.In(s.Scope(admin, p), "test.odd", "project", num(p.ID), "Told").Says("%s did it.", admin.Name)
+	odd.Params = map[string]any{"from": map[string]any{"name": "A", "same": true, "terms": map[string]any{"jobs": 10, "bytes": 1e12}}, "to": map[string]any{"name": "B", "same": true, "terms": map[string]any{"jobs": 1, "bytes": 1e12}},
+		"fields": []string{"VAT", "name"}, "expires": []any{nil, "2026-12-01T00:00:00Z"}, "externalRoles": []bool{false, true}, "autoJoin": []bool{true, true}, "until": time.Time{}, "ratio": 0.25, "on": true}
+	odd.Results = map[string]any{"bytes": 1_000_000_000_000, "inner": map[string]any{"deep": map[string]any{"files": 3}}, "list": []any{map[string]any{"id": 1, "type": "x"}, map[string]any{"id": 2}}}
+	happen(s, "203.0.113.6", s.App.DB.Now(), odd)
+	details := func(event string) string {
+		t.Helper()
+		var out []string
+		c.Get(auditOf(p) + "?event=" + event).Want(http.StatusOK).Page().Find("table.events dl div").Each(func(_ int, div *gq) {
+			if name := words(div.Find("dt")); strings.ToLower(name[:1]) == name[:1] {
+				out = append(out, name+": "+words(div.Find("dd")))
+			}
+		})
+		return strings.Join(out, "; ")
+	}
+	if got := details("project.termsChanged"); !strings.Contains(got, "jobs: from 10 to 1; storageBytes: from 0 to 1,000,000,000") || strings.Contains(got, "users") || strings.Contains(got, "externalRoles") || strings.Contains(got, "map[") {
+		t.Errorf("of terms the details are %s", got)
+	}
+	if got := details("project.updated"); !strings.HasPrefix(got, `description: from "" to "A, B"`) || strings.Contains(got, "name") || strings.Contains(got, "externalRoles") {
+		t.Errorf("of settings the details are %s", got)
+	}
+	if got := details("project.memberInvited"); !strings.Contains(got, "reason: Cover for Gita") {
+		t.Errorf("of an invitation the details are %s", got)
+	}
+	want := `name: from "A" to "B"; terms jobs: from 10 to 1; expires: from none to 2026-12-01T00:00:00Z; externalRoles: from no to yes; fields: VAT, name; on: yes; ratio: 0.25; until: none; ` +
+		"bytes: 1,000,000,000,000; inner deep files: 3; list: id 1, type x; id 2"
+	if got := details("test.odd"); got != want {
+		t.Errorf("the details are\n%s, want\n%s", got, want)
+	}
+	rows := auditJSON(c, auditOf(p)+"?event=project.updated&format=json")
+	if len(rows) != 1 || fmt.Sprint(rows[0].Params["name"]) != "[Told Told]" || fmt.Sprint(rows[0].Params["description"]) != "[ A, B]" {
+		t.Errorf("the export has %+v", rows)
+	}
+}
+
 // TestOverviewKeepsPeople: who may not read the audit log sees among the latest changes what
 // happened to data, and nothing of people and settings.
 func TestOverviewKeepsPeople(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -608,28 +607,4 @@ func pretty(raw json.RawMessage) string {
 		return ""
 	}
 	return b.String()
-}
-
-func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
-
-// plain writes a value of an event for people.
-func plain(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "none"
-	case string:
-		return x
-	case float64:
-		return ui.Number(int64(x))
-	case []any:
-		var parts []string
-		for _, y := range x {
-			parts = append(parts, plain(y))
-		}
-		if len(parts) == 0 {
-			return "none"
-		}
-		return strings.Join(parts, ", ")
-	}
-	return fmt.Sprint(v)
 }

@@ -454,10 +454,8 @@ func (c *Console) eventRow(s access.Project, e audit.Event) view.EventRow {
 	if e.JobID != 0 {
 		row.Job = ui.Link{Label: "Job " + itoa(e.JobID), URL: paths.StorageJob(s.ID(), e.JobID)}
 	}
-	for _, set := range []map[string]any{e.Params, e.Results} {
-		for _, k := range sorted(set) {
-			row.Facts = append(row.Facts, view.Fact{Term: k, Value: plain(set[k])})
-		}
+	for _, f := range factsOf(e) {
+		row.Facts = append(row.Facts, view.Fact{Term: f.Name, Value: f.Value})
 	}
 	return row
 }
