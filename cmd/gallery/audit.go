@@ -27,10 +27,12 @@ func auditLog(at string) audit.Log {
 			Facts: []ui.Pair{{Name: "Event", Value: id}, {Name: "Seal", Value: "3112"}, {Name: "Request", Value: "7c1f0a9be4d2"}, {Name: "Browser", Value: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"}}}
 	}
 	started := row("1204899", time.Minute, ui.Who{Name: "Marcus Oyelaran"}, "Started an import into table in.c-crm.customers.", "storage.tableImportStarted", "Table", "in.c-crm.customers")
+	started.Email = "marcus.oyelaran@northwind.example"
 	started.Job = ui.Link{Label: "84213", URL: "/projects/1042/storage/jobs/84213"}
 	refused := row("1204881", time.Hour, ui.Who{Name: "Robin Stone"}, "Was refused tables.write in project 1042.", "access.refused", "Project", "1042")
 	refused.Tag = ui.Warning
 	long := row("1204880", day, ui.Who{Name: longest[:200]}, "Invited "+longest[:200]+" as Read only.", "project.memberInvited", "User", longest[:200])
+	long.Email = longEmail
 	long.Address.Label = "2001:db8:85a3:8d3:1319:8a2e:370:7348"
 	long.Facts = append(long.Facts, ui.Pair{Name: "reason", Value: strings.Repeat("unbroken", 40)})
 	own := row("1204879", 2*day, ui.Who{Name: "System", Kind: "auto"}, "Swept 12 files.", "storage.fileExpired", "File", "")

@@ -200,6 +200,27 @@ func (s *Service) ByEmail(tx *db.Tx, email string) (User, error) {
 	return get(tx, "email = $1", e)
 }
 
+// Addresses are the addresses of people by their numbers.
+func Addresses(tx *db.Tx, ids ...int64) (map[int64]string, error) {
+	out := map[int64]string{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var of []string
+	var args []any
+	for _, id := range ids {
+		args = append(args, id)
+		of = append(of, fmt.Sprintf("$%d", len(args)))
+	}
+	_, err := db.All(tx, func(r db.Row) (id int64, err error) {
+		var email string
+		err = r.Scan(&id, &email)
+		out[id] = email
+		return id, err
+	}, "SELECT id, email FROM users WHERE id IN ("+strings.Join(of, ", ")+")", args...)
+	return out, err
+}
+
 // Find finds a user. NotFound if there is none.
 func Find(tx *db.Tx, id int64) (User, error) { return get(tx, "id = $1", id) }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
@@ -109,10 +111,12 @@ func (c *Console) auditLog(ec echo.Context, reach audit.Reach, at string) (m vie
 	if err != nil {
 		return m, false, err
 	}
-	if strings.Contains(m.Filter.Who, "@") {
-		if err := c.view(ec, func(tx *db.Tx) (err error) { q.UserID, err = c.userID(tx, m.Filter.Who); return err }); err != nil {
+	var by accounts.User
+	if m.Filter.Who != "" {
+		if err := c.view(ec, func(tx *db.Tx) (err error) { by, err = c.meant(tx, m.Filter.Who); return err }); err != nil {
 			return m, false, err
 		}
+		q.UserID = by.ID
 	}
 	done, err = exported(ec, "audit-log", auditFields, func(last *audit.Event) ([]audit.Event, error) { return c.auditNext(ec, reach, q, last) })
 	if done || err != nil {
@@ -124,9 +128,15 @@ func (c *Console) auditLog(ec echo.Context, reach audit.Reach, at string) (m vie
 	}
 	var found audit.Found
 	var status audit.Status
+	addresses := map[int64]string{by.ID: by.Email}
 	err = c.view(ec, func(tx *db.Tx) (err error) {
 		if found, err = audit.Find(tx, reach, q); err != nil {
 			return err
+		}
+		if by.Email == "" {
+			if addresses, err = accounts.Addresses(tx, actors(found.Events)...); err != nil {
+				return err
+			}
 		}
 		status, err = audit.StatusOf(tx, reach)
 		return err
@@ -147,7 +157,7 @@ func (c *Console) auditLog(ec echo.Context, reach audit.Reach, at string) (m vie
 	}
 	m.Pager = more(ec, text, "before", next, label)
 	for _, e := range events {
-		m.List = append(m.List, c.auditRow(e, at))
+		m.List = append(m.List, c.auditRow(e, addresses[e.UserID], at))
 	}
 	return m, false, nil
 }
@@ -178,13 +188,30 @@ func (c *Console) auditNext(ec echo.Context, reach audit.Reach, q audit.Query, l
 	}
 }
 
-// userID is the number of who has an account under an address, 0 if nobody has.
-func (c *Console) userID(tx *db.Tx, email string) (int64, error) {
-	u, err := c.app.Accounts.ByEmail(tx, email)
-	if fault.Is(err, fault.NotFound) {
-		return 0, nil
+// actors are the numbers of the people who did something, each once.
+func actors(events []audit.Event) (ids []int64) {
+	for _, e := range events {
+		if e.UserID != 0 && !slices.Contains(ids, e.UserID) {
+			ids = append(ids, e.UserID)
+		}
 	}
-	return u.ID, err
+	return ids
+}
+
+// meant is the person whom a filter names, by their number, of whom it gives no more, or by the
+// address of their account; nobody for any other text.
+func (c *Console) meant(tx *db.Tx, who string) (accounts.User, error) {
+	if n, err := strconv.ParseInt(who, 10, 64); err == nil && n > 0 && itoa(n) == who {
+		return accounts.User{ID: n}, nil
+	}
+	if !strings.Contains(who, "@") {
+		return accounts.User{}, nil
+	}
+	u, err := c.app.Accounts.ByEmail(tx, who)
+	if fault.Is(err, fault.NotFound) {
+		return accounts.User{}, nil
+	}
+	return u, err
 }
 
 // kindsOfObjects are what events are about.
@@ -251,9 +278,10 @@ func (c *Console) seals(s audit.Status) view.Seals {
 	return m
 }
 
-// auditRow is an event with links that narrow the log at an address.
-func (c *Console) auditRow(e audit.Event, at string) view.Row {
-	row := view.Row{ID: itoa(e.ID), Time: c.exact(e.At), Who: ui.Who{Name: e.ActorName}, Text: deed(e), Name: e.Name, Kind: capital(e.ObjectType)}
+// auditRow is an event with links that narrow the log at an address. email is that of who did it,
+// if they have an account: anybody may take the name of somebody else.
+func (c *Console) auditRow(e audit.Event, email, at string) view.Row {
+	row := view.Row{ID: itoa(e.ID), Time: c.exact(e.At), Who: ui.Who{Name: e.ActorName}, Email: email, Text: deed(e), Name: e.Name, Kind: capital(e.ObjectType)}
 	if e.UserID == 0 && e.ActorName != "" {
 		row.Who.Kind = "auto"
 	}
@@ -263,8 +291,15 @@ func (c *Console) auditRow(e audit.Event, at string) view.Row {
 	case audit.Error:
 		row.Tag = ui.Error
 	}
+	number := func(n int64) string {
+		if n == 0 {
+			return ""
+		}
+		return itoa(n)
+	}
+	person := cmp.Or(email, number(e.UserID))
 	if e.ActorName != "" {
-		row.WhoURL = paths.With(at, "who", e.ActorName)
+		row.WhoURL = paths.With(at, "who", cmp.Or(person, e.ActorName))
 	}
 	if e.ObjectID != "" {
 		row.Object = ui.Link{Label: e.ObjectID, URL: at + "?" + url.Values{"kind": {e.ObjectType}, "object": {e.ObjectID}}.Encode()}
@@ -278,17 +313,11 @@ func (c *Console) auditRow(e audit.Event, at string) view.Row {
 	if e.JobID != 0 && e.Project != 0 {
 		row.Job = ui.Link{Label: itoa(e.JobID), URL: paths.StorageJob(e.Project, e.JobID)}
 	}
-	number := func(n int64) string {
-		if n == 0 {
-			return ""
-		}
-		return itoa(n)
-	}
 	seal := "Not yet"
 	if e.Seal != 0 {
 		seal = itoa(e.Seal)
 	}
-	for _, f := range []ui.Pair{{Name: "Event", Value: itoa(e.ID)}, {Name: "Seal", Value: seal}, {Name: "Sentence", Value: e.Message}, {Name: "Person", Value: number(e.UserID)}, {Name: "Token", Value: number(e.TokenID)},
+	for _, f := range []ui.Pair{{Name: "Event", Value: itoa(e.ID)}, {Name: "Seal", Value: seal}, {Name: "Sentence", Value: e.Message}, {Name: "Person", Value: person}, {Name: "Token", Value: number(e.TokenID)},
 		{Name: "Object ID", Value: e.ObjectID}, {Name: "Organization", Value: number(e.Organization)}, {Name: "Project", Value: number(e.Project)}, {Name: "Branch", Value: number(e.Branch)},
 		{Name: "Request", Value: e.RequestID}, {Name: "Address", Value: e.Address}, {Name: "Browser", Value: e.UserAgent}} {
 		if f.Value != "" {

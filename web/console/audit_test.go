@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"steward/internal/access"
+	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/tenancy"
@@ -74,6 +75,63 @@ func TestAuditWords(t *testing.T) {
 	for _, at := range []string{"/audit?event=organization.billingChanged", "/billing"} {
 		if got := words(s.SignIn(boss).Get(organization + at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(got, "registration number, VAT number") {
 			t.Errorf("%s: %s", at, got)
+		}
+	}
+}
+
+// TestNamesakes: anybody may take a name that somebody else has. The log tells them apart by their
+// addresses, and narrows to one of them by the address and by their number.
+func TestNamesakes(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Alike", false)
+	robin, other, root := s.User("Robin Stone"), s.User("Robin Stone"), s.SuperAdmin("Root")
+	organization := ofOrganization(s, p, admin)
+	s.Update(func(tx *db.Tx) error {
+		for _, u := range []accounts.User{robin, other} {
+			if err := tenancy.Join(tx, admin.Actor(), p, u, access.Admin); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e := func(u accounts.User) audit.Event {
+		return audit.In(s.Scope(u, p), "project.updated", "project", num(p.ID), "Alike").Says("%s changed the project.", u.Name)
+	}
+	system := audit.By(access.Actor{Name: "Steward"}, "project.updated", "project", num(p.ID), "Alike")
+	system.Project, system.Organization = p.ID, p.Organization
+	gone := system
+	gone.UserID, gone.ActorName = 4711, "Robin Stone"
+	happen(s, "203.0.113.5", s.App.DB.Now(), e(robin), e(other), e(other), system.Says("Steward changed the project."), gone.Says("%s changed the project.", gone.ActorName))
+	for log, c := range map[string]*webtest.Client{auditOf(p): s.SignIn(admin), organization + "/audit": s.SignIn(admin), "/admin/audit": s.SignIn(root)} {
+		log += "?address=203.0.113.5"
+		for who, want := range map[string]int{robin.Email: 1, other.Email: 2, num(robin.ID): 1, num(other.ID): 2, "4711": 1, "0" + num(other.ID): 0, "Robin Stone": 4, "Robin*": 4, "Steward": 1, "99999999999999999999": 0} {
+			if ids := eventIDs(t, c, joined(log, "who="+url.QueryEscape(who))); len(ids) != want {
+				t.Errorf("%s by %s: %d events, want %d", log, who, len(ids), want)
+			}
+		}
+		rows := map[string]int{}
+		c.Get(log).Want(http.StatusOK).Page().Find("table.events tbody tr").Each(func(_ int, row *gq) {
+			who := row.Find(`td[data-label="Who"]`)
+			rows[words(who.Find("small"))]++
+			fact := ""
+			row.Find("dt").Each(func(_ int, dt *gq) {
+				if dt.Text() == "Person" {
+					fact = dt.Next().Text()
+				}
+			})
+			switch email := words(who.Find("small")); {
+			case email != "" && fact != email, email == "" && fact != "" && fact != "4711":
+				t.Errorf("%s: of %q the details name %q", log, email, fact)
+			}
+			link := row.Find(`dd a[href*="who="]`).AttrOr("href", "")
+			want := map[string]int{robin.Email: 1, other.Email: 2, "4711": 1, "": 1}[fact]
+			if ids := eventIDs(t, c, link+"&address=203.0.113.5"); len(ids) != want {
+				t.Errorf("%s leads to %d events, want %d", link, len(ids), want)
+			}
+		})
+		if rows[robin.Email] != 1 || rows[other.Email] != 2 || rows[""] != 2 {
+			t.Errorf("%s shows %v", log, rows)
 		}
 	}
 }
