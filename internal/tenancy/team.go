@@ -212,7 +212,7 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	// One whose time is over counts no more, but may still be there.
 	over, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, m.Who.ID, tx.Now)
 	if err == nil && over > 0 {
-		err = audit.Record(tx, t.event(steward(), &m.Who, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
+		err = audit.Record(tx, t.event(steward(), m.Who, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
 	}
 	if err != nil {
 		return err
