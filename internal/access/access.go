@@ -207,8 +207,16 @@ func (s Project) Require(p Permission, isOwn bool) error {
 		return fault.Newf(fault.Forbidden, "access.visitor", "You are in this project for a time only. That does not let you %s.", what[p])
 	}
 	says := fmt.Sprintf("Your role here is %s. It does not let you %s.", s.facts.Role.Label(), what[p])
-	if roles := s.holders(p); len(roles) > 0 {
+	roles := s.holders(p)
+	if len(roles) > 0 {
 		says += " Roles that do: " + strings.Join(roles, ", ") + "."
+	}
+	switch {
+	case inProject[p][Role("").column()] != yes:
+	case len(roles) > 0:
+		says += " So do members of the organization."
+	default:
+		says += " Members of the organization do."
 	}
 	return fault.New(fault.Forbidden, "access.role", says)
 }

@@ -36,6 +36,7 @@ type Request struct {
 	State   string    // pending, approved, rejected, cancelled or expired
 	Ended   time.Time // when somebody decided, or it ended by itself; zero while it waits
 	By      Who       // who decided; zero for nobody
+	Answer  string    // why they rejected it; "" when they did not say
 }
 
 // Waits reports whether nobody has decided yet, and somebody may.
@@ -46,7 +47,7 @@ func RequestPath(project, request int64) string {
 	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
 }
 
-const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name
+const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name, x.answer
 	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
 
 // stillWaits is the condition of the requests that somebody may decide on.
@@ -55,7 +56,7 @@ const stillWaits = "x.state = 'pending' AND x.expires_at > $1 AND "
 func scanRequest(r db.Row) (Request, error) {
 	var q Request
 	var factor int64
-	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name))
+	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name), &q.Answer)
 	q.Factor = factor != 0
 	return q, err
 }
@@ -115,7 +116,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	case e.Invited:
 		return e, fault.New(fault.Conflict, Invited, "You are invited to this project. Accept the invitation instead.")
 	case e.Request.ID != 0:
-		return e, fault.New(fault.Conflict, "tenancy.asked", "You have asked already. It is for them to decide.")
+		return e, fault.New(fault.Conflict, "tenancy.asked", "A request of yours waits already. Nothing was changed: it is for them to decide.")
 	}
 	if err := j.check(e.Through); err != nil {
 		return e, err
@@ -249,6 +250,9 @@ func (v *Service) Reject(tx *db.Tx, s access.Project, request int64, reason stri
 		return r, err
 	}
 	if err := endRequest(tx, r.ID, "rejected", s.Actor().UserID); err != nil {
+		return r, err
+	}
+	if err := tx.Must("UPDATE join_requests SET answer = $2 WHERE id = $1", r.ID, reason); err != nil {
 		return r, err
 	}
 	p, err := Find(tx, s.ID())

@@ -177,7 +177,7 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 		r, err := tenancy.FindRequest(tx, s, id)
 		m.Hours, m.Open = hours(r.Hours), c.when(r.Open)
 		if !r.Waits() {
-			m.Outcome, m.Ended = outcomeOf(r), c.when(r.Ended)
+			m.Outcome, m.Ended, m.Answer = outcomeOf(r), c.when(r.Ended), r.Answer
 		}
 		m.Row = c.personRow(s.Actor(), tenancy.Member{ID: r.ID, Asks: true, Who: r.Who, Factor: r.Factor, Hours: r.Hours, Reason: r.Reason, Since: r.At, Through: r.Through})
 		return err

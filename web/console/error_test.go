@@ -45,6 +45,29 @@ func TestErrorsLeadOn(t *testing.T) {
 	}
 }
 
+// TestInvitersAreNamed: who may not invite reads who does, in both kinds of project.
+func TestInvitersAreNamed(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for _, x := range []struct {
+		governed bool
+		role     access.Role
+		says     string
+	}{
+		{true, access.ProductionManager, "Your role here is Production manager. It does not let you invite people and cancel invitations. Members of the organization do."},
+		{true, access.Developer, "Your role here is Developer. It does not let you invite people and cancel invitations. Members of the organization do."},
+		{false, access.Guest, "Your role here is Guest. It does not let you invite people and cancel invitations. Roles that do: Share, Admin. So do members of the organization."},
+	} {
+		p, _ := s.Project("Named", x.governed)
+		c := s.SignIn(s.Member(p, x.role))
+		for _, r := range []webtest.Response{c.Get(users(p) + "/invite"), c.Post(users(p), inviting(access.ReadOnly, "a@example.com"))} {
+			if got := text(r.Want(http.StatusForbidden), "main"); !strings.Contains(got, x.says) {
+				t.Errorf("%s reads %q", x.role, got)
+			}
+		}
+	}
+}
+
 // TestErrorForms: whatever goes wrong is told as a page, and as JSON to who asks for it,
 // with the same status and the number under which the log has it. Where one can only wait,
 // the answer says how long.

@@ -105,7 +105,9 @@ func TestRequests(t *testing.T) {
 		c.Post(path+"/request", f).Want(http.StatusUnprocessableEntity)
 	}
 	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
-	c.Post(path+"/request", wish).Want(http.StatusUnprocessableEntity) // twice
+	if twice := c.Post(path+"/request", wish).Want(http.StatusUnprocessableEntity); !strings.Contains(text(twice, ".error-summary"), "A request of yours waits already.") || twice.Page().Find(`form[action="`+path+`/request/cancel"]`).Length() != 1 {
+		t.Errorf("who asks twice reads %q", text(twice, "main"))
+	}
 	if toldOf(t, s, "joinRequested", admin.Email) != 1 || toldOf(t, s, "joinRequested", guest.Email) != 0 {
 		t.Error("not those who decide were mailed")
 	}
@@ -155,6 +157,9 @@ func TestRequests(t *testing.T) {
 		s.SignIn(guest).Get(at).Want(http.StatusForbidden)
 	}
 	decided(admin.Name + " did not let them in.")
+	if got := words(other.Get(at).Page().Find("main")); !strings.Contains(got, "Reason that they were given "+no) || other.Get(at).Page().Find("main b").Length() != 0 {
+		t.Errorf("of why it was rejected the page says %q", got)
+	}
 	c.Get(path).Want(http.StatusForbidden)
 	other.Get(at + "0").Want(http.StatusNotFound)
 	if body := newest(t, s, sven.Email); !strings.Contains(body.Text(), "<b>Nothing stands still</b> https: //evil.example") || body.Find(`b, a[href*="evil"]`).Length() != 0 {
