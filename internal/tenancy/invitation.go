@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -63,9 +64,12 @@ type place struct {
 	event   func(by access.Actor, w Who, name string) audit.Event // about a person in it; see Team.event
 }
 
+// membersOfProject is members of a project.
+const membersOfProject = "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)"
+
 func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 	p, err := Find(tx, s.ID())
-	return place{kind: "project", id: p.ID, name: p.Name, by: s.Actor(), members: "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)",
+	return place{kind: "project", id: p.ID, name: p.Name, by: s.Actor(), members: membersOfProject,
 		find: func(id int64) (Member, error) { return FindInvited(tx, s, id) },
 		event: func(_ access.Actor, w Who, name string) audit.Event {
 			return about(s, p, strings.Replace(name, "*", "project", 1), w)
@@ -76,6 +80,22 @@ func (t Team) place(tx *db.Tx) place {
 	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " x WHERE " + t.column() + " = $1 AND user_id = $2 AND " + t.counts("$3"),
 		find:  func(id int64) (Member, error) { return FindTeamInvited(tx, t, id) },
 		event: t.event}
+}
+
+// waiting finds an invitation that waits. NotFound if there is none; Conflict for another.
+func (at place) waiting(invitation int64) (Member, error) {
+	m, err := at.find(invitation)
+	if err == nil && !m.Waits() {
+		err = errAnswered()
+	}
+	return m, err
+}
+
+// Answered is the code of the fault for an invitation that waits no more.
+const Answered = "tenancy.answered"
+
+func errAnswered() error {
+	return fault.New(fault.Conflict, Answered, "This invitation does not wait any more. Nothing was changed.")
 }
 
 // said is how sentences name the place.
@@ -329,7 +349,8 @@ func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 
 // InviteAgain sends an invitation of the scope's project once more, with a new link, and
 // lets it count for as long as it did at first. Forbidden and TooMany as of Invite; NotFound
-// for one that does not wait any more; Conflict when the membership would be over.
+// if there is none; Conflict for one that does not wait any more, with the code Answered, and
+// when the membership would be over.
 func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Sent, error) {
 	s, err := again(tx, s, access.MembersInvite)
 	if err != nil {
@@ -339,7 +360,7 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	if err != nil {
 		return Sent{}, err
 	}
-	m, err := at.find(invitation)
+	m, err := at.waiting(invitation)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -356,7 +377,7 @@ func (v *Service) InviteToTeamAgain(tx *db.Tx, t Team, invitation int64) (Sent, 
 		return Sent{}, err
 	}
 	at := t.place(tx)
-	m, err := at.find(invitation)
+	m, err := at.waiting(invitation)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -391,7 +412,8 @@ func (v *Service) inviteAgain(tx *db.Tx, at place, m Member) (Sent, error) {
 }
 
 // CancelInvitation closes an invitation to the scope's project, with its link. Forbidden
-// without MembersInvite; NotFound for one that does not wait any more.
+// without MembersInvite; NotFound if there is none; Conflict for one that does not wait any
+// more.
 func (v *Service) CancelInvitation(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
 	s, err := again(tx, s, access.MembersInvite)
 	if err != nil {
@@ -414,7 +436,7 @@ func (v *Service) CancelTeamInvitation(tx *db.Tx, t Team, invitation int64) (Mem
 }
 
 func cancelInvitation(tx *db.Tx, at place, invitation int64) (Member, error) {
-	m, err := at.find(invitation)
+	m, err := at.waiting(invitation)
 	if err != nil {
 		return m, err
 	}
@@ -431,7 +453,7 @@ func endInvitation(tx *db.Tx, id int64, state string) error {
 	return accounts.EndInvited(tx, id)
 }
 
-// Invitation is one that waits for the person who is asked.
+// Invitation is one as the person sees it who is asked.
 type Invitation struct {
 	ID        int64
 	Team      Team    // an organization or a maintainer; zero for a project
@@ -442,6 +464,31 @@ type Invitation struct {
 	Inviter   Who
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	State     string    // pending, accepted, declined, cancelled or expired
+	Ended     time.Time // zero while it waits
+	Void      Void      // why it does not count any more though it waits
+	Demanding string    // the organization that asks for a second factor, which the person does not have; "" for none
+}
+
+// Told says to the person why an invitation does not count any more; "" while it counts.
+func (i Invitation) Told() string {
+	if f := fault.Of(i.void()); f != nil {
+		return f.Message
+	}
+	return ""
+}
+
+// void is Conflict for an invitation that does not count any more.
+func (i Invitation) void() error {
+	switch i.Void {
+	case VoidOver:
+		return errOver()
+	case VoidAccount:
+		return fault.Newf(fault.Conflict, "tenancy.uncertain", "Your account was activated by a link that somebody else had passed on, after %s invited you. Ask for a new invitation.", i.Inviter.Name)
+	case VoidInviter:
+		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not do so any more. Ask for a new invitation.", i.Inviter.Name)
+	}
+	return nil
 }
 
 // Place is the name of what they are invited to.
@@ -458,63 +505,61 @@ const (
 	pastMost = 20
 )
 
-// PastInvitation is one that waits no more.
-type PastInvitation struct {
-	Invitation
-	State string // accepted, declined, cancelled or expired
-	Ended time.Time
-}
+// selectInvitations is of the person $1, at the time $2.
+var selectInvitations = `SELECT x.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
+		x.role, x.reason, x.member_until, x.created_at, x.expires_at, a.id, a.email, a.name, a.state, x.state, x.ended_at, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), ` + vouchers("COALESCE(p.organization_id, x.organization_id)", "$2") + `
+	FROM invitations x JOIN users u ON u.id = x.user_id ` + inviters + `LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations po ON po.id = p.organization_id
+		LEFT JOIN organizations o ON o.id = x.organization_id LEFT JOIN maintainers t ON t.id = x.maintainer_id
+	WHERE x.user_id = $1 AND `
 
-const selectInvitations = `SELECT i.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
-		i.role, i.reason, i.member_until, i.created_at, i.expires_at, a.id, a.email, a.name, a.state, i.state, i.ended_at
-	FROM invitations i JOIN users a ON a.id = i.created_by LEFT JOIN projects p ON p.id = i.project_id LEFT JOIN organizations po ON po.id = p.organization_id
-		LEFT JOIN organizations o ON o.id = i.organization_id LEFT JOIN maintainers t ON t.id = i.maintainer_id
-	WHERE i.user_id = $1 AND `
-
-// answerable is the condition of the invitations that somebody may accept.
-const answerable = "i.state = 'pending' AND i.expires_at > $2"
-
-func scanInvitation(r db.Row) (Invitation, error) {
-	i, err := scanPast(r)
-	return i.Invitation, err
-}
-
-func scanPast(r db.Row) (PastInvitation, error) {
-	var i PastInvitation
-	var o, t Team
-	err := r.Scan(&i.ID, db.Null(&i.Project.ID), db.Null(&i.Project.Organization), db.Null(&i.Project.OrganizationName), db.Null(&i.Project.Name), db.Null(&i.Project.Governed), db.Null(&i.Project.State), db.Time(&i.Project.ExpiresAt),
-		db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name),
-		&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State, &i.State, db.Time(&i.Ended))
-	switch {
-	case o.ID != 0:
-		i.Team = team(OfOrganization, o.ID, o.Name)
-	case t.ID != 0:
-		i.Team = team(OfMaintainer, t.ID, t.Name)
+// scanInvitation reads an invitation as it is at a time.
+func scanInvitation(now time.Time) func(db.Row) (Invitation, error) {
+	return func(r db.Row) (Invitation, error) {
+		var i Invitation
+		var o, t Team
+		var factor bool
+		var by voucher
+		err := r.Scan(append([]any{&i.ID, db.Null(&i.Project.ID), db.Null(&i.Project.Organization), db.Null(&i.Project.OrganizationName), db.Null(&i.Project.Name), db.Null(&i.Project.Governed), db.Null(&i.Project.State), db.Time(&i.Project.ExpiresAt),
+			db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name),
+			&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State, &i.State, db.Time(&i.Ended), &factor}, by.scans()...)...)
+		may := by.invites(access.Place{Project: i.Project.ID, Org: i.Project.Organization, Governed: i.Project.Governed}, i.Role)
+		switch {
+		case o.ID != 0:
+			i.Team, may = team(OfOrganization, o.ID, o.Name), by.invitesToTeam(OfOrganization)
+		case t.ID != 0:
+			i.Team, may = team(OfMaintainer, t.ID, t.Name), by.invitesToTeam(OfMaintainer)
+		}
+		if i.State == "pending" && !now.Before(i.ExpiresAt) { // nothing has marked it yet
+			i.State, i.Ended = "expired", i.ExpiresAt
+		}
+		if i.State == "pending" {
+			i.Void = by.void(Member{Until: i.Until}, may, now)
+		}
+		if by.demanded && !factor {
+			i.Demanding = cmp.Or(i.Project.OrganizationName, o.Name)
+		}
+		return i, err
 	}
-	return i, err
 }
 
 // Invitations are those of a person that wait, the newest first, 200 at most: more than
 // anybody gets in the two weeks that one may count.
 func Invitations(tx *db.Tx, a access.Actor) ([]Invitation, error) {
-	return db.All(tx, scanInvitation, selectInvitations+answerable+" ORDER BY i.id DESC LIMIT 200", a.UserID, tx.Now)
+	return db.All(tx, scanInvitation(tx.Now), selectInvitations+"x.state = 'pending' AND x.expires_at > $2 ORDER BY x.id DESC LIMIT 200", a.UserID, tx.Now)
 }
 
 // PastInvitations are those of a person that ended in the last 30 days, whoever ended them, the
 // last first, 20 at most.
-func PastInvitations(tx *db.Tx, a access.Actor) ([]PastInvitation, error) {
+func PastInvitations(tx *db.Tx, a access.Actor) ([]Invitation, error) {
 	since := tx.Now.AddDate(0, 0, -pastDays)
 	// Those whose time is over, and which nothing has marked yet.
-	over, err := db.All(tx, scanPast, selectInvitations+fmt.Sprintf("i.state = 'pending' AND i.expires_at <= $2 AND i.expires_at > $3 ORDER BY i.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
+	over, err := db.All(tx, scanInvitation(tx.Now), selectInvitations+fmt.Sprintf("x.state = 'pending' AND x.expires_at <= $2 AND x.expires_at > $3 ORDER BY x.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
 	if err != nil {
 		return nil, err
 	}
-	for n := range over {
-		over[n].State, over[n].Ended = "expired", over[n].ExpiresAt
-	}
-	out, err := db.All(tx, scanPast, selectInvitations+fmt.Sprintf("i.state <> 'pending' AND i.ended_at > $2 ORDER BY i.ended_at DESC, i.id DESC LIMIT %d", pastMost), a.UserID, since)
+	out, err := db.All(tx, scanInvitation(tx.Now), selectInvitations+fmt.Sprintf("x.state <> 'pending' AND x.ended_at > $3 ORDER BY x.ended_at DESC, x.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
 	out = append(over, out...)
-	slices.SortStableFunc(out, func(a, b PastInvitation) int { return b.Ended.Compare(a.Ended) })
+	slices.SortStableFunc(out, func(a, b Invitation) int { return b.Ended.Compare(a.Ended) })
 	return out[:min(len(out), pastMost)], err
 }
 
@@ -523,16 +568,36 @@ func CountInvitations(tx *db.Tx, a access.Actor) (int64, error) {
 	return db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE user_id = $1 AND state = 'pending' AND expires_at > $2", a.UserID, tx.Now)
 }
 
+// findInvitation is one of the actor's. NotFound for one of somebody else; Conflict, with the code
+// Answered, for one that waits no more, and NotFound when that is told no more either.
 func findInvitation(tx *db.Tx, a access.Actor, id int64) (Invitation, error) {
 	if err := accounts.Present(tx, a); err != nil {
 		return Invitation{}, err
 	}
-	return db.One(tx, scanInvitation, selectInvitations+answerable+" AND i.id = $3", a.UserID, tx.Now, id)
+	i, err := db.One(tx, scanInvitation(tx.Now), selectInvitations+"x.id = $3", a.UserID, tx.Now, id)
+	switch {
+	case err != nil || i.State == "pending":
+		return i, err
+	case i.Ended.Before(tx.Now.AddDate(0, 0, -pastDays)):
+		return Invitation{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return i, errAnswered()
+}
+
+// Entered reports whether the actor is in what an invitation of theirs was to.
+func Entered(tx *db.Tx, a access.Actor, i Invitation) (bool, error) {
+	at := i.Team.place(tx)
+	if i.Team.ID == 0 {
+		at = place{id: i.Project.ID, members: membersOfProject}
+	}
+	n, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, a.UserID, tx.Now)
+	return n > 0, err
 }
 
 // Accept makes the actor a member by an invitation of theirs. NotFound for one of somebody
-// else, and for one that was cancelled, answered or is over. Conflict when it would not be
-// given today: the project is not active, or who invited may not do so any more.
+// else; Conflict, with the code Answered, for one that was cancelled, answered or is over, and
+// Conflict when it would not be given today: the project is not active, or who invited may not
+// do so any more.
 // Unauthenticated, with the code access.FactorNeeded, where a second factor is a must that the
 // actor does not have.
 func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
@@ -559,7 +624,8 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 		return i, err
 	}
 	if !certain {
-		return i, fault.Newf(fault.Conflict, "tenancy.uncertain", "Your account was activated by a link that somebody else had passed on, after %s invited you. Ask for a new invitation.", i.Inviter.Name)
+		i.Void = VoidAccount
+		return i, i.void()
 	}
 	organization := i.Project.Organization
 	if i.Team.Kind == OfOrganization {
@@ -596,7 +662,8 @@ func vouched(tx *db.Tx, i Invitation) (err error) {
 	case !i.Until.IsZero() && !tx.Now.Before(i.Until):
 		return errOver()
 	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.NotFound), fault.HasCode(err, access.FactorNeeded), err == nil && i.Inviter.State != accounts.Active:
-		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not do so any more. Ask for a new invitation.", i.Inviter.Name)
+		i.Void = VoidInviter
+		return i.void()
 	}
 	return err
 }
@@ -614,7 +681,8 @@ func errOver() error {
 	return fault.New(fault.Conflict, "tenancy.over", "The time in the project is over that this invitation gives. A new one is needed.")
 }
 
-// Decline closes an invitation of the actor's. NotFound as of Accept.
+// Decline closes an invitation of the actor's. NotFound, and Conflict for one that waits no more,
+// as of Accept.
 func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
 	i, err := findInvitation(tx, a, invitation)
 	if err != nil {

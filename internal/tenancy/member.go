@@ -44,7 +44,10 @@ type Member struct {
 	Invitor  Who // who invited them; empty for who made the project and who was put in by the operator
 	Approver Who // who let them in that asked to join; themselves, when they came in so
 	Through  Through
-	founds   bool // they come in with what is being made, as its first one
+	Void     Void      // why an invitation that waits does not count any more
+	State    string    // of an invitation: pending, accepted, declined, cancelled or expired
+	Ended    time.Time // when an invitation was answered or cancelled, or was over; zero while it waits
+	founds   bool      // they come in with what is being made, as its first one
 }
 
 // rank is what sentences call somebody who becomes a member.
@@ -54,6 +57,9 @@ func (m Member) rank() string {
 	}
 	return "a member"
 }
+
+// Waits reports, of an invitation, whether it can still be answered and cancelled.
+func (m Member) Waits() bool { return m.State == "pending" }
 
 // visits reports whether they are in the project for a time, from the maintainer or support.
 func (m Member) visits() bool { return m.Through.Visits() && !m.Until.IsZero() }
@@ -115,7 +121,7 @@ func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err err
 		}
 	}
 	list(inProject, f.Standing != StandsInvited && f.Standing != StandsAsking)
-	list(invited, f.Standing != StandsIn && f.Standing != StandsAsking && f.Standing != StandsOff && !f.NoFactor)
+	list(inviting, f.Standing != StandsIn && f.Standing != StandsAsking && f.Standing != StandsOff && !f.NoFactor)
 	list(asking, (f.Standing == "" || f.Standing == StandsAsking) && !f.NoFactor && f.Role == "" && (f.After == nil || f.After.Asks))
 	// Each of the three is in order, and begins with as many as are asked for.
 	slices.SortFunc(out, func(a, b Member) int {
@@ -183,7 +189,12 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 			w.And(past+" "+beyond+" (?, ?)", last.Who.Email, last.ID)
 		}
 	}
-	list, err := db.All(tx, scanMember, from.sql+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+	read, scan, args := from.sql, scanMember, w.Args()
+	if from == inviting {
+		args = w.Args(s.Organization(), tx.Now)
+		read, scan = invited(fmt.Sprintf("$%d", len(args)-1), fmt.Sprintf("$%d", len(args))), scanInvited(tx.Now, mayInvite(s))
+	}
+	list, err := db.All(tx, scan, read+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), args...)
 	if from == asking {
 		for i := range list {
 			list[i].Role = VisitorRole(s.Governed())
@@ -222,12 +233,11 @@ type source struct {
 	sql   string
 }
 
-// The sources: the members of projects, the invitations, and the requests to join. Of who has
-// not accepted an invitation nothing is told but the address, which was known, and whether
-// the account is still to be activated.
+// The sources: the members of projects, the invitations, which are read by invited, and the
+// requests to join.
 var (
 	inProject = source{0, "SELECT 0, x.id, x.role, x.joined_at, x.expires_at, NULL, x.reason, " + rightOf + ", " + personColumns + " FROM memberships x " + people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id WHERE "}
-	invited   = source{1, "SELECT 1, x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 WHERE "}
+	inviting  = source{order: 1}
 	asking    = source{2, "SELECT 2, x.id, '', x.created_at, NULL, x.expires_at, x.reason, " + rightOf + ", x.hours, " + personOnly + " FROM join_requests x " + people + "LEFT JOIN users a ON a.id = 0 LEFT JOIN users b ON b.id = 0 WHERE "}
 )
 
@@ -256,9 +266,10 @@ func FindMember(tx *db.Tx, s access.Project, membership int64) (Member, error) {
 	return db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $2) AND x.id = $3", s.ID(), tx.Now, membership)
 }
 
-// FindInvited is an invitation to the scope's project that waits. NotFound if there is none.
+// FindInvited is an invitation to the scope's project, with what became of it. NotFound if there
+// is none.
 func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
-	return db.One(tx, scanMember, invited.sql+"x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", s.ID(), tx.Now, invitation)
+	return db.One(tx, scanInvited(tx.Now, mayInvite(s)), invited("$3", "$4")+"x.project_id = $1 AND x.id = $2", s.ID(), invitation, s.Organization(), tx.Now)
 }
 
 // again decides in the transaction of a deed once more, one after the other with all who

@@ -15,6 +15,7 @@ type Prospect struct {
 	Changes   []access.Change
 	Back      Step  // how they could come in afterwards without an invitation, if that is told: StepJoin, StepAsk, or ""
 	Final     bool  // the actor may not give them back the role that they have
+	Lapses    int   // invitations that they sent to the project and that would not count any more, if they are of the organization only as far as that is told
 	Refused   error // why it cannot be done; nil when it can
 }
 
@@ -40,12 +41,9 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 			return x, err
 		}
 	}
-	actor, _, err := standing(tx, s.Actor().UserID, s.Organization())
-	if err != nil {
-		return x, err
-	}
 	var is access.Above // nothing, as far as who is not of the organization is told
-	if x.Above = actor.OrgMember; x.Above {
+	// Of those who may give roles, only who belongs to the organization may give all.
+	if x.Above = s.May(access.MembersGrantShare); x.Above {
 		if is, _, err = standing(tx, x.Member.Who.ID, s.Organization()); err != nil {
 			return x, err
 		}
@@ -63,6 +61,9 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 		}
 	}
 	x.Changes = access.Changes(before, after, among)
+	if x.Lapses, err = lapses(tx, s, x.Member.Who.ID, before, after); err != nil {
+		return x, err
+	}
 	if role == x.Member.Role {
 		x.Refused = fault.Newf(fault.Conflict, "tenancy.sameRole", "%s has the role %s already.", x.Member.Who.Name, role.Label())
 		return x, nil
@@ -71,6 +72,23 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 		return x, x.Refused
 	}
 	return x, nil
+}
+
+// lapses counts the invitations to the scope's project that somebody sent and that count as they
+// are one thing to it, and would not as they are another.
+func lapses(tx *db.Tx, s access.Project, by int64, before, after access.Facts) (n int, err error) {
+	list, err := db.All(tx, scanInvited(tx.Now, func(g voucher, role access.Role) bool {
+		g.is = before
+		now := mayInvite(s)(g, role)
+		g.is = after
+		return now && !mayInvite(s)(g, role)
+	}), invited("$3", "$4")+"x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $4 AND x.created_by = $2", s.ID(), by, s.Organization(), tx.Now)
+	for _, m := range list {
+		if m.Void == "" { // it counts, and would not
+			n++
+		}
+	}
+	return n, err
 }
 
 // refusal is Conflict for a change that SetRole or Remove would refuse as things stand.

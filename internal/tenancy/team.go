@@ -146,11 +146,11 @@ func TeamMembers(tx *db.Tx, t Team, f TeamFilter) ([]Member, error) {
 
 // list lists the members or the invitations. Nobody is both.
 func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
-	from, in, order := t.members(), "u.search", "x.email"
+	in, order := "u.search", "x.email"
 	var w db.Where
 	w.And("x."+t.column()+" = ?", t.ID)
 	if asked {
-		from, in, order = invited.sql, "x.email", "x.email, x.id"
+		in, order = "x.email", "x.email, x.id"
 		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
 	} else {
 		w.And(t.counts("?"), tx.Now)
@@ -161,7 +161,17 @@ func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
 	if f.After != nil {
 		w.And("x.email > ?", f.After.Who.Email)
 	}
-	return db.All(tx, scanMember, from+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), w.Args()...)
+	from, scan, args := t.members(), scanMember, w.Args()
+	if asked {
+		args = w.Args(tx.Now)
+		from, scan = invited("x.organization_id", fmt.Sprintf("$%d", len(args))), t.scanInvited(tx)
+	}
+	return db.All(tx, scan, from+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), args...)
+}
+
+// scanInvited reads an invitation to the team.
+func (t Team) scanInvited(tx *db.Tx) func(db.Row) (Member, error) {
+	return scanInvited(tx.Now, func(g voucher, _ access.Role) bool { return g.invitesToTeam(t.Kind) })
 }
 
 // members is what members of the team are read from. Each goes by the number of the person.
@@ -201,9 +211,9 @@ func FindTeamMember(tx *db.Tx, t Team, user int64) (Member, error) {
 	return db.One(tx, scanMember, t.members()+"x."+t.column()+" = $1 AND x.user_id = $2 AND "+t.counts("$3"), t.ID, user, tx.Now)
 }
 
-// FindTeamInvited is an invitation to a team that waits. NotFound if there is none.
+// FindTeamInvited is an invitation to a team, with what became of it. NotFound if there is none.
 func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
-	return db.One(tx, scanMember, invited.sql+"x."+t.column()+" = $1 AND x.state = 'pending' AND x.expires_at > $2 AND x.id = $3", t.ID, tx.Now, invitation)
+	return db.One(tx, t.scanInvited(tx), invited("x.organization_id", "$3")+"x."+t.column()+" = $1 AND x.id = $2", t.ID, invitation, tx.Now)
 }
 
 // add makes a person a member. An invitation of theirs that waits is closed by it. Conflict

@@ -178,7 +178,7 @@ const (
 
 // current is the condition that a membership counts.
 func current(tx *db.Tx, a *args, m string) string {
-	return "(" + m + ".expires_at IS NULL OR " + m + ".expires_at > " + a.add(tx.Now) + ")"
+	return counting(m, a.add(tx.Now))
 }
 
 // inside tells whether a person u has a role in the project.
@@ -186,13 +186,12 @@ func (d Door) inside(tx *db.Tx, a *args) string {
 	return "EXISTS (SELECT 1 FROM memberships i WHERE i.user_id = u.id AND i.project_id = " + a.add(d.scope.ID()) + " AND " + current(tx, a, "i") + ")"
 }
 
-// vouched tells, of an invitation, who gave it, as facts, and whether the account may not take it.
+// vouched tells, of an invitation, who gave it.
 func (d Door) vouched(g Grant, tx *db.Tx, a *args) string {
 	if g != ByInvitation && g != ByTeam {
-		return "'', '', FALSE, FALSE, FALSE, FALSE, FALSE"
+		return noVoucher
 	}
-	return "a.state, CASE WHEN " + current(tx, a, "v") + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + a.add(d.scope.Organization()) + " AND o.user_id = a.id AND " + current(tx, a, "o") + "), " +
-		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), a.is_super_admin, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
+	return vouchers(a.add(d.scope.Organization()), a.add(tx.Now))
 }
 
 func (d Door) way(g Grant, tx *db.Tx, a *args) way {
@@ -223,7 +222,7 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 			of, id = "x.organization_id = ", s.Organization()
 		}
 		w.table, w.where, w.searched = "invitations x", of+a.add(id)+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now), "x.email"
-		w.joined = people + "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN users b ON b.id = 0 LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by"
+		w.joined = people + inviters + "LEFT JOIN users b ON b.id = 0"
 		w.columns = "x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', " + personColumns
 	case ByRequest:
 		w.table, w.where = "join_requests x", "x.project_id = "+a.add(s.ID())+" AND x.state = 'pending' AND x.expires_at > "+a.add(tx.Now)
@@ -237,10 +236,9 @@ func (d Door) scan(r db.Row) (Way, error) {
 	var w Way
 	var grant int
 	var factor int64
-	var needs, uncertain, inviterFactor, inviterSuper bool
-	var inviter accounts.State
-	var by access.Facts
-	err := r.Scan(slices.Concat([]any{&grant}, w.scans(&factor), []any{&needs, &w.Inside, &inviter, &by.Role, &by.OrgMember, &by.Visitor, &inviterSuper, &inviterFactor, &uncertain})...)
+	var needs bool
+	var by voucher
+	err := r.Scan(slices.Concat([]any{&grant}, w.scans(&factor), []any{&needs, &w.Inside}, by.scans())...)
 	if err != nil {
 		return w, err
 	}
@@ -261,11 +259,8 @@ func (d Door) scan(r db.Row) (Way, error) {
 	}
 	switch w.Grant {
 	case ByInvitation, ByTeam:
-		invites := d.invites(by, w.Role)
-		if w.Grant == ByTeam {
-			invites = access.MayAbove(access.OrganizationMembers, access.Above{SignedIn: true, OrgMember: by.OrgMember, SuperAdmin: inviterSuper})
-		}
-		if !invites || uncertain || inviter != accounts.Active || d.FactorRequired && !inviterFactor || over(w.Member, d.now) {
+		may := w.Grant == ByTeam && by.invitesToTeam(OfOrganization) || w.Grant == ByInvitation && mayInvite(d.scope)(by, w.Role)
+		if w.Void = by.void(w.Member, may, d.now); w.Void != "" {
 			w.Steps = append(w.Steps, StepInvite)
 		}
 		if w.Steps = append(w.Steps, StepAccept); w.Grant == ByTeam {
@@ -277,19 +272,6 @@ func (d Door) scan(r db.Row) (Way, error) {
 		w.Steps = append(w.Steps, approach(w.Grant, d.AutoJoin))
 	}
 	return w, nil
-}
-
-// over reports whether the time in the project that an invitation gives has passed.
-func over(m Member, now time.Time) bool { return !m.Until.IsZero() && !now.Before(m.Until) }
-
-// invites reports whether somebody could invite to the project as a role today: see vouched.
-func (d Door) invites(by access.Facts, role access.Role) bool {
-	if by.Role == "" && !by.OrgMember {
-		return false
-	}
-	at := access.Place{Project: d.scope.ID(), Branch: d.scope.Branch(), Org: d.scope.Organization(), Governed: d.scope.Governed()}
-	s, err := access.InProject(access.Actor{}, at, by, access.MembersInvite, false)
-	return err == nil && grantable(s, role) == nil
 }
 
 // accountSteps are what somebody has to do before they are at work with their account.

@@ -241,7 +241,7 @@ func TeamPage(m Team) templ.Component {
 										}()
 									}
 									ctx = templ.InitializeContext(ctx)
-									templ_7745c5c3_Err = ui.Tag(p.Standing.Tone, p.Standing.Icon, p.Standing.Word).Render(ctx, templ_7745c5c3_Buffer)
+									templ_7745c5c3_Err = standing(p).Render(ctx, templ_7745c5c3_Buffer)
 									if templ_7745c5c3_Err != nil {
 										return templ_7745c5c3_Err
 									}

@@ -127,16 +127,45 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 			return err
 		}
 		p, err = tenancy.FindInvited(tx, s, id)
-		m.Row, m.Open = c.memberRow(s, p), c.when(p.Open)
+		m.Row = c.memberRow(s, p)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if s.May(access.MembersInvite) {
+	if c.became(&m, p); p.Waits() && s.May(access.MembersInvite) {
 		m.Link, m.AgainURL, m.Cancel = c.invitedLink(p), paths.MemberInvitedAgain(s.ID(), id), cancelInvitation(m.Row.Email, paths.MemberInvitedCancel(s.ID(), id))
 	}
 	return page(ec, http.StatusOK, view.InvitationPage(m))
+}
+
+// became shows until when an invitation counts, or what became of it.
+func (c *Console) became(m *view.Invitation, p tenancy.Member) {
+	m.Open, m.Outcome, m.Ended = c.when(p.Open), outcomes[p.State], c.when(p.Ended)
+}
+
+// outcomes are what became of an invitation, in words to those who invite.
+var outcomes = map[string]string{"accepted": "It was accepted.", "declined": "It was declined.", "cancelled": "It was cancelled.", "expired": "Its time was over before it was answered."}
+
+// voids are why an invitation that waits does not count any more, in words to those who invite.
+func voids(m tenancy.Member) string {
+	switch m.Void {
+	case tenancy.VoidInviter:
+		return m.Invitor.Name + ", who sent it, may not do so any more. Whoever sends it again vouches for it."
+	case tenancy.VoidOver:
+		return "The time is over that it gives. Cancel it and send a new one."
+	case tenancy.VoidAccount:
+		return "The account was activated by the link of another invitation. Cancel it and send a new one."
+	}
+	return ""
+}
+
+// countsOf tells whether an invitation that waits counts, nil for who is none.
+func countsOf(m tenancy.Member) any {
+	if !m.Invited {
+		return nil
+	}
+	return m.Void == ""
 }
 
 func (c *Console) memberInvitedAgain(ec echo.Context, s access.Project) error {
@@ -167,7 +196,11 @@ func (c *Console) memberInvitedCancel(ec echo.Context, s access.Project) error {
 		return err
 	}
 	var m tenancy.Member
-	if err := c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.CancelInvitation(tx, s, id); return err }); err != nil {
+	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.CancelInvitation(tx, s, id); return err })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.MemberInvited(s.ID(), id))
+	}
+	if err != nil {
 		return err
 	}
 	return c.done(ec, "The invitation of "+m.Who.Email+" is cancelled.", paths.Members(s.ID()))
@@ -180,7 +213,10 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 		list, err := tenancy.Invitations(tx, a)
 		for _, i := range list {
 			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Reason: i.Reason,
-				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), AcceptURL: paths.InvitationAccept(i.ID), AcceptKey: key(), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key()}
+				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Demanding: i.Demanding}
+			if row.Void == "" {
+				row.AcceptURL, row.AcceptKey = paths.InvitationAccept(i.ID), key()
+			}
 			if i.Team.ID != 0 {
 				row.Kind = string(i.Team.Kind)
 			} else {
@@ -208,23 +244,55 @@ var answers = map[string]string{"accepted": "Accepted", "declined": "You decline
 
 func (c *Console) invitationAccept(ec echo.Context, a access.Actor) error {
 	i, err := c.answered(ec, a, c.app.Tenancy.Accept)
+	if fault.HasCode(err, tenancy.Answered) {
+		return c.answeredBefore(ec, a, i)
+	}
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.Invitations())
 	}
 	if err != nil {
 		return err
 	}
+	at, where := led(i)
+	if i.Team.ID != 0 {
+		return c.done(ec, "You belong to "+where+" now.", at)
+	}
+	return c.done(ec, "You are in "+where+" now, as "+i.Role.Label()+".", at)
+}
+
+// led is where an invitation leads, and what that is.
+func led(i tenancy.Invitation) (at, where string) {
 	switch i.Team.Kind {
 	case tenancy.OfOrganization:
-		return c.done(ec, "You belong to the organization "+i.Team.Name+" now.", paths.Organization(i.Team.ID))
+		return paths.Organization(i.Team.ID), "the organization " + i.Team.Name
 	case tenancy.OfMaintainer:
-		return c.done(ec, "You belong to the maintainer "+i.Team.Name+" now.", paths.Maintainer(i.Team.ID))
+		return paths.Maintainer(i.Team.ID), "the maintainer " + i.Team.Name
 	}
-	return c.done(ec, "You are in the project "+i.Project.Name+" now, as "+i.Role.Label()+".", paths.Project(i.Project.ID))
+	return paths.Project(i.Project.ID), "the project " + i.Project.Name
+}
+
+// answeredBefore tells what became of an invitation that waits no more, and goes to where it led
+// if the actor is there.
+func (c *Console) answeredBefore(ec echo.Context, a access.Actor, i tenancy.Invitation) error {
+	in := false
+	at, where := led(i)
+	if i.State == "accepted" {
+		err := c.view(ec, func(tx *db.Tx) (err error) { in, err = tenancy.Entered(tx, a, i); return err })
+		if err != nil {
+			return err
+		}
+	}
+	if in {
+		return c.done(ec, "You accepted the invitation to "+where+" before.", at)
+	}
+	return c.refused(ec, fault.New(fault.Conflict, tenancy.Answered, "The invitation to "+where+" does not wait any more. "+answers[i.State]+"."), paths.Invitations())
 }
 
 func (c *Console) invitationDecline(ec echo.Context, a access.Actor) error {
 	i, err := c.answered(ec, a, c.app.Tenancy.Decline)
+	if fault.HasCode(err, tenancy.Answered) {
+		return c.answeredBefore(ec, a, i)
+	}
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,9 @@ func TestInviteNewcomer(t *testing.T) {
 		t.Errorf("after accepting: %s", r.Location)
 	}
 	nina.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
-	nina.Post(accept, nil).Want(http.StatusNotFound)
+	if r := nina.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/projects/"+num(p.ID) { // once more
+		t.Errorf("after accepting twice: %s", r.Location)
+	}
 	if got := listed(c, p, ""); !slices.Equal(got, []string{"nina@example.com guest", admin.Email + " admin"}) {
 		t.Errorf("the list has %q", got)
 	}
@@ -320,7 +322,9 @@ func TestInvitationIsForOne(t *testing.T) {
 	}
 	other.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
 	mine.Post(decline, nil).Want(http.StatusSeeOther)
-	mine.Post(accept, nil).Want(http.StatusNotFound)
+	if r := mine.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("what was declined is accepted: %s", r.Location)
+	}
 	mine.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
 	c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
 	if r := c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "is invited already.") {
@@ -398,11 +402,22 @@ func TestInvitationEnds(t *testing.T) {
 		at := rowOf(c, p, email)
 		c.Get(at).Want(http.StatusOK)
 		c.Post(at+"/cancel", nil).Want(http.StatusSeeOther)
-		c.Get(at).Want(http.StatusNotFound)
-		c.Post(at+"/cancel", nil).Want(http.StatusNotFound)
-		c.Post(at+"/send", nil).Want(http.StatusNotFound)
+		before := waitingIn(s, p)
+		if c.Get(at).Want(http.StatusOK).Page().Find("main form").Length() != 0 {
+			t.Error("a cancelled invitation can be sent again")
+		}
+		for _, deed := range []string{"/cancel", "/send"} {
+			if r := c.Post(at+deed, nil).Want(http.StatusSeeOther); r.Location != at {
+				t.Errorf("%s of a cancelled invitation leads to %s", deed, r.Location)
+			}
+		}
+		if waitingIn(s, p) != before {
+			t.Error("a cancelled invitation waits again")
+		}
 	}
-	mine.Post(accept, nil).Want(http.StatusNotFound)
+	if r := mine.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("a cancelled invitation leads to %s", r.Location)
+	}
 	mine.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
 	newcomer := s.Anonymous()
 	newcomer.Get(link)
@@ -418,11 +433,29 @@ func TestInvitationEnds(t *testing.T) {
 	accept = asked(late)
 	s.Clock.Forward(24 * time.Hour)
 	late = s.SignIn(v)
-	late.Post(accept, nil).Want(http.StatusNotFound)
+	if r := late.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("an invitation whose time is over leads to %s", r.Location)
+	}
 	if asked(late) != "" || len(listed(s.SignIn(admin), p, "")) != 1 {
 		t.Error("an invitation is shown whose time is over")
 	}
 	late.Get("/projects/" + num(p.ID)).Want(http.StatusNotFound)
+	s.View(func(tx *db.Tx) error { // and nothing has made a member of anybody
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1", p.ID)
+		if n != 1 {
+			t.Errorf("%d are in the project", n)
+		}
+		return err
+	})
+}
+
+// waitingIn is how many invitations to a project wait.
+func waitingIn(s *webtest.Site, p tenancy.Project) (n int64) {
+	s.View(func(tx *db.Tx) (err error) {
+		n, err = db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE project_id = $1 AND state = 'pending'", p.ID)
+		return err
+	})
+	return n
 }
 
 // TestInvitationIsVouchedFor: what would not be given any more is not given when it is
@@ -621,4 +654,189 @@ func TestInviteTheSame(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestVoidInvitations: an invitation whose sender may not give it any more is marked in the list, on
+// its page, in exports and to its person, who can only decline it; who sends it again vouches for it.
+// The page before the change tells how many there will be.
+func TestVoidInvitations(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Void", false)
+	by, root, boss, u := s.Member(p, access.Admin), s.SuperAdmin("Root"), s.User("Boss"), s.User("Asked")
+	organization := ofOrganization(s, p, boss, s.User("Stays"))
+	var maintainer int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if maintainer, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, boss.Actor(), maintainer, boss)
+	})
+	above := "/maintainers/" + num(maintainer)
+	c, r, mine := s.SignIn(admin), s.SignIn(root), s.SignIn(u)
+	theirs, bosses := s.SignIn(by), s.SignIn(boss)
+	theirs.Post(users(p), inviting(access.Guest, u.Email, "second@example.com")).Want(http.StatusOK)
+	c.Post(users(p), inviting(access.Guest, "third@example.com")).Want(http.StatusOK)
+	for _, at := range []string{organization, above} {
+		bosses.Post(at+"/members", url.Values{"emails": {u.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	}
+	const mark = "Does not count"
+	marked := func(at string) (out []string) {
+		t.Helper()
+		who := c
+		if at != users(p) {
+			who = r
+		}
+		for _, row := range who.Get(at).Want(http.StatusOK).Page().Find("tbody tr").EachIter() {
+			if strings.Contains(words(row), mark) {
+				out = append(out, row.Find("a.row-link").Text())
+			}
+		}
+		var rows []map[string]any
+		who.Get(at + "?format=json").Want(http.StatusOK).JSON(&rows)
+		for _, x := range rows {
+			if x["invited"] == false && x["counts"] != nil || x["invited"] == true && x["counts"] != !slices.Contains(out, x["email"].(string)) {
+				t.Errorf("%s: programs are told %v, people %q", at, x, out)
+			}
+		}
+		return out
+	}
+	if got := marked(users(p)); len(got) != 0 {
+		t.Errorf("marked before: %q", got)
+	}
+	var membership int64
+	s.View(func(tx *db.Tx) (err error) {
+		membership, err = db.Value[int64](tx, "SELECT id FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, by.ID)
+		return err
+	})
+	at := users(p) + "/" + num(membership)
+	for _, page := range []string{at + "/remove", at + "/role?role=guest"} {
+		if got := words(c.Get(page).Want(http.StatusOK).Page().Find("main")); !strings.Contains(got, "2 invitations that they sent to this project: they do not count until somebody who may sends them again. Unless they belong to the organization") {
+			t.Errorf("%s says %q", page, got)
+		}
+	}
+	if got := words(bosses.Get(at + "/role?role=share").Want(http.StatusOK).Page().Find("main")); strings.Contains(got, "that they sent") {
+		t.Errorf("of a role that invites, too, the page says %q", got)
+	}
+	c.Post(at+"/remove", nil).Want(http.StatusSeeOther)
+	if got := marked(users(p)); !slices.Equal(got, []string{u.Email, "second@example.com"}) {
+		t.Errorf("marked are %q", got)
+	}
+	for _, team := range []string{organization, above} { // the members of both are removed by a super admin
+		r.Post(team+"/members", url.Values{"emails": {"other@example.com"}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+		if got := marked(team + "/members"); len(got) != 0 {
+			t.Errorf("%s: marked before: %q", team, got)
+		}
+		s.Update(func(tx *db.Tx) error {
+			_, err := tx.Exec("DELETE FROM "+map[string]string{organization: "organization", above: "maintainer"}[team]+"_members WHERE user_id = $1", boss.ID)
+			return err
+		})
+		if got := marked(team + "/members"); !slices.Equal(got, []string{u.Email}) {
+			t.Errorf("%s: marked are %q", team, got)
+		}
+	}
+
+	// To its person it can only be declined.
+	page := mine.Get("/account/invitations").Want(http.StatusOK)
+	if got := page.Page().Find(`form[action$="/accept"]`).Length(); got != 0 || page.Page().Find(`form[action$="/decline"]`).Length() != 3 || strings.Count(page.Body, "This invitation does not count any more.") != 3 || !strings.Contains(page.Body, by.Name+", who invited you, may not do so any more.") {
+		t.Errorf("%d can be accepted: %q", got, text(page, "main"))
+	}
+	decline := page.Page().Find(`form[action$="/decline"]`).Last().AttrOr("action", "")
+	if r := mine.Post(strings.Replace(decline, "/decline", "/accept", 1), nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("accepted it leads to %s", r.Location)
+	}
+	for _, x := range []struct {
+		c    *webtest.Client
+		page string
+	}{{c, rowOf(c, p, u.Email)}, {r, r.Get(organization+"/members?q="+u.Email).Page().Find("tbody a.row-link").AttrOr("href", "")}, {r, r.Get(above+"/members?q="+u.Email).Page().Find("tbody a.row-link").AttrOr("href", "")}} {
+		shown := x.c.Get(x.page).Want(http.StatusOK)
+		if got := text(shown, ".banner"); !strings.Contains(got, "This invitation does not count any more.") || !strings.Contains(got, "Whoever sends it again vouches for it.") {
+			t.Errorf("%s says %q", x.page, got)
+		}
+		x.c.Post(x.page+"/send", nil).Want(http.StatusOK)
+		if strings.Contains(x.c.Get(x.page).Want(http.StatusOK).Body, "does not count") {
+			t.Errorf("%s: sent again it does not count", x.page)
+		}
+	}
+	for range 3 {
+		mine.Post(asked(mine), nil).Want(http.StatusSeeOther)
+	}
+	for _, at := range []string{"/projects/" + num(p.ID), organization, above} {
+		mine.Get(at).Want(http.StatusOK)
+	}
+}
+
+// TestAnsweredInvitation: who answers what waits no more is led to where they read what became of
+// it, or into what they are in; those who invite read it on its page, which does nothing more.
+// All others find nothing, as ever.
+func TestAnsweredInvitation(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	boss, other := s.User("Boss"), s.User("Other")
+	ends := map[string]func(at string, mine, c *webtest.Client){
+		"cancelled": func(at string, _, c *webtest.Client) { c.Post(at+"/cancel", nil).Want(http.StatusSeeOther) },
+		"declined": func(_ string, mine, _ *webtest.Client) {
+			mine.Post(strings.Replace(asked(mine), "/accept", "/decline", 1), nil).Want(http.StatusSeeOther)
+		},
+		"expired":  func(string, *webtest.Client, *webtest.Client) { s.Clock.Forward(8 * 24 * time.Hour) },
+		"accepted": func(_ string, mine, _ *webtest.Client) { mine.Post(asked(mine), nil).Want(http.StatusSeeOther) },
+	}
+	for state, end := range ends {
+		for _, team := range []bool{false, true} {
+			p, admin := s.Project("Ended", false)
+			u := s.User("Asked")
+			c, mine, place, name := s.SignIn(admin), s.SignIn(u), "/projects/"+num(p.ID), "the project Ended"
+			list := place + "/settings/users"
+			if team {
+				c, place, name = s.SignIn(boss), ofOrganization(s, p, boss), "the organization Organization of Ended"
+				list = place + "/members"
+				c.Post(list, url.Values{"emails": {u.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+			} else {
+				c.Post(list, inviting(access.Guest, u.Email)).Want(http.StatusOK)
+			}
+			at := c.Get(list+"?q="+url.QueryEscape(u.Email)).Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
+			accept := asked(mine)
+			end(at, mine, c)
+			if c, mine = s.SignIn(admin), s.SignIn(u); team {
+				c = s.SignIn(boss)
+			}
+			for _, again := range []string{accept, strings.Replace(accept, "/accept", "/decline", 1)} {
+				r := mine.Post(again, nil).Want(http.StatusSeeOther)
+				if state == "accepted" {
+					if got := text(mine.Get(r.Location).Want(http.StatusOK), "body"); r.Location != place || !strings.Contains(got, "You accepted the invitation to "+name+" before.") {
+						t.Errorf("%s, team %t: led to %s, which says %q", state, team, r.Location, got)
+					}
+					continue
+				}
+				want := "The invitation to " + name + " does not wait any more. " + map[string]string{"cancelled": "Cancelled: ask for a new one if you need it.", "declined": "You declined it.", "expired": "Its time was over: ask for a new one if you need it."}[state]
+				if got := text(mine.Get(r.Location), "[role=alert]"); r.Location != "/account/invitations" || !strings.Contains(got, want) {
+					t.Errorf("%s, team %t: led to %s, which says %q", state, team, r.Location, got)
+				}
+				mine.Get(place).Want(http.StatusNotFound)
+			}
+			// Somebody else finds nothing, as where there is none.
+			for _, path := range []string{accept, "/account/invitations/99999/accept"} {
+				r := s.SignIn(other).Post(path, nil).Want(http.StatusNotFound)
+				if got := text(r, "main"); !strings.Contains(got, "The address may be mistyped") {
+					t.Errorf("somebody else reads %q", got)
+				}
+			}
+			became := map[string]string{"cancelled": "It was cancelled.", "declined": "It was declined.", "expired": "Its time was over before it was answered.", "accepted": "It was accepted."}[state]
+			shown := c.Get(at).Want(http.StatusOK)
+			if got := words(shown.Page().Find("main")); !strings.Contains(got, "What became of it "+became+" When ") || shown.Page().Find("main form, main [data-copy]").Length() != 0 {
+				t.Errorf("%s, team %t: its page says %q", state, team, got)
+			}
+			for _, deed := range []string{"/send", "/cancel"} {
+				r := c.Post(at+deed, nil).Want(http.StatusSeeOther)
+				if got := text(c.Get(r.Location), "[role=alert]"); r.Location != at || !strings.Contains(got, "This invitation does not wait any more. Nothing was changed.") {
+					t.Errorf("%s, team %t, %s: led to %s, which says %q", state, team, deed, r.Location, got)
+				}
+			}
+			s.SignIn(other).Get(at).Want(http.StatusNotFound)
+			if state == "cancelled" && !team { // after a month nothing is told of it
+				s.Clock.Forward(31 * 24 * time.Hour)
+				s.SignIn(u).Post(accept, nil).Want(http.StatusNotFound)
+			}
+		}
+	}
 }

@@ -147,6 +147,13 @@ func endsOf(s access.Project, x tenancy.Prospect, work []jobs.Job) (out []ui.Ite
 	if x.Role == "" || slices.ContainsFunc(x.Changes, func(c access.Change) bool { return stops(c.Permission) }) {
 		out = append(out, ui.Item{Tone: "bad", Icon: "x", Text: "Pages, uploads and downloads of theirs that need what they lose: with the next click, and within seconds where they are under way."})
 	}
+	if x.Lapses > 0 {
+		item := ui.Item{Tone: "bad", Icon: "mail", Text: ui.Count(int64(x.Lapses), "invitation that they sent to this project: it does", "invitations that they sent to this project: they do") + " not count until somebody who may sends " + map[bool]string{true: "it", false: "them"}[x.Lapses == 1] + " again."}
+		if !x.Above {
+			item.Sub = "Unless they belong to the organization, which only its members see."
+		}
+		out = append(out, item)
+	}
 	if !s.May(access.StorageJobsRead) {
 		out = append(out, ui.Item{Tone: "bad", Icon: "list-checks", Text: "Jobs of theirs that wait or run and need what they lose."})
 	}

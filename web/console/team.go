@@ -54,6 +54,7 @@ var teamFields = []field[tenancy.Member]{
 	{"added", func(m tenancy.Member) any { return m.Since }},
 	{"expires", func(m tenancy.Member) any { return m.Until }},
 	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
+	{"counts", countsOf},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 }
@@ -273,8 +274,8 @@ func (c *Console) teamInvited(ec echo.Context, at teamAt) error {
 	if err != nil {
 		return err
 	}
-	m := view.Invitation{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p), Open: c.when(p.Open)}
-	if t.Manages() {
+	m := view.Invitation{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p)}
+	if c.became(&m, p); p.Waits() && t.Manages() {
 		m.Link, m.AgainURL, m.Cancel = c.invitedLink(p), paths.TeamInvitedAgain(at.url, p.ID), cancelInvitation(m.Row.Email, paths.TeamInvitedCancel(at.url, p.ID))
 	}
 	return page(ec, http.StatusOK, view.InvitationPage(m))
@@ -293,7 +294,7 @@ func (c *Console) teamInvitedAgain(ec echo.Context, at teamAt) error {
 		sent, err = c.app.Tenancy.InviteToTeamAgain(tx, t, p.ID)
 		return err
 	})
-	if fault.Is(err, fault.TooMany) {
+	if fault.Is(err, fault.Conflict) || fault.Is(err, fault.TooMany) {
 		return c.refused(ec, err, paths.TeamInvited(at.url, p.ID))
 	}
 	if err != nil {
@@ -310,7 +311,11 @@ func (c *Console) teamInvitedCancel(ec echo.Context, at teamAt) error {
 	if _, err := form(ec); err != nil {
 		return err
 	}
-	if err := c.update(ec, func(tx *db.Tx) error { _, err := c.app.Tenancy.CancelTeamInvitation(tx, t, p.ID); return err }); err != nil {
+	err = c.update(ec, func(tx *db.Tx) error { _, err := c.app.Tenancy.CancelTeamInvitation(tx, t, p.ID); return err })
+	if fault.Is(err, fault.Conflict) {
+		return c.refused(ec, err, paths.TeamInvited(at.url, p.ID))
+	}
+	if err != nil {
 		return err
 	}
 	return c.done(ec, "The invitation of "+p.Who.Email+" is cancelled.", paths.TeamMembers(at.url))
