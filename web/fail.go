@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
 
 	"steward/internal/access"
@@ -51,7 +52,7 @@ const outside = "You are not in this project yet"
 // fail answers every error of every handler, as a page or as JSON, and is the only
 // place that logs one. What people see is the fault's message; the cause is only in
 // the log, under the request's id.
-func fail(log *slog.Logger) echo.HTTPErrorHandler {
+func fail(log *slog.Logger, sessions *scs.SessionManager) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		r := c.Request()
 		if c.Response().Committed {
@@ -76,7 +77,7 @@ func fail(log *slog.Logger) echo.HTTPErrorHandler {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 		}
 		c.Response().Header().Set("Cache-Control", "no-store")
-		if werr := answer(c, f, status); werr != nil && r.Context().Err() == nil {
+		if werr := answer(c, f, status, sessions); werr != nil && r.Context().Err() == nil {
 			log.Warn("an error could not be answered", "request", audit.RequestOf(r.Context()).ID, "error", werr)
 		}
 	}
@@ -103,7 +104,7 @@ func asFault(err error) *fault.Error {
 	return fault.Wrap(err, fault.Internal, "internal", "")
 }
 
-func answer(c echo.Context, f *fault.Error, status int) error {
+func answer(c echo.Context, f *fault.Error, status int, sessions *scs.SessionManager) error {
 	r := c.Request()
 	if gate.WantsJSON(r) {
 		body := map[string]any{"status": "error", "error": f.Message, "code": f.Code, "requestId": audit.RequestOf(r.Context()).ID}
@@ -126,7 +127,8 @@ func answer(c echo.Context, f *fault.Error, status int) error {
 		if r.Method == http.MethodGet {
 			next = r.URL.RequestURI()
 		}
-		if f.Code == access.FactorNeeded {
+		if f.Code == access.FactorNeeded { // which only who is signed in is told
+			sessions.Put(r.Context(), console.Demanded, f.Message)
 			return c.Redirect(http.StatusSeeOther, paths.Security())
 		}
 		if f.Code == gate.ProofNeeded {

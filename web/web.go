@@ -73,7 +73,7 @@ func New(a *app.App) (*Server, error) {
 	con := console.New(ctx, a, gate.New(a.DB, a.Reads, a.Log), sessions)
 	e := echo.New()
 	e.HideBanner, e.HidePort, e.Debug = true, true, false
-	e.HTTPErrorHandler = fail(a.Log)
+	e.HTTPErrorHandler = fail(a.Log, sessions)
 	e.IPExtractor = func(r *http.Request) string { return audit.RequestOf(r.Context()).Address } // never what a header says, see addressOf
 	con.Mount(e)
 	sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { e.HTTPErrorHandler(err, e.NewContext(r, w)) }

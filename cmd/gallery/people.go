@@ -30,6 +30,7 @@ func peopleScreens() []Screen {
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
 	list.Asking, list.AskingURL = "1 person asks to be let in.", "/projects/1042/settings/users?status=asking"
 	list.Shell.Notices = []ui.Banner{{Icon: "user-cog", Text: longest + ", of support, is in this project for a time.", Action: ui.Button{Label: "See who", URL: "/projects/1042/settings/users?sort=newest", Small: true}}}
+	list.External = true
 	reader := list
 	reader.InviteURL, reader.Warning = "", ""
 	none := list
@@ -43,6 +44,7 @@ func peopleScreens() []Screen {
 	self := people.Member{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[1],
 		Remove: ui.Confirm{ID: "leave", Question: "Leave this project?", Verb: "Leave project", Keep: "Stay", Key: "k42", Action: "/projects/1042/settings/users/leave", Consequence: "You are out at once. What you did stays."}}
 	form := people.Invite{Shell: inside(), In: people.InProject(list.Tabs.Users), Back: list.Tabs.Users, Action: list.Tabs.Users, Days: "7", Role: ui.Choices{ID: "role", Legend: "Role", Items: choices}}
+	form.External = true
 	wrong := form
 	wrong.Emails, wrong.Days, wrong.Until, wrong.Reason = "priya.raman@northwind\n"+longEmail, "99", "2001-01-01", longest
 	wrong.Errors = ui.Errors{"emails": `"priya.raman@northwind" is no full email address, like name@example.com.`, "role": "Choose a role.", "days": "An invitation counts for 1 to 14 days.", "until": "Choose a day that is still to come.", "reason": "At most 200 characters."}
@@ -55,10 +57,17 @@ func peopleScreens() []Screen {
 	unmailed.Mailed, unmailed.List = false, sent.List[:1]
 	invitation := people.Invitation{Shell: inside(), In: people.InProject(list.Tabs.Users), Row: rows[0], Open: ago(-5 * day), AgainURL: "/projects/1042/settings/invitations/8/send",
 		Cancel: ui.Confirm{ID: "cancel", Question: "Cancel the invitation of " + longEmail + "?", Verb: "Cancel invitation", Keep: "Keep it", Key: "k43", Action: "/projects/1042/settings/invitations/8/cancel", Consequence: "Nobody can accept it any more, and its link is dead."}}
+	void := invitation
+	void.Row.Void = longest + ", who sent it, may not do so any more. Whoever sends it again vouches for it."
+	over := invitation
+	over.AgainURL, over.Outcome, over.Ended, over.Cancel = "", "It was declined.", ago(day), ui.Confirm{}
+	rows[4].Void = void.Row.Void
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
 		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
 		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
 	own.List = append(own.List, account.InvitationRow{Place: "Northwind Foods", Kind: "organization", Inviter: "Hana Dvořáková", Reason: longest, Open: ago(-5 * day), AcceptURL: "/account/invitations/11/accept", AcceptKey: "k50", DeclineURL: "/account/invitations/11/decline", DeclineKey: "k51"})
+	own.List[1].AcceptURL, own.List[1].Void = "", longest+", who invited you, may not do so any more. Ask for a new invitation."
+	own.List[2].Demanding = "Northwind Foods"
 	own.Past = []account.PastInvitation{{Place: "Supply chain", Inviter: "Hana Dvořáková", Outcome: "Cancelled: ask for a new one if you need it", When: ago(day)}, {Place: longest, Inviter: longest, Outcome: "You declined it", When: ago(9 * day)}}
 	about := people.Project{Shell: inside(), Tabs: settingsTabs(), Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Type: "Production", MoveURL: "/projects/1042/move", Created: ago(600 * day), Expires: ago(-12 * day),
 		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
@@ -86,6 +95,8 @@ func peopleScreens() []Screen {
 		ok("invited", "Invitations sent", people.InvitedPage(sent)),
 		ok("invited-unmailed", "Invitations, no mail server", people.InvitedPage(unmailed)),
 		ok("invited-one", "An invitation", people.InvitationPage(invitation)),
+		ok("invited-void", "An invitation that does not count any more", people.InvitationPage(void)),
+		ok("invited-ended", "An invitation that waits no more", people.InvitationPage(over)),
 		ok("invitations-two", "Invitations, two", account.InvitationsPage(own)),
 	}
 }

@@ -42,7 +42,7 @@ func teamScreens() []Screen {
 	kept := settings
 	kept.ProjectsLeft, kept.Waiting = "It has 3 projects. Delete or move them first.", tenancy.Waiting{Text: "1 deleted project waits for its purge, until ", Until: ago(-50 * day)}
 	read.Editable, read.Deletable, read.FactorURL, read.Maintainer.URL = false, false, "", ""
-	without := tenancy.TwoStep{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Settings: "/organizations/7/settings", Action: "/organizations/7/two-step", Key: "k65", SecurityURL: "/account/security", Pager: ui.Pager{Text: "2 people on this page"}, Download: download,
+	without := tenancy.TwoStep{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Settings: "/organizations/7/settings", Action: "/organizations/7/two-step", Key: "k65", SecurityURL: "/account/security", Mails: "1,000", Pager: ui.Pager{Text: "2 people on this page"}, Download: download,
 		List: []tenancy.UnprotectedRow{{Name: "Gita Raman", Email: "gita@northwind.example", Where: "Retail analytics"}, {Name: longest, Email: longEmail, Where: longest}}}
 	locked := without
 	locked.OwnMissing, locked.Errors = true, ui.Errors{"": "Turn on two-step sign-in for yourself first. Otherwise you would lock yourself out."}
@@ -75,7 +75,7 @@ func teamScreens() []Screen {
 	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",
 		Row: people.MemberRow{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Factor: "On", Since: ago(time.Hour), By: people.By{Reason: "Ticket 4711: a load that never ends"}}}
 	decided := request
-	decided.Outcome, decided.Ended = longest+" let them in.", ago(time.Minute)
+	decided.Outcome, decided.Ended, decided.Answer = longest+" did not let them in.", ago(time.Minute), longest
 	late := request
 	late.Row.Name, late.Row.By.Reason, late.Errors = longest, longest, ui.Errors{"": longest + " may not ask for this any more, as they are now."}
 	maintainers := tenancy.Maintainers{Shell: outside(), List: []ui.Link{{Label: "North EU", URL: "/maintainers/3"}, {Label: longest, URL: "/maintainers/4"}}, Pager: ui.Pager{Text: "2 maintainers on this page"}, Download: download, Action: "/maintainers", Key: "k72", Errors: ui.Errors{"name": "Enter a name for the maintainer."}}

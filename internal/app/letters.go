@@ -49,6 +49,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.JoinRejected:      view.JoinRejected,
 
 		// What becomes of one's place in an organization or maintainer
+		mail.FactorDemanded: view.FactorDemanded,
 		mail.TeamWelcome:    view.TeamWelcome,
 		mail.TeamInvitation: view.TeamInvitation,
 		mail.TeamRemoved:    view.TeamRemoved,

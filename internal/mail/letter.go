@@ -23,7 +23,8 @@ type Kind string
 // The kinds, each with the Values that its text uses; any of them may be left out. Times
 // in Values are RFC 3339, or like 2026-11-21 22:41 UTC. "at" is the time of what a letter
 // tells of, by default that of the letter; "address" and "device" are where it came from,
-// and are not told when somebody else did it ("by", "admin").
+// and are not told when somebody else did it ("by", "admin"). "twoStep" is there when the person
+// has to turn it on before they accept.
 const (
 	Activate         Kind = "activate"         // inviter, expires; has a link
 	ActivateSoon     Kind = "activateSoon"     // expires
@@ -47,14 +48,15 @@ const (
 	AccountEnabled   Kind = "accountEnabled"   // by, at
 	SupportEnded     Kind = "supportEnded"     // at
 
-	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, until, reason, expires; has a link
+	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, until, reason, expires, twoStep; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
 	FactorWanted      Kind = "factorWanted"      // by, project, at
+	FactorDemanded    Kind = "factorDemanded"    // by, organization, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
 	LastDayChanged    Kind = "lastDayChanged"    // by, project, from, until, at
 	MemberRemoved     Kind = "memberRemoved"     // by, project, at
 	MembershipEnded   Kind = "membershipEnded"   // project, at
-	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires; has a link
+	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires, twoStep; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
 	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link
@@ -76,7 +78,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
-		ProjectWelcome, ProjectInvitation, FactorWanted, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
+		ProjectWelcome, ProjectInvitation, FactorWanted, FactorDemanded, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected,
 		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled, ProjectMoved, ProjectVisited,
 	}

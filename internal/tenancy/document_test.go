@@ -47,6 +47,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| templates | %d |", tenancy.TemplatesMost),
 		fmt.Sprintf("| days after which the projects of a template expire | 1 to %d, or never |", tenancy.ExpiryDaysMax),
 		fmt.Sprintf("| reminders to turn on two-step sign-in | %d a day, to %d people |", tenancy.PerReminder.Count, tenancy.RemindMost),
+		fmt.Sprintf("| mails that an organization makes two-step sign-in a must | %d a day, to %d people |", tenancy.PerDemand.Count, tenancy.RemindMost),
 	} {
 		if !strings.Contains(string(text), row+"\n") {
 			t.Errorf("docs/people.md does not say %q", row)
@@ -58,7 +59,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {
 		t.Error("docs/people.md does not tell which invitations are shown that wait no more")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

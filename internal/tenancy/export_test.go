@@ -8,6 +8,7 @@ var (
 	PerAddress  = perAddress
 	PerReminder = perReminder
 	PerMember   = perMember
+	PerDemand   = perDemand
 
 	PerAsker      = perAsker
 	PerAskedPlace = perAskedPlace

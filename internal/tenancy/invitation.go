@@ -328,6 +328,11 @@ func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 			values["until"] = moment(m.Until)
 		}
 	}
+	if demanded, err := demands(tx, m.ID); err != nil {
+		return out, err
+	} else if demanded {
+		values["twoStep"] = "needed"
+	}
 	kind := kinds[0]
 	if out.Fresh {
 		newcomer, err := db.Value[bool](tx, "SELECT newcomer FROM invitations WHERE id = $1", m.ID)
@@ -345,6 +350,13 @@ func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 	}
 	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: m.Who.Email, Name: m.Who.Name, UserID: m.Who.ID, Path: path, Until: m.Open, Values: values})
 	return out, err
+}
+
+// demands reports whether who is invited has to turn two-step sign-in on before they accept.
+func demands(tx *db.Tx, invitation int64) (bool, error) {
+	n, err := db.Value[int64](tx, `SELECT count(*) FROM invitations x LEFT JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = COALESCE(p.organization_id, x.organization_id)
+		WHERE x.id = $1 AND o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = x.user_id)`, invitation)
+	return n > 0, err
 }
 
 // InviteAgain sends an invitation of the scope's project once more, with a new link, and
@@ -627,16 +639,8 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 		i.Void = VoidAccount
 		return i, i.void()
 	}
-	organization := i.Project.Organization
-	if i.Team.Kind == OfOrganization {
-		organization = i.Team.ID
-	}
-	if organization != 0 {
-		if _, locked, err := standing(tx, a.UserID, organization); err != nil {
-			return i, err
-		} else if locked {
-			return i, errFactor()
-		}
+	if i.Demanding != "" {
+		return i, fault.Newf(fault.Unauthenticated, access.FactorNeeded, "The invitation to %q was not accepted, and still waits: the organization %q is open only to who signs in in two steps. Turn two-step sign-in on, then accept.", i.Place(), i.Demanding)
 	}
 	u, err := accounts.Find(tx, a.UserID)
 	if err != nil {

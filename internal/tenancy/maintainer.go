@@ -206,7 +206,7 @@ func NamesOfProjects(tx *db.Tx, s access.Maintainer, organization int64, f Filte
 	if _, locked, err := standing(tx, s.Actor().UserID, organization); err != nil {
 		return nil, err
 	} else if locked {
-		return nil, errFactor()
+		return nil, errFactor(tx, organization)
 	}
 	return projectsOf(tx, s.Actor(), organization, false, f)
 }

@@ -18,6 +18,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
+	"steward/internal/throttle"
 )
 
 // Organization owns projects.
@@ -84,7 +85,7 @@ func enterOrganization(tx *db.Tx, a access.Actor, organization int64, p access.P
 	case !is.OrgMember && !is.MaintainerMember && !is.Support && !is.SuperAdmin && !is.ProjectMember:
 		return access.Organization{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	case locked:
-		return access.Organization{}, errFactor()
+		return access.Organization{}, errFactor(tx, organization)
 	}
 	return access.InOrganization(a, organization, is, p)
 }
@@ -103,8 +104,13 @@ func standing(tx *db.Tx, user, organization int64) (is access.Above, locked bool
 	return is, locked, err
 }
 
-func errFactor() error {
-	return fault.New(fault.Unauthenticated, access.FactorNeeded, "This organization asks for two-step sign-in. Turn it on first.")
+// errFactor is for who may know the organization that keeps them out for want of a second factor.
+func errFactor(tx *db.Tx, organization int64) error {
+	name, err := TeamName(tx, OfOrganization, organization)
+	if err != nil {
+		return err
+	}
+	return fault.Newf(fault.Unauthenticated, access.FactorNeeded, "The organization %q and its projects are open only to who signs in in two steps. Turn two-step sign-in on first.", name)
 }
 
 // anew decides in the transaction of a deed once more, one after the other with all who
@@ -191,32 +197,79 @@ func inOrganization(s access.Organization, name, called string) audit.Event {
 	return e
 }
 
+// Demand is who was mailed that an organization has made two-step sign-in a must.
+type Demand struct {
+	Mailed int
+	More   bool // others whom it keeps out were not: they are more than RemindMost
+	Lately bool // nobody was, for those were within the last day
+}
+
+// perDemand keeps an organization from mailing it more than once a day.
+var perDemand = throttle.Limit{Count: 1, Window: 24 * time.Hour}
+
 // RequireFactor says whether the scope's organization and its projects are open only to who
 // signs in in two steps. From the next request on whoever does not is kept out, until they
-// do. Forbidden without OrganizationRequireMfa; Conflict for an actor who would be kept out.
-func RequireFactor(tx *db.Tx, s access.Organization, on bool) error {
+// do; a thousand of them at most are mailed. Forbidden without OrganizationRequireMfa; Conflict
+// for an actor who would be kept out.
+func (v *Service) RequireFactor(tx *db.Tx, s access.Organization, on bool) (Demand, error) {
 	s, err := anew(tx, s, access.OrganizationRequireMfa)
 	if err != nil {
-		return err
+		return Demand{}, err
 	}
 	own, err := HasFactor(tx, s.Actor())
 	if err != nil {
-		return err
+		return Demand{}, err
 	}
 	if on && !own {
-		return fault.New(fault.Conflict, "tenancy.ownFactor", "Turn on two-step sign-in for yourself first. Otherwise you would lock yourself out.")
+		return Demand{}, fault.New(fault.Conflict, "tenancy.ownFactor", "Turn on two-step sign-in for yourself first. Otherwise you would lock yourself out.")
 	}
 	o, err := DescribeOrganization(tx, s)
 	if err != nil || o.FactorRequired == on {
-		return err
+		return Demand{}, err
 	}
 	if err := tx.Must("UPDATE organizations SET mfa_required = $2 WHERE id = $1", o.ID, on); err != nil {
-		return err
+		return Demand{}, err
 	}
 	if !on {
-		return audit.Record(tx, inOrganization(s, "organization.factorNotRequired", o.Name).Says("%s made two-step sign-in optional in the organization %q.", s.Actor().Name, o.Name))
+		return Demand{}, audit.Record(tx, inOrganization(s, "organization.factorNotRequired", o.Name).Says("%s made two-step sign-in optional in the organization %q.", s.Actor().Name, o.Name))
 	}
-	return audit.Record(tx, inOrganization(s, "organization.factorRequired", o.Name).Says("%s made two-step sign-in a must in the organization %q.", s.Actor().Name, o.Name))
+	d, err := v.demand(tx, s, o)
+	if err != nil {
+		return d, err
+	}
+	return d, audit.Record(tx, inOrganization(s, "organization.factorRequired", o.Name).Says("%s made two-step sign-in a must in the organization %q.", s.Actor().Name, o.Name))
+}
+
+// demand mails those whom an organization and its projects keep out from now on, by their
+// addresses.
+func (v *Service) demand(tx *db.Tx, s access.Organization, o Organization) (d Demand, err error) {
+	list, err := db.All(tx, func(r db.Row) (Who, error) {
+		var w Who
+		return w, r.Scan(&w.ID, &w.Email, &w.Name)
+	}, `SELECT u.id, u.email, u.name FROM users u WHERE u.state = 'active' AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id) AND u.id IN (
+			SELECT m.user_id FROM organization_members m WHERE m.organization_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)
+			UNION SELECT m.user_id FROM projects p JOIN memberships m ON m.project_id = p.id WHERE p.organization_id = $1 AND p.state IN ('active', 'disabled') AND (m.expires_at IS NULL OR m.expires_at > $2))
+		ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", RemindMost+1), o.ID, tx.Now)
+	if err != nil || len(list) == 0 {
+		return d, err
+	}
+	err = throttle.Take(tx, fmt.Sprintf("demand/organization:%d", o.ID), perDemand)
+	if d.Lately = fault.Is(err, fault.TooMany); d.Lately {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	if d.More = len(list) > RemindMost; d.More {
+		list = list[:RemindMost]
+	}
+	for _, w := range list {
+		if _, err := v.mail.Send(tx, mail.Letter{Kind: mail.FactorDemanded, To: w.Email, Name: w.Name, UserID: w.ID, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
+			return d, err
+		}
+	}
+	d.Mailed = len(list)
+	return d, nil
 }
 
 // Unprotected is somebody who signs in without a second factor, and where they are.

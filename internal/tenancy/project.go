@@ -241,7 +241,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return access.Project{}, outside(tx, a, r.place)
 	}
 	if r.locked && control.On(control.FactorDemanded) {
-		return access.Project{}, errFactor()
+		return access.Project{}, errFactor(tx, r.place.Org)
 	}
 	if r.state != Active || !r.projectTo.IsZero() && !tx.Now.Before(r.projectTo) {
 		return access.Project{}, closed(tx, project)
@@ -312,7 +312,7 @@ func isInvited(tx *db.Tx, a access.Actor, kind string, id int64) (bool, error) {
 // orInvited is why somebody may not enter an organization or a maintainer: that they have to
 // accept their invitation first, if one waits.
 func orInvited(tx *db.Tx, a access.Actor, kind TeamKind, id int64, err error) error {
-	if !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Forbidden) {
+	if !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Forbidden) && !fault.HasCode(err, access.FactorNeeded) {
 		return err
 	}
 	waits, other := isInvited(tx, a, string(kind), id)

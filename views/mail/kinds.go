@@ -325,7 +325,9 @@ func (t Told) invited() Letter {
 }
 
 // ProjectWelcome invites somebody to a project who has no account yet.
-func ProjectWelcome(t Told) Letter { return t.welcome(t.invited()) }
+func ProjectWelcome(t Told) Letter {
+	return t.asksForFactor(t.welcome(t.invited()), "Its organization")
+}
 
 // welcome is a letter about an invitation with what leads into the account that goes with it.
 func (t Told) welcome(m Letter) Letter {
@@ -337,7 +339,18 @@ func (t Told) welcome(m Letter) Letter {
 }
 
 // ProjectInvitation invites somebody to a project who has an account.
-func ProjectInvitation(t Told) Letter { return t.view(t.invited()) }
+func ProjectInvitation(t Told) Letter {
+	return t.asksForFactor(t.view(t.invited()), "Its organization")
+}
+
+// asksForFactor adds to a letter about an invitation that two-step sign-in is needed, and who asks
+// for it, as the beginning of a sentence.
+func (t Told) asksForFactor(m Letter, who string) Letter {
+	if t.value("twoStep") != "" {
+		m.Said = append(m.Said, who+" asks for two-step sign-in: turn it on, on the page Security of your account, before you accept.")
+	}
+	return m
+}
 
 // view is a letter about an invitation with where to answer it.
 func (t Told) view(m Letter) Letter {
@@ -352,6 +365,13 @@ func (t Told) view(m Letter) Letter {
 // FactorWanted asks a person to turn on two-step sign-in.
 func FactorWanted(t Told) Letter {
 	return t.happened(t.letter("Turn on two-step sign-in", t.named("by", "Somebody")+" asks you to turn on two-step sign-in for your account at "+t.host()+", because you are in "+t.project()+". A password alone is enough now to get at its data."),
+		ui.Link{Label: "Turn it on, on the page Security of your account:", URL: t.Site + paths.Security()})
+}
+
+// FactorDemanded tells that an organization is open only to who signs in in two steps.
+func FactorDemanded(t Told) Letter {
+	name, said := t.team()
+	return t.happened(t.letter("Two-step sign-in is a must in "+name, t.named("by", "Somebody")+" made two-step sign-in a must in "+said+" at "+t.host()+". You sign in without it: you get at the organization and its projects again as soon as it is on."),
 		ui.Link{Label: "Turn it on, on the page Security of your account:", URL: t.Site + paths.Security()})
 }
 
@@ -406,10 +426,10 @@ func (t Told) invitedToTeam() Letter {
 }
 
 // TeamWelcome invites somebody to an organization or a maintainer who has no account yet.
-func TeamWelcome(t Told) Letter { return t.welcome(t.invitedToTeam()) }
+func TeamWelcome(t Told) Letter { return t.asksForFactor(t.welcome(t.invitedToTeam()), "It") }
 
 // TeamInvitation invites somebody to an organization or a maintainer who has an account.
-func TeamInvitation(t Told) Letter { return t.view(t.invitedToTeam()) }
+func TeamInvitation(t Told) Letter { return t.asksForFactor(t.view(t.invitedToTeam()), "It") }
 
 // TeamRemoved tells that a person is not in an organization or maintainer any more.
 func TeamRemoved(t Told) Letter {

@@ -26,7 +26,11 @@ func (c *Console) invite(ec echo.Context, s access.Project) error {
 // invitePage shows the form, which keeps what was typed.
 func (c *Console) invitePage(ec echo.Context, s access.Project, status int, m view.Invite, role access.Role) error {
 	m.In, m.Back, m.Action, m.Role = view.InProject(paths.Members(s.ID())), paths.Members(s.ID()), paths.Members(s.ID()), roleChoices(s, role, m.Errors["role"])
-	err := c.view(ec, func(tx *db.Tx) (err error) { m.Shell, _, err = c.projectShell(ec, tx, s); return err })
+	err := c.view(ec, func(tx *db.Tx) error {
+		shell, project, err := c.projectShell(ec, tx, s)
+		m.Shell, m.External = shell, project.ExternalRoles
+		return err
+	})
 	if err != nil {
 		return err
 	}

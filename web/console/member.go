@@ -100,7 +100,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		if err != nil {
 			return err
 		}
-		m.Shell, fixed = shell, project.ExternalRoles
+		m.Shell, m.External, fixed = shell, project.ExternalRoles, project.ExternalRoles
 		n, err := tenancy.CountMembers(tx, s)
 		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
 		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {

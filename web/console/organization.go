@@ -360,7 +360,7 @@ func (c *Console) organizationTwoStepPage(ec echo.Context, s access.Organization
 		people = people[:pageSize]
 		next = people[pageSize-1].Cursor()
 	}
-	m := view.TwoStep{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security()}
+	m := view.TwoStep{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security(), Mails: ui.Number(tenancy.RemindMost)}
 	who := map[string]bool{}
 	for _, u := range people {
 		who[u.Who.Email] = true
@@ -393,7 +393,8 @@ func (c *Console) organizationTwoStepUpdate(ec echo.Context, s access.Organizati
 		return err
 	}
 	on := f["on"] != ""
-	err = c.update(ec, func(tx *db.Tx) error { return tenancy.RequireFactor(tx, s, on) })
+	var d tenancy.Demand
+	err = c.update(ec, func(tx *db.Tx) error { d, err = c.app.Tenancy.RequireFactor(tx, s, on); return err })
 	if errs, ok := fieldErrors(err); ok {
 		return c.organizationTwoStepPage(ec, s, http.StatusConflict, errs)
 	}
@@ -401,5 +402,19 @@ func (c *Console) organizationTwoStepUpdate(ec echo.Context, s access.Organizati
 		return err
 	}
 	says := map[bool]string{true: "Two-step sign-in is a must in this organization now.", false: "Two-step sign-in is optional in this organization now."}[on]
-	return c.done(ec, says, paths.OrganizationSettings(s.ID()))
+	return c.done(ec, says+mailedOf(d), paths.OrganizationSettings(s.ID()))
+}
+
+// mailedOf tells who was mailed that two-step sign-in is a must, as a sentence that follows
+// another.
+func mailedOf(d tenancy.Demand) string {
+	switch {
+	case d.Lately:
+		return " Who signs in without it was mailed within the last day, and is not mailed again."
+	case d.More:
+		return " The first " + ui.Number(int64(d.Mailed)) + " people who sign in without it were mailed; all others read it when they come."
+	case d.Mailed > 0:
+		return " " + ui.Count(int64(d.Mailed), "person who signs in without it was", "people who sign in without it were") + " mailed."
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -272,6 +273,188 @@ func TestRequiredFactor(t *testing.T) {
 	c.Post(path+"/two-step", nil).Want(http.StatusSeeOther)
 	other.Get(path).Want(http.StatusOK)
 	other.Get(project + "/join").Want(http.StatusOK)
+}
+
+// TestFactorWhy: who is led to the page Security reads which organization lets them in only with a
+// second factor, whatever their tie to it is, and once; who accepts an invitation, that it still
+// waits. The invitation and its mail say so before. Who has no tie reads of nothing.
+func TestFactorWhy(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Guarded", false)
+	boss, above, root, guest, stranger := s.User("Boss"), s.User("Above"), s.SuperAdmin("Root"), s.User("Guest"), s.User("Stranger")
+	path, project := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
+	var maintainer int64
+	s.Update(func(tx *db.Tx) (err error) {
+		if maintainer, err = db.Value[int64](tx, "SELECT maintainer_id FROM organizations WHERE id = $1", p.Organization); err != nil {
+			return err
+		}
+		return tenancy.JoinMaintainer(tx, above.Actor(), maintainer, above)
+	})
+	b, member := s.SignIn(boss), s.SignIn(admin)
+	s.TwoStep(b)
+	b.Post(path+"/two-step", url.Values{"on": {"1"}}).Want(http.StatusSeeOther)
+	banner := func(c *webtest.Client) string { return text(c.Get("/account/security").Want(http.StatusOK), ".banner") }
+	const name, why = "Organization of Guarded", `The organization "Organization of Guarded" and its projects are open only to who signs in in two steps.`
+	for who, x := range map[string]struct {
+		u     accounts.User
+		paths []string
+	}{
+		"super admin": {root, []string{path, path + "/members", project + "/join"}},
+		"maintainer":  {above, []string{path, project + "/join", "/maintainers/" + num(maintainer) + "?organization=" + num(p.Organization)}},
+		"member":      {admin, []string{project, project + "/storage"}},
+	} {
+		c := s.SignIn(x.u)
+		for _, at := range x.paths {
+			if r := c.Get(at).Want(http.StatusSeeOther); r.Location != "/account/security" {
+				t.Errorf("%s is led from %s to %s", who, at, r.Location)
+			}
+			if got := banner(c); !strings.Contains(got, why) {
+				t.Errorf("%s, from %s, reads %q", who, at, got)
+			}
+			if got := banner(c); strings.Contains(got, why) || strings.Contains(got, name) != (who == "member") {
+				t.Errorf("%s, later, reads %q", who, got)
+			}
+		}
+	}
+	c := s.SignIn(stranger)
+	for _, at := range []string{path, project, project + "/join"} {
+		c.Get(at).Want(http.StatusNotFound)
+	}
+	if got := banner(c); got != "" {
+		t.Errorf("who has no tie reads %q", got)
+	}
+
+	// Invited to the project and to the organization.
+	s.TwoStep(member)
+	member.Post(users(p), inviting(access.Guest, guest.Email)).Want(http.StatusOK)
+	mail := newest(t, s, guest.Email).Text()
+	b.Post(path+"/members", url.Values{"emails": {guest.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	if !strings.Contains(mail, "Its organization asks for two-step sign-in: turn it on, on the page Security of your account, before you accept.") {
+		t.Errorf("the mail says %q", mail)
+	}
+	if mail = newest(t, s, guest.Email).Text(); !strings.Contains(mail, "It asks for two-step sign-in: turn it on") {
+		t.Errorf("the mail of the organization says %q", mail)
+	}
+	c = s.SignIn(guest)
+	page := c.Get("/account/invitations").Want(http.StatusOK)
+	if strings.Count(page.Body, name+" asks for two-step sign-in.") != 2 || page.Page().Find(`.banner a[href="/account/security"]`).Length() != 2 {
+		t.Errorf("before they accept they read %q", text(page, "main"))
+	}
+	for _, at := range []string{path, project} { // they read that an invitation waits, and no more
+		if r := c.Get(at).Want(http.StatusForbidden); !strings.Contains(r.Body, "You are invited to this ") || strings.Contains(r.Body, "Guarded") {
+			t.Errorf("%s says %q", at, text(r, "main"))
+		}
+	}
+	for _, form := range page.Page().Find(`form[action$="/accept"]`).EachIter() {
+		if r := c.Post(form.AttrOr("action", ""), nil).Want(http.StatusSeeOther); r.Location != "/account/security" {
+			t.Errorf("accepted it leads to %s", r.Location)
+		}
+		if got := banner(c); !strings.Contains(got, `was not accepted, and still waits: the organization "`+name+`" is open only to who signs in in two steps.`) || strings.Contains(got, "again") {
+			t.Errorf("who accepts reads %q", got)
+		}
+	}
+	if got := c.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).Length(); got != 2 {
+		t.Errorf("%d invitations wait", got)
+	}
+	// Somebody of the project who is invited to its organization reads of the invitation there, too.
+	inside := s.Member(p, access.Guest)
+	b.Post(path+"/members", url.Values{"emails": {inside.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	if r := s.SignIn(inside).Get(path).Want(http.StatusForbidden); !strings.Contains(r.Body, "You are invited to this organization") {
+		t.Errorf("one of the project reads %q", text(r, "main"))
+	}
+	s.TwoStep(c)
+	if got := text(c.Get("/account/invitations"), "main"); strings.Contains(got, "two-step") {
+		t.Errorf("who has it reads %q", got)
+	}
+	for range 2 {
+		c.Post(asked(c), nil).Want(http.StatusSeeOther)
+	}
+	c.Get(path).Want(http.StatusOK)
+	c.Get(project).Want(http.StatusOK)
+}
+
+// TestFactorDemanded: when two-step sign-in becomes a must, whom that keeps out is mailed, each
+// once, once a day, a thousand at most in the order of their addresses; the page says so.
+func TestFactorDemanded(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Demanding", false)
+	boss, both, safe, gone := s.User("Boss"), s.User("Both"), s.Member(p, access.Guest), s.Member(p, access.Guest)
+	path := ofOrganization(s, p, boss, both)
+	s.Update(func(tx *db.Tx) error {
+		if err := tenancy.Join(tx, both.Actor(), p, both, access.Guest); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE users SET state = 'disabled' WHERE id = $1", gone.ID)
+	})
+	s.TwoStep(s.SignIn(safe))
+	c := s.SignIn(boss)
+	s.TwoStep(c)
+	set := func(on string) string {
+		t.Helper()
+		return text(c.Get(c.Post(path+"/two-step", url.Values{"on": {on}}).Want(http.StatusSeeOther).Location), "body")
+	}
+	mailed := func() (out []string) {
+		s.View(func(tx *db.Tx) (err error) {
+			out, err = db.All(tx, db.Scalar[string], "SELECT recipient FROM mails WHERE kind = 'factorDemanded' ORDER BY id")
+			return err
+		})
+		return out
+	}
+	if got := text(c.Get(path+"/two-step"), "main"); !strings.Contains(got, "When it becomes one they get a mail, the first 1,000 by their addresses, once a day at most.") {
+		t.Errorf("before, the page says %q", got)
+	}
+	var rows []struct{ Email string }
+	c.Get(path + "/two-step?format=json").Want(http.StatusOK).JSON(&rows)
+	var want []string // one of them twice: in the organization and in the project
+	for _, x := range rows {
+		want = append(want, x.Email)
+	}
+	slices.Sort(want)
+	if want = slices.Compact(want); len(rows) != 4 || len(want) != 3 || !slices.Contains(want, admin.Email) || !slices.Contains(want, both.Email) {
+		t.Errorf("kept out would be %v", rows)
+	}
+	if got := set("1"); !strings.Contains(got, "3 people who sign in without it were mailed.") || !slices.Equal(mailed(), want) {
+		t.Errorf("mailed are %q; the page says %q", mailed(), got)
+	}
+	set("1") // which it is already
+	set("")
+	if got := set("1"); !strings.Contains(got, "was mailed within the last day, and is not mailed again.") || len(mailed()) != 3 {
+		t.Errorf("mailed are %q; the page says %q", mailed(), got)
+	}
+	set("")
+	s.Update(func(tx *db.Tx) error {
+		for i := range tenancy.RemindMost {
+			id, err := tx.NewID("users")
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec("INSERT INTO users (id, email, name, search, password_hash, pepper_key, state, is_super_admin, session_epoch, theme, created_at) VALUES ($1, $2, $2, $2, '', '', 'active', FALSE, 1, '', $3)", id, fmt.Sprintf("a%04d@example.com", i), tx.Now); err != nil {
+				return err
+			}
+			if _, err := tx.Exec("INSERT INTO organization_members (organization_id, user_id, email, reason, joined_at) VALUES ($1, $2, $3, '', $4)", p.Organization, id, fmt.Sprintf("a%04d@example.com", i), tx.Now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.Clock.Forward(24*time.Hour + time.Minute)
+	c = s.SignIn(both)
+	s.TwoStep(c)
+	if got := set("1"); !strings.Contains(got, "The first 1,000 people who sign in without it were mailed; all others read it when they come.") || len(mailed()) != 3+tenancy.RemindMost {
+		t.Errorf("mailed are %d; the page says %q", len(mailed()), got)
+	}
+	if list := mailed(); len(list) > 1002 && (list[3] != "a0000@example.com" || list[1002] != "a0999@example.com") {
+		t.Errorf("the first is %s, the last %s", list[3], list[1002])
+	}
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE name = 'organization.factorRequired'")
+		if n != 3 {
+			t.Errorf("%d events of the switch", n)
+		}
+		return err
+	})
 }
 
 // TestBilling: each change of billing details is kept with who made it; what they say is in

@@ -97,6 +97,12 @@ func TestExternalRoles(t *testing.T) {
 	if member := c.Get(at).Want(http.StatusOK); member.Page().Find(`form[action$="/role"]`).Length() != 0 || !strings.Contains(member.Body, "Roles in this project come from single sign-on.") {
 		t.Error("the page of a member offers another role, or does not say why it does not")
 	}
+	if got := text(c.Get(users(p)), ".banner"); !strings.Contains(got, "Roles in this project come from single sign-on. Nobody changes a member's role here.") {
+		t.Errorf("the list says %q", got)
+	}
+	if got := text(c.Get(users(p)+"/invite"), "main form"); !strings.Contains(got, "The role that you choose is only the one that they come in with: nobody changes it here afterwards.") {
+		t.Errorf("the form that invites says %q", got)
+	}
 	if r := c.Post(at+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusUnprocessableEntity); !strings.Contains(r.Body, "come from single sign-on") {
 		t.Error("it is not said why")
 	}
@@ -112,5 +118,10 @@ func TestExternalRoles(t *testing.T) {
 		t.Errorf("the undo has %v", fields)
 	}
 	c.Post(undo, fields).Want(http.StatusSeeOther)
+	for _, page := range []string{users(p), users(p) + "/invite"} {
+		if strings.Contains(c.Get(page).Body, "come from single sign-on") {
+			t.Errorf("%s says it of roles that do not", page)
+		}
+	}
 	c.Post(at+"/role", url.Values{"role": {"readOnly"}}).Want(http.StatusSeeOther)
 }

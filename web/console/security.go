@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -18,19 +19,26 @@ import (
 	"steward/views/ui"
 )
 
+// Demanded is where a session keeps why somebody was led to the page Security, until they read it.
+const Demanded = "demanded"
+
 func (c *Console) security(ec echo.Context, a access.Actor) error {
 	m := view.Security{Shell: c.accountShell(ec, a), MustEnrol: accounts.VisitOf(ec.Request().Context()).MustEnrol, StartKey: key(), DeleteKey: key(), CodesKey: key(),
 		Identity: view.Identity{Provider: c.provider(ec), Key: key()}}
+	led := c.sessions.PopString(ec.Request().Context(), Demanded)
 	err := c.view(ec, func(tx *db.Tx) error {
 		s, err := accounts.SecurityOf(tx, a.UserID)
 		if err != nil {
 			return err
 		}
 		m.Password, m.PasswordAt, m.Why = s.Password, c.when(s.PasswordAt), "This installation asks everybody for it."
+		if !accounts.VisitOf(ec.Request().Context()).User.SupportUntil.IsZero() {
+			m.Why = "People of support sign in in two steps, always."
+		}
 		if demanding, err := tenancy.Demanding(tx, a.UserID); err != nil {
 			return err
-		} else if !s.Factor && demanding != "" && !m.MustEnrol {
-			m.MustEnrol, m.Why = true, demanding+" asks for it of everybody: you get at the organization and its projects again as soon as it is on."
+		} else if why := cmp.Or(led, demands(demanding)); !s.Factor && why != "" && !m.MustEnrol {
+			m.MustEnrol, m.Why = true, why
 		}
 		if s.Short {
 			m.Why = fmt.Sprintf("Your password has less than %d characters, which is enough only together with it. Or change it for a longer one.", accounts.PasswordMin)
@@ -43,6 +51,15 @@ func (c *Console) security(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	return page(ec, http.StatusOK, view.SecurityPage(m))
+}
+
+// demands tells that an organization asks somebody for two-step sign-in who is in it or in a project
+// of it; "" for none.
+func demands(organization string) string {
+	if organization == "" {
+		return ""
+	}
+	return organization + " asks for it of everybody: you get at the organization and its projects again as soon as it is on."
 }
 
 func (c *Console) passwordEdit(ec echo.Context, a access.Actor) error {
