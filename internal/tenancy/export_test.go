@@ -5,6 +5,7 @@ var (
 	PerPlace    = perPlace
 	PerInviter  = perInviter
 	PerInvitee  = perInvitee
+	PerPair     = perPair
 	PerAddress  = perAddress
 	PerReminder = perReminder
 	PerMember   = perMember
@@ -14,6 +15,7 @@ var (
 	PerAskedPlace = perAskedPlace
 	PerVisitor    = perVisitor
 	PerJoiner     = perJoiner
+	PerCreator    = perCreator
 )
 
 // MemberYearsMax is how far away the end of a membership may be.
@@ -26,6 +28,12 @@ var EndOver = (*Service).endOver
 const (
 	PastDays = pastDays
 	PastMost = pastMost
+)
+
+// BorrowedMost and MovedOutMost bound what ends in one transaction.
+const (
+	BorrowedMost = borrowedMost
+	MovedOutMost = movedOutMost
 )
 
 // DecidersMost is how many of those who decide are told of a request.

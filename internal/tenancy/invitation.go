@@ -31,6 +31,7 @@ var (
 	perPlace   = throttle.Limit{Count: 50, Window: 24 * time.Hour}
 	perInviter = throttle.Limit{Count: 100, Window: 24 * time.Hour}
 	perInvitee = throttle.Limit{Count: 5, Window: 24 * time.Hour}  // from one place
+	perPair    = throttle.Limit{Count: 10, Window: 24 * time.Hour} // by one inviter, from all places
 	perAddress = throttle.Limit{Count: 50, Window: 24 * time.Hour} // from all
 )
 
@@ -294,7 +295,7 @@ func take(tx *db.Tx, at place, email string) error {
 		limit throttle.Limit
 	}{
 		{fmt.Sprintf("invite/%s:%d", at.kind, at.id), perPlace}, {fmt.Sprintf("invite/inviter:%d", at.by.UserID), perInviter},
-		{fmt.Sprintf("invite/one/%s:%d:%s", at.kind, at.id, who), perInvitee}, {"invite/address:" + who, perAddress},
+		{fmt.Sprintf("invite/one/%s:%d:%s", at.kind, at.id, who), perInvitee}, {fmt.Sprintf("invite/pair:%d:%s", at.by.UserID, who), perPair}, {"invite/address:" + who, perAddress},
 	} {
 		err := throttle.Take(tx, l.key, l.limit)
 		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
@@ -408,8 +409,8 @@ func (v *Service) inviteAgain(tx *db.Tx, at place, m Member) (Sent, error) {
 		return Sent{}, err
 	}
 	m.Open = tx.Now.AddDate(0, 0, days)
-	// Who sends it vouches for it from now on: see Accept.
-	if err := tx.Must("UPDATE invitations SET expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID); err != nil {
+	// Who sends it vouches for it from now on, and for the account as it is: see Accept.
+	if err := tx.Must("UPDATE invitations SET created_at = $4, expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID, tx.Now); err != nil {
 		return Sent{}, err
 	}
 	e := at.event(at.by, m.Who, "*.memberInvited")
@@ -613,19 +614,8 @@ func Entered(tx *db.Tx, a access.Actor, i Invitation) (bool, error) {
 // Unauthenticated, with the code access.FactorNeeded, where a second factor is a must that the
 // actor does not have.
 func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
-	i, err := findInvitation(tx, a, invitation)
+	i, err := heldInvitation(tx, a, invitation)
 	if err != nil {
-		return i, err
-	}
-	if i.Team.ID != 0 {
-		err = tx.Lock(fmt.Sprintf("%s %d", i.Team.Kind, i.Team.ID))
-	} else {
-		err = lockMembers(tx, i.Project.ID)
-	}
-	if err != nil {
-		return i, err
-	}
-	if i, err = findInvitation(tx, a, invitation); err != nil { // it may have been cancelled while the lock was waited for
 		return i, err
 	}
 	if err := vouched(tx, i); err != nil {
@@ -651,6 +641,24 @@ func (v *Service) Accept(tx *db.Tx, a access.Actor, invitation int64) (Invitatio
 		return i, i.Team.add(tx, a, m)
 	}
 	return i, join(tx, a, i.Project, &m)
+}
+
+// heldInvitation is findInvitation for who answers it, one after the other with all who change who
+// belongs to the place.
+func heldInvitation(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
+	i, err := findInvitation(tx, a, invitation)
+	if err != nil {
+		return i, err
+	}
+	if i.Team.ID != 0 {
+		err = tx.Lock(fmt.Sprintf("%s %d", i.Team.Kind, i.Team.ID))
+	} else {
+		err = lockMembers(tx, i.Project.ID)
+	}
+	if err != nil {
+		return i, err
+	}
+	return findInvitation(tx, a, invitation) // it may have been answered or cancelled while the lock was waited for
 }
 
 // vouched is Conflict unless the invitation could be given today by who gave it.
@@ -688,7 +696,7 @@ func errOver() error {
 // Decline closes an invitation of the actor's. NotFound, and Conflict for one that waits no more,
 // as of Accept.
 func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitation, error) {
-	i, err := findInvitation(tx, a, invitation)
+	i, err := heldInvitation(tx, a, invitation)
 	if err != nil {
 		return i, err
 	}

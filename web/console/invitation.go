@@ -159,7 +159,7 @@ func voids(m tenancy.Member) string {
 	case tenancy.VoidOver:
 		return "The time is over that it gives. Cancel it and send a new one."
 	case tenancy.VoidAccount:
-		return "The account was activated by the link of another invitation. Cancel it and send a new one."
+		return "The account was activated by a link that somebody else had passed on, so it may not be theirs. Whoever has asked them can send it again, and vouches for it."
 	}
 	return ""
 }

@@ -571,6 +571,93 @@ func TestInviteFlood(t *testing.T) {
 	}
 	other, third := s.Project("Not theirs", false)
 	s.SignIn(third).Post(users(other), inviting(access.Guest, victim.Email)).Want(http.StatusOK)
+
+	// One person alone does not use up what an address may get from all, in however many places.
+	bomber := s.User("Bomber")
+	var places []tenancy.Project
+	for i := range 3 {
+		x, _ := s.Project("Place "+num(int64(i)), false)
+		s.Update(func(tx *db.Tx) error { return tenancy.Join(tx, bomber.Actor(), x, bomber, access.Admin) })
+		places = append(places, x)
+	}
+	bombs, sent := s.SignIn(bomber), 0
+	for _, x := range places {
+		for range 5 {
+			if bombs.Post(users(x), inviting(access.Guest, "target@example.com")).Status == http.StatusOK {
+				sent++
+				bombs.Post(rowOf(bombs, x, "target@example.com")+"/cancel", nil).Want(http.StatusSeeOther)
+			}
+		}
+	}
+	if sent != 10 {
+		t.Errorf("one person sent %d to one address", sent)
+	}
+}
+
+// TestAnsweredOnce: of an invitation that is accepted, declined and cancelled at the same moment
+// one of these is true, and what is recorded says so.
+func TestAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for range 15 {
+		p, admin := s.Project("Once", false)
+		u := s.User("")
+		c, mine := s.SignIn(admin), s.SignIn(u)
+		c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+		accept, at := asked(mine), rowOf(c, p, u.Email)
+		var all sync.WaitGroup
+		all.Go(func() { mine.Post(accept, nil) })
+		all.Go(func() { mine.Post(strings.TrimSuffix(accept, "accept")+"decline", nil) })
+		all.Go(func() { c.Post(at+"/cancel", nil) })
+		all.Wait()
+		s.View(func(tx *db.Tx) error {
+			state, err := db.Value[string](tx, "SELECT state FROM invitations WHERE project_id = $1", p.ID)
+			if err != nil {
+				return err
+			}
+			in, err := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, u.ID)
+			if err != nil {
+				return err
+			}
+			told, err := db.All(tx, db.Scalar[string], "SELECT name FROM events WHERE project_id = $1 AND object_id = $2 AND name <> 'project.memberInvited'", p.ID, u.Email)
+			want := map[string]string{"accepted": "project.memberAdded", "declined": "project.invitationDeclined", "cancelled": "project.invitationCancelled"}[state]
+			if in == 1 != (state == "accepted") || len(told) != 1 || told[0] != want {
+				t.Errorf("it is %s, %d are in, and recorded is %q", state, in, told)
+			}
+			return err
+		})
+	}
+}
+
+// TestSentAgainIsVouchedFor: an invitation that does not count because somebody else's link has
+// activated the account meanwhile counts again when it is sent again, by who sees that.
+func TestSentAgainIsVouchedFor(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	other, first := s.Project("Other", false)
+	p, admin := s.Project("Ours", false)
+	c := s.SignIn(admin)
+	link := s.SignIn(first).Post(users(other), inviting(access.Guest, "new@example.com")).Want(http.StatusOK).Page().Find(`[data-copy*="/activate/"]`).AttrOr("data-copy", "")
+	c.Post(users(p), inviting(access.Guest, "new@example.com")).Want(http.StatusOK)
+	s.Clock.Forward(time.Minute)
+	nina := s.Anonymous()
+	nina.Get(strings.TrimPrefix(link, s.URL))
+	nina.Post("/activate", url.Values{"email": {"new@example.com"}, "name": {"Nina"}, "password": {another}, "repeat": {another}}).Want(http.StatusSeeOther)
+	nina.Post("/login", url.Values{"email": {"new@example.com"}, "password": {another}}).Want(http.StatusSeeOther)
+	s.Clock.Forward(time.Minute)
+	at := rowOf(c, p, "new@example.com")
+	if text := words(c.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "does not count any more") {
+		t.Errorf("the page says %q", text)
+	}
+	c.Post(at+"/send", nil).Want(http.StatusOK)
+	if text := words(c.Get(at).Want(http.StatusOK).Page().Find("main")); strings.Contains(text, "does not count any more") {
+		t.Errorf("sent again, the page says %q", text)
+	}
+	if got := listed(c, p, "&status=invited"); len(got) != 1 {
+		t.Errorf("invited are %q", got)
+	}
+	nina.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).Each(func(_ int, form *gq) { nina.Post(form.AttrOr("action", ""), nil).Want(http.StatusSeeOther) })
+	nina.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
 }
 
 // TestInvitationOfOthers: whoever holds the link that activates an account by one invitation
