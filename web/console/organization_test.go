@@ -102,19 +102,28 @@ func TestOrganizationMembers(t *testing.T) {
 	row := c.Get(path+"/members").Page().Find(fmt.Sprintf(`a.row-link:contains(%q)`, friend.Email)).AttrOr("href", "")
 	c.Post(row+"/send", nil).Want(http.StatusOK)
 	c.Post(row+"/cancel", nil).Want(http.StatusSeeOther)
-	theirs.Post(accept, nil).Want(http.StatusNotFound)
+	if r := theirs.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("an invitation that waits no more leads to %s", r.Location)
+	}
+	theirs.Get(path).Want(http.StatusNotFound)
 	invite(friend.Email).Want(http.StatusOK)
 	accept = asked(theirs)
 	s.Clock.Forward(7*24*time.Hour + time.Minute)
 	theirs = s.SignIn(friend)
-	theirs.Post(accept, nil).Want(http.StatusNotFound)
+	if r := theirs.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" {
+		t.Errorf("an invitation that waits no more leads to %s", r.Location)
+	}
+	theirs.Get(path).Want(http.StatusNotFound)
 
 	// The inviter's right is asked for again when one is accepted.
 	c = s.SignIn(boss)
 	invite(friend.Email).Want(http.StatusOK)
+	accept = asked(theirs)
 	c.Post(path+"/members/leave", nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusNotFound)
-	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
+	if r := theirs.Post(accept, nil).Want(http.StatusSeeOther); r.Location != "/account/invitations" || asked(theirs) != "" {
+		t.Errorf("one that does not count any more leads to %s, or can still be accepted", r.Location)
+	}
 	theirs.Get(path).Want(http.StatusForbidden)
 }
 
