@@ -306,7 +306,7 @@ func TestProjectExpires(t *testing.T) {
 	l.does(root, "expiry", url.Values{"expires": {"2001-01-01"}}).Want(http.StatusUnprocessableEntity)
 	l.does(root, "expiry", url.Values{"expires": {"2999-01-01"}}).Want(http.StatusUnprocessableEntity)
 	l.does(root, "expiry", url.Values{"expires": {day}}).Want(http.StatusSeeOther)
-	if got := root.Get(l.above("")).Page().Find(`[name="expires"]`).AttrOr("value", ""); got != day {
+	if got := root.Get(l.above("")).Page().Find(`#expires`).AttrOr("value", ""); got != day {
 		t.Errorf("it expires on %q, want %q", got, day)
 	}
 	l.house("housekeeping")
