@@ -35,7 +35,7 @@ func (t Through) kept() string {
 }
 
 // rightOf reads it back, from a row x of the person u.
-const rightOf = "CASE WHEN x.through = 'support' AND u.is_super_admin AND u.support_until IS NULL THEN 'superAdmin' ELSE x.through END"
+const rightOf = "CASE WHEN x.through = 'support' AND u.is_super_admin AND " + accounts.SupportUntil + " IS NULL THEN 'superAdmin' ELSE x.through END"
 
 // through is the right that somebody comes by: the nearest to the project.
 func through(is access.Above) Through {
