@@ -230,7 +230,7 @@ func (c *company) handOver() {
 	hana.leave("Hana Dvořáková")
 	hana.sees("You have left the project.")
 	nina.follow("Users & settings")
-	nina.hides("person1@example.com")
+	nina.sees("2 people in all, 0 of them invited") // she and Karel; Hana is named as who invited him only
 	nina.follow("Who can get in")
 	nina.sees("People with a role")
 	nina.sees("They join by themselves") // the first one, of the organization
