@@ -63,13 +63,13 @@ func peopleScreens() []Screen {
 	over.AgainURL, over.Outcome, over.Ended, over.Cancel = "", "It was declined.", ago(day), ui.Confirm{}
 	rows[4].Void = void.Row.Void
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
-		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
-		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
-	own.List = append(own.List, account.InvitationRow{Place: "Northwind Foods", Kind: "organization", Inviter: "Hana Dvořáková", Reason: longest, Open: ago(-5 * day), AcceptURL: "/account/invitations/11/accept", AcceptKey: "k50", DeclineURL: "/account/invitations/11/decline", DeclineKey: "k51"})
+		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Email: "marcus@northwind.example", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
+		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Email: "marcus@northwind.example", Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
+	own.List = append(own.List, account.InvitationRow{Place: "Northwind Foods", Kind: "organization", Inviter: "Hana Dvořáková", Email: "hana@northwind.example", Reason: longest, Open: ago(-5 * day), AcceptURL: "/account/invitations/11/accept", AcceptKey: "k50", DeclineURL: "/account/invitations/11/decline", DeclineKey: "k51"})
 	own.List[1].AcceptURL, own.List[1].Void = "", longest+", who invited you, may not do so any more. Ask for a new invitation."
 	own.List[2].Demanding = "Northwind Foods"
 	own.Past = []account.PastInvitation{{Place: "Supply chain", Inviter: "Hana Dvořáková", Outcome: "Cancelled: ask for a new one if you need it", When: ago(day)}, {Place: longest, Inviter: longest, Outcome: "You declined it", When: ago(9 * day)}}
-	about := people.Project{Shell: inside(), Tabs: settingsTabs(), Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Type: "Production", MoveURL: "/projects/1042/move", Created: ago(600 * day), Expires: ago(-12 * day),
+	about := people.Project{Shell: inside(), Tabs: settingsTabs(), Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Type: "Production", MoveURL: "/projects/1042/move", Created: ago(600 * day), CreatedBy: longest, Expires: ago(-12 * day),
 		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
 	wrongAbout := about
 	wrongAbout.Name, wrongAbout.Retention, wrongAbout.Organization, wrongAbout.Errors = "", "99999", longest, ui.Errors{"name": "Enter a name for the project.", "retention": "Enter a number of days from 1 to 3650."}

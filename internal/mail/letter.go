@@ -48,7 +48,7 @@ const (
 	AccountEnabled   Kind = "accountEnabled"   // by, at
 	SupportEnded     Kind = "supportEnded"     // at
 
-	ProjectWelcome    Kind = "projectWelcome"    // inviter, project, role, until, reason, expires, twoStep; has a link
+	ProjectWelcome    Kind = "projectWelcome"    // inviter, address, project, role, until, reason, expires, twoStep; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
 	FactorWanted      Kind = "factorWanted"      // by, project, at
 	FactorDemanded    Kind = "factorDemanded"    // by, organization, at
@@ -56,7 +56,7 @@ const (
 	LastDayChanged    Kind = "lastDayChanged"    // by, project, from, until, at
 	MemberRemoved     Kind = "memberRemoved"     // by, project, at
 	MembershipEnded   Kind = "membershipEnded"   // project, at
-	TeamWelcome       Kind = "teamWelcome"       // inviter, organization or maintainer, reason, expires, twoStep; has a link
+	TeamWelcome       Kind = "teamWelcome"       // inviter, address, organization or maintainer, reason, expires, twoStep; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
 	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link

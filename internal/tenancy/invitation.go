@@ -322,7 +322,7 @@ func underEmails(err error) error {
 func (v *Service) send(tx *db.Tx, at place, m Member) (Sent, error) {
 	out := Sent{Member: m, Path: InvitationsPath, Fresh: m.Who.State == accounts.Invited}
 	kinds, path := [2]mail.Kind{mail.TeamInvitation, mail.TeamWelcome}, InvitationsPath
-	values := map[string]string{"inviter": at.by.Name, at.kind: at.name, "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}
+	values := map[string]string{"inviter": at.by.Name, "address": at.by.Email, at.kind: at.name, "reason": m.Reason, "expires": m.Open.UTC().Format("2006-01-02 15:04 UTC")}
 	if at.kind == "project" {
 		kinds, values["role"] = [2]mail.Kind{mail.ProjectInvitation, mail.ProjectWelcome}, m.Role.Label()
 		if !m.Until.IsZero() {

@@ -27,6 +27,7 @@ type Project struct {
 	DisabledReason   string    // only from OrganizationProjects and Mine
 	ExpiresAt        time.Time // zero = never
 	CreatedAt        time.Time
+	CreatedBy        string      // name of the person; only from Describe
 	ChangedAt        time.Time   // last change of its data
 	Role             access.Role // of the asking person
 	JoinedAt         time.Time
@@ -337,13 +338,13 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
-	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at,
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.CreatedBy), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, c.name,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`
 		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
 		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
-		LEFT JOIN users u ON u.id = v.user_id WHERE p.id = $1`, s.ID(), tx.Now)
+		LEFT JOIN users u ON u.id = v.user_id LEFT JOIN users c ON c.id = p.created_by WHERE p.id = $1`, s.ID(), tx.Now)
 }
 
 // Bounds of a project's settings.

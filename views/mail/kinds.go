@@ -315,7 +315,7 @@ func (t Told) project() string {
 
 // invited is what both letters about an invitation to a project say.
 func (t Told) invited() Letter {
-	m := t.letter("Invitation to "+t.named("project", "a project"), t.named("inviter", "Somebody")+" invites you to "+t.project()+" at "+t.host()+", a console for data projects.")
+	m := t.letter("Invitation to "+t.named("project", "a project"), t.inviter()+" invites you to "+t.project()+" at "+t.host()+", a console for data projects.")
 	for _, f := range []ui.Pair{{Name: "Role", Value: t.value("role")}, {Name: "You are in it until", Value: t.moment("until", time.Time{})}, {Name: "Reason", Value: t.value("reason")}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)
@@ -415,10 +415,19 @@ func (t Told) team() (name, said string) {
 	return "an organization", "an organization"
 }
 
+// inviter is who invites, with their address: anybody may be called anything.
+func (t Told) inviter() string {
+	who := t.named("inviter", "Somebody")
+	if address := t.value("address"); address != "" {
+		who += " (" + address + ")"
+	}
+	return who
+}
+
 // invitedToTeam is what both letters about an invitation to an organization or maintainer say.
 func (t Told) invitedToTeam() Letter {
 	name, said := t.team()
-	m := t.letter("Invitation to "+name, t.named("inviter", "Somebody")+" invites you to "+said+" at "+t.host()+", a console for data projects.")
+	m := t.letter("Invitation to "+name, t.inviter()+" invites you to "+said+" at "+t.host()+", a console for data projects.")
 	if reason := t.value("reason"); reason != "" {
 		m.Facts = append(m.Facts, ui.Pair{Name: "Reason", Value: reason})
 	}

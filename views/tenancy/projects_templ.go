@@ -349,9 +349,9 @@ func ProjectsPage(m Projects) templ.Component {
 											return templ_7745c5c3_Err
 										}
 										var templ_7745c5c3_Var17 string
-										templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(p.Name)
+										templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(p.Name + " ")
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 77, Col: 38}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 77, Col: 44}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 										if templ_7745c5c3_Err != nil {

@@ -281,7 +281,7 @@ func (c *Console) seals(s audit.Status) view.Seals {
 // auditRow is an event with links that narrow the log at an address. email is that of who did it,
 // if they have an account: anybody may take the name of somebody else.
 func (c *Console) auditRow(e audit.Event, email, at string) view.Row {
-	row := view.Row{ID: itoa(e.ID), Time: c.exact(e.At), Who: ui.Who{Name: e.ActorName}, Email: email, Text: deed(e), Name: e.Name, Kind: capital(e.ObjectType)}
+	row := view.Row{ID: itoa(e.ID), Time: c.exact(e.At), Who: ui.Who{Name: e.ActorName}, Email: email, Text: deed(e, email), Name: e.Name, Kind: capital(e.ObjectType)}
 	if e.UserID == 0 && e.ActorName != "" {
 		row.Who.Kind = "auto"
 	}
@@ -331,11 +331,12 @@ func (c *Console) auditRow(e audit.Event, email, at string) view.Row {
 	return row
 }
 
-// deed is the sentence of an event without who it begins with.
-func deed(e audit.Event) string {
+// deed is the sentence of an event without who it begins with, whose address stands beside it.
+func deed(e audit.Event, email string) string {
 	for _, name := range []string{e.ActorName, strconv.Quote(e.ActorName)} {
 		if rest, ok := strings.CutPrefix(e.Message, name+" "); ok {
-			return capital(rest)
+			rest = strings.TrimPrefix(rest, "("+email+")")
+			return capital(strings.TrimLeft(rest, ", "))
 		}
 	}
 	return e.Message

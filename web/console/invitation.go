@@ -216,7 +216,7 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 	err := c.view(ec, func(tx *db.Tx) error {
 		list, err := tenancy.Invitations(tx, a)
 		for _, i := range list {
-			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Reason: i.Reason,
+			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Email: i.Inviter.Email, Reason: i.Reason,
 				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Demanding: i.Demanding}
 			if row.Void == "" {
 				row.AcceptURL, row.AcceptKey = paths.InvitationAccept(i.ID), key()

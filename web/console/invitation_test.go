@@ -380,6 +380,10 @@ func TestInvitedLink(t *testing.T) {
 			t.Error("a link that activates an account is shown, or it is not said where it is")
 		}
 	}
+	// Who is invited reads the address of who invites: anybody may be called anything.
+	if text := words(s.SignIn(known).Get("/account/invitations").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, admin.Name+" ("+admin.Email+") invites you to this project") || !strings.Contains(text, "Boss ("+boss.Email+") invites you to this organization") {
+		t.Errorf("who is invited reads %q", text)
+	}
 	guest := s.SignIn(s.Member(p, access.Guest))
 	if r := guest.Get(rowOf(guest, p, known.Email)).Want(http.StatusOK); r.Page().Find("[data-copy]").Length() != 0 || strings.Contains(r.Body, "Link to pass on") {
 		t.Error("a guest has it")

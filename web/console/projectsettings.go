@@ -45,7 +45,7 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 		if p.Governed {
 			m.Kind = "Governed: changes go through review"
 		}
-		m.Type, m.Created, m.Expires = p.Type, c.when(p.CreatedAt), c.when(p.ExpiresAt)
+		m.Type, m.Created, m.CreatedBy, m.Expires = p.Type, c.when(p.CreatedAt), p.CreatedBy, c.when(p.ExpiresAt)
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if m.Seen = seenIn(status, typed, p.Settings()); status == http.StatusConflict {
 			m.Now = []ui.Pair{{Name: "Name", Value: p.Name}, {Name: "Description", Value: p.Description}, {Name: "Versions are kept for", Value: ui.Count(p.Retention, "day", "days")}, {Name: "Roles come from single sign-on", Value: yesNo(p.ExternalRoles)}}

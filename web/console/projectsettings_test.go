@@ -31,7 +31,7 @@ func TestProjectSettings(t *testing.T) {
 	typed := url.Values{"name": {`After <b>"x"</b>`}, "description": {"Line\r\nline"}, "retention": {"90"}}
 	reader.Post(path, typed).Want(http.StatusForbidden)
 	c.Post(path, typed).Want(http.StatusSeeOther)
-	if text := reader.Get(path).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, `After <b>"x"</b>`) || !strings.Contains(text, "90 days") {
+	if text := reader.Get(path).Want(http.StatusOK).Page().Find("main").Text(); !strings.Contains(text, `After <b>"x"</b>`) || !strings.Contains(text, "90 days") || !strings.Contains(text, "By "+admin.Name) {
 		t.Error("who may only read does not read what is set")
 	}
 	if n := len(listedProjects(reader, "AFTER")); n != 1 {
