@@ -16,6 +16,7 @@ var (
 	PerVisitor    = perVisitor
 	PerJoiner     = perJoiner
 	PerCreator    = perCreator
+	PerMoved      = perMoved
 )
 
 // MemberYearsMax is how far away the end of a membership may be.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -12,6 +13,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/mail"
+	"steward/internal/throttle"
 )
 
 // lockMoves puts those in a row who move projects, and who take from somebody a right by
@@ -137,11 +139,15 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 		WHERE p.id = $1 AND p.organization_id = $2 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $5)`, project, s.ID(), to, s.Actor().UserID, tx.Now)
 }
 
+// perMoved keeps a project from filling mailboxes by moving to and fro.
+var perMoved = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+
 // Move puts a project of the scope's organization into another one. Whoever has a role keeps
 // it, but who let themselves in by a right that they do not hold there is out, and mailed;
 // requests to join end, and so do invitations of who could not give them there. Jobs go on as
 // long as who started them may. typed is the project's name as the person typed it: Invalid
-// unless it is that. Otherwise as FindMoving; Conflict when somebody else has moved it.
+// unless it is that. Otherwise as FindMoving; Conflict when somebody else has moved it, and when more than a
+// thousand people would lose their place; TooMany past twenty a day.
 func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, typed string) (Moving, error) {
 	if err := lockMoves(tx); err != nil {
 		return Moving{}, err
@@ -172,6 +178,9 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 		return m, err
 	}
 	if err := Typed(p, typed); err != nil {
+		return m, err
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved); err != nil { // each is mailed to many
 		return m, err
 	}
 	out, err := v.endPlaces(tx, s.Actor(), m)

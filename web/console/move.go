@@ -151,6 +151,9 @@ func (c *Console) moveSubmit(ec echo.Context, s access.Organization) error {
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.Projects())
 	}
+	if fault.Is(err, fault.TooMany) {
+		return c.movePage(ec, s, http.StatusTooManyRequests, f["to"], ui.Errors{"": fault.Of(err).Message})
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.movePage(ec, s, http.StatusUnprocessableEntity, f["to"], errs)
 	}

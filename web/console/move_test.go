@@ -153,6 +153,18 @@ func TestMoveTold(t *testing.T) {
 	}
 }
 
+// TestMoveFlood: a project does not go to and fro without end, as each time many are mailed.
+func TestMoveFlood(t *testing.T) {
+	t.Parallel()
+	m := newMove(t, webtest.Options{Idle: true})
+	for i := range 20 {
+		m.moved([]int64{m.to, m.from}[i%2])
+	}
+	if r := m.SignIn(m.boss).Post(m.path, m.typed(m.to)).Want(http.StatusTooManyRequests); m.where() != m.from || r.Page().Find(".error-summary").Length() != 1 {
+		t.Error("it is moved all the same, or it is not said why not")
+	}
+}
+
 // TestMoveRights: who moves a project may do so where it is and where it goes, at the moment
 // of the move.
 func TestMoveRights(t *testing.T) {
@@ -510,6 +522,10 @@ func TestMoveRaces(t *testing.T) {
 		return errs
 	}
 	for range 15 {
+		m.Update(func(tx *db.Tx) error { // more moves of one project than a day has
+			_, err := tx.Exec("DELETE FROM throttles WHERE window_end > 0")
+			return err
+		})
 		other, maintainer := m.organization("Other", m.boss)
 		third, _ := m.organization("Third", m.boss)
 		now := m.where()
