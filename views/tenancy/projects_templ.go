@@ -9,6 +9,8 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"slices"
+
 	"steward/views/layout"
 	"steward/views/paths"
 	"steward/views/ui"
@@ -121,7 +123,7 @@ func BelongsCard(list []Belongs) templ.Component {
 								var templ_7745c5c3_Var6 templ.SafeURL
 								templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinURLErrs(t.URL)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 45, Col: 39}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 47, Col: 39}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 								if templ_7745c5c3_Err != nil {
@@ -134,7 +136,7 @@ func BelongsCard(list []Belongs) templ.Component {
 								var templ_7745c5c3_Var7 string
 								templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 45, Col: 50}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 47, Col: 50}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 								if templ_7745c5c3_Err != nil {
@@ -169,7 +171,7 @@ func BelongsCard(list []Belongs) templ.Component {
 								var templ_7745c5c3_Var9 string
 								templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(t.Kind)
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 48, Col: 15}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 50, Col: 15}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 								if templ_7745c5c3_Err != nil {
@@ -203,6 +205,18 @@ func BelongsCard(list []Belongs) templ.Component {
 		}
 		return nil
 	})
+}
+
+// none is what stands there for somebody who is in no project.
+func (m Projects) none() ui.EmptyState {
+	e := ui.EmptyState{Icon: "layers", Title: "No project yet", Text: "You are in no project. Someone who manages one can invite you."}
+	switch roams := slices.ContainsFunc(m.Shell.Nav, func(n layout.NavItem) bool { return n.ID == "maintainers" }); {
+	case len(m.Teams) > 0:
+		e.Text = "You are in no project. Open an organization or a maintainer below to join one."
+	case roams:
+		e.Text, e.Actions = "You are in no project. You find those that you may join, or ask for, under their maintainers.", []ui.Button{{Label: "Maintainers", URL: paths.Maintainers()}}
+	}
+	return e
 }
 
 // ProjectsPage draws Projects.
@@ -351,7 +365,7 @@ func ProjectsPage(m Projects) templ.Component {
 										var templ_7745c5c3_Var17 string
 										templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(p.Name + " ")
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 77, Col: 44}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 91, Col: 44}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 										if templ_7745c5c3_Err != nil {
@@ -372,7 +386,7 @@ func ProjectsPage(m Projects) templ.Component {
 										var templ_7745c5c3_Var18 string
 										templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(p.Reason)
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 79, Col: 26}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 93, Col: 26}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 										if templ_7745c5c3_Err != nil {
@@ -390,7 +404,7 @@ func ProjectsPage(m Projects) templ.Component {
 										var templ_7745c5c3_Var19 templ.SafeURL
 										templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinURLErrs(p.URL)
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 81, Col: 41}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 95, Col: 41}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 										if templ_7745c5c3_Err != nil {
@@ -403,7 +417,7 @@ func ProjectsPage(m Projects) templ.Component {
 										var templ_7745c5c3_Var20 string
 										templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(p.Name)
 										if templ_7745c5c3_Err != nil {
-											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 81, Col: 52}
+											return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 95, Col: 52}
 										}
 										_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 										if templ_7745c5c3_Err != nil {
@@ -421,7 +435,7 @@ func ProjectsPage(m Projects) templ.Component {
 									var templ_7745c5c3_Var21 string
 									templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(p.ID)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 83, Col: 29}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 97, Col: 29}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 									if templ_7745c5c3_Err != nil {
@@ -456,7 +470,7 @@ func ProjectsPage(m Projects) templ.Component {
 									var templ_7745c5c3_Var23 string
 									templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinStringErrs(p.Organization)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 86, Col: 24}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 100, Col: 24}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 									if templ_7745c5c3_Err != nil {
@@ -487,7 +501,7 @@ func ProjectsPage(m Projects) templ.Component {
 									var templ_7745c5c3_Var25 string
 									templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(p.Role)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 89, Col: 16}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `tenancy/projects.templ`, Line: 103, Col: 16}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 									if templ_7745c5c3_Err != nil {
@@ -560,7 +574,7 @@ func ProjectsPage(m Projects) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = ui.EmptyStateOf(ui.EmptyState{Icon: "layers", Title: "No project yet", Text: "You are in no project. Someone who manages one can invite you."}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.EmptyStateOf(m.none()).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -185,6 +185,9 @@ func TestVisitTold(t *testing.T) {
 	root := s.SuperAdmin("Vera")
 	c, member := s.SignIn(root), s.SignIn(admin)
 	path := "/projects/" + num(p.ID)
+	if page := c.Get("/").Want(http.StatusOK).Page(); page.Find(`main a[href="/maintainers"]`).Length() != 1 {
+		t.Error("who may come into many projects is not led to them")
+	}
 	c.Post(path+"/join", url.Values{"reason": {"Ticket 9"}, "hours": {"8"}}).Want(http.StatusSeeOther)
 	for _, at := range []string{"/settings/users", "/settings/access", "/settings/audit"} {
 		text := words(member.Get(path + at).Want(http.StatusOK).Page().Find(".table"))
