@@ -312,3 +312,24 @@ func TestPlacesOfMembers(t *testing.T) {
 		t.Errorf("the row says %q", row)
 	}
 }
+
+// TestWaysFromOutside: a member of the organization who manages the people of a project without
+// being in it reads who can get in, and no more of the project than that.
+func TestWaysFromOutside(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Outside", false)
+	boss := s.User("Boss")
+	ofOrganization(s, p, boss)
+	c, guest := s.SignIn(boss), s.SignIn(s.Member(p, access.Guest))
+	path := "/projects/" + num(p.ID) + "/settings"
+	page := c.Get(path + "/access").Want(http.StatusOK).Page()
+	if text := words(page.Find("main")); !strings.Contains(text, admin.Email) || !strings.Contains(text, "Members of the organization") {
+		t.Errorf("they read %q", text)
+	}
+	if tabs := words(page.Find("main nav")); strings.Contains(tabs, "Audit") || strings.Contains(tabs, "Limits") || !strings.Contains(tabs, "Who can get in") {
+		t.Errorf("the tabs are %q", tabs)
+	}
+	c.Get(path + "/audit").Want(http.StatusForbidden)
+	guest.Get(path + "/access").Want(http.StatusForbidden)
+}

@@ -22,8 +22,11 @@ func settingsTabs(s access.Project) view.Tabs {
 	if s.May(access.ProjectRead) {
 		t.Project, t.Limits = paths.ProjectSettings(s.ID()), paths.ProjectLimits(s.ID())
 	}
+	if s.May(access.AuditRead) || s.May(access.MembersRole) {
+		t.Access = paths.ProjectAccess(s.ID())
+	}
 	if s.May(access.AuditRead) {
-		t.Access, t.Audit = paths.ProjectAccess(s.ID()), paths.ProjectAudit(s.ID())
+		t.Audit = paths.ProjectAudit(s.ID())
 	}
 	return t
 }
