@@ -163,7 +163,7 @@ func TestPeopleFromOutside(t *testing.T) {
 		t.Error("the organization does not lead to the people of its project")
 	}
 	page := c.Get(list).Want(http.StatusOK).Page()
-	if !strings.Contains(page.Find("main").Text(), "You are not in this project") || page.Find("nav.tabs a").Length() != 1 || page.Find(`nav a[href$="/storage"]`).Length() != 0 {
+	if !strings.Contains(page.Find("main").Text(), "You are not in this project") || words(page.Find("nav.tabs a")) != "Users Who can get in" || page.Find(`nav a[href$="/storage"]`).Length() != 0 {
 		t.Errorf("it leads where they may not go: %s", words(page.Find("nav")))
 	}
 	c.Get(list + "?format=csv").Want(http.StatusOK)
