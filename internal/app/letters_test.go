@@ -155,3 +155,21 @@ func TestLetters(t *testing.T) {
 		t.Error("an unknown kind is written")
 	}
 }
+
+// TestLettersOfChange: the letters about a project that others have changed name what they tell of.
+func TestLettersOfChange(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	told := map[string]string{"by": "Mina", "project": "Reports", "from": "Northwind", "to": "Contoso", "who": "of the maintainer", "address": "mina@example.com", "reason": "Ticket 9", "until": "2026-11-29T08:00:00Z", "at": "2026-11-28T08:00:00Z"}
+	for kind, want := range map[mail.Kind][]string{mail.ProjectMoved: {"Reports", "Northwind", "Contoso"}, mail.ProjectVisited: {"Reports", "of the maintainer", "mina@example.com", "Ticket 9", "29 November 2026"}} {
+		m, err := s.App.Letter(mail.Letter{Kind: kind, Values: told}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range want {
+			if !strings.Contains(m.Text(), x) {
+				t.Errorf("%s does not say %q:\n%s", kind, x, m.Text())
+			}
+		}
+	}
+}

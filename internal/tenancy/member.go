@@ -267,9 +267,13 @@ func FindMember(tx *db.Tx, s access.Project, membership int64) (Member, error) {
 }
 
 // FindInvited is an invitation to the scope's project, with what became of it. NotFound if there
-// is none.
+// is none, and for who may not invite of one that waits no more.
 func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
-	return db.One(tx, scanInvited(tx.Now, mayInvite(s)), invited("$3", "$4")+"x.project_id = $1 AND x.id = $2", s.ID(), invitation, s.Organization(), tx.Now)
+	m, err := db.One(tx, scanInvited(tx.Now, mayInvite(s)), invited("$3", "$4")+"x.project_id = $1 AND x.id = $2", s.ID(), invitation, s.Organization(), tx.Now)
+	if err == nil && !m.Waits() && !s.May(access.MembersInvite) {
+		return Member{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return m, err
 }
 
 // again decides in the transaction of a deed once more, one after the other with all who
@@ -336,8 +340,16 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 	if !Administers(m.Role) || m.Who.State != accounts.Active || m.visits() {
 		return nil
 	}
+	lasts, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.id = $1 AND "+lastsFor("$2")+")", m.ID, s.Organization())
+	if err != nil {
+		return err
+	}
+	others, args := "", []any{s.ID(), m.ID, endOf(m.Until)}
+	if lasts { // then only others who last stand in for them
+		others, args = " AND "+lastsFor("$4"), append(args, s.Organization())
+	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active' AND `+lastsFor("$4"), s.ID(), m.ID, endOf(m.Until), s.Organization())
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active'`+others, args...)
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}

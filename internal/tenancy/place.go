@@ -22,16 +22,19 @@ const PlacesMost = 100
 
 // Places lists what a member of a team is in: of an organization, the projects in which they
 // have a role; of a maintainer, those in which they are by it, and which end with it. By name, no
-// more than one past PlacesMost. Of others than who manages the team: nothing.
+// more than one past PlacesMost. To others than who manages the team, and of organizations that
+// keep the actor out for want of a second factor: nothing.
 func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 	if !t.manages {
 		return nil, nil
 	}
-	where := "p.organization_id = $2"
+	where, args := "p.organization_id = $2", []any{m.Who.ID, t.ID, tx.Now}
 	ends := "m.through = 'organization'"
 	switch {
 	case t.Kind == OfMaintainer:
-		where = "p.organization_id IN (SELECT id FROM organizations WHERE maintainer_id = $2) AND " + hangs + " AND m.through <> 'support'"
+		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4)))
+			AND (m.through = 'maintainer' OR m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = m.user_id AND o.through = 'maintainer'))`
+		args = append(args, t.actor.UserID)
 		ends = "TRUE"
 	case m.Through == "":
 		ends = "FALSE"
@@ -40,5 +43,5 @@ func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 		var x Place
 		return x, r.Scan(&x.Membership, &x.Project, &x.Name, &x.Role, db.Time(&x.Until), &x.Ends)
 	}, "SELECT m.id, p.id, p.name, m.role, m.expires_at, "+ends+` FROM memberships m JOIN projects p ON p.id = m.project_id
-		WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $3) AND p.state IN ('active', 'disabled') AND `+where+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", PlacesMost+1), m.Who.ID, t.ID, tx.Now)
+		WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $3) AND p.state IN ('active', 'disabled') AND `+where+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", PlacesMost+1), args...)
 }

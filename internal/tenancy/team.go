@@ -211,9 +211,14 @@ func FindTeamMember(tx *db.Tx, t Team, user int64) (Member, error) {
 	return db.One(tx, scanMember, t.members()+"x."+t.column()+" = $1 AND x.user_id = $2 AND "+t.counts("$3"), t.ID, user, tx.Now)
 }
 
-// FindTeamInvited is an invitation to a team, with what became of it. NotFound if there is none.
+// FindTeamInvited is an invitation to a team, with what became of it. NotFound if there is none,
+// and for who does not manage the team of one that waits no more.
 func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
-	return db.One(tx, t.scanInvited(tx), invited("x.organization_id", "$3")+"x."+t.column()+" = $1 AND x.id = $2", t.ID, invitation, tx.Now)
+	m, err := db.One(tx, t.scanInvited(tx), invited("x.organization_id", "$3")+"x."+t.column()+" = $1 AND x.id = $2", t.ID, invitation, tx.Now)
+	if err == nil && !m.Waits() && !t.manages {
+		return Member{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return m, err
 }
 
 // add makes a person a member. An invitation of theirs that waits is closed by it. Conflict
@@ -415,7 +420,7 @@ func (v *Service) tellTeam(tx *db.Tx, t Team, project, by int64, l mail.Letter) 
 		return w, r.Scan(&w.ID, &w.Email, &w.Name)
 	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
 		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active'
-			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $4 AND x.user_id = m.user_id) ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now, project)
+			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $4 AND x.user_id = m.user_id AND (x.expires_at IS NULL OR x.expires_at > $3)) ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now, project)
 	if err != nil {
 		return err
 	}

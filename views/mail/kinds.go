@@ -560,13 +560,13 @@ func ProjectEnabled(t Told) Letter {
 
 // ProjectMoved tells that a project is in another organization.
 func ProjectMoved(t Told) Letter {
-	m := t.letter(t.named("project", "A project")+" was moved", t.named("by", "Somebody")+" moved "+t.project()+" at "+t.host()+" to another organization. Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people.")
+	m := t.happened(t.letter(t.named("project", "A project")+" was moved", t.named("by", "Somebody")+" moved "+t.project()+" at "+t.host()+" to another organization. Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
 	for _, f := range []ui.Pair{{Name: "From", Value: t.value("from")}, {Name: "To", Value: t.value("to")}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)
 		}
 	}
-	return t.happened(m, do("If you did not expect this, ask them."))
+	return m
 }
 
 // ProjectVisited tells those who manage the people of a project that somebody from above its
@@ -576,11 +576,12 @@ func ProjectVisited(t Told) Letter {
 	if of := t.value("who"); of != "" {
 		who += ", " + of + ","
 	}
-	m := t.letter(t.named("by", "Somebody")+" is in "+t.named("project", "a project"), who+" joined "+t.project()+" at "+t.host()+" by themselves, as its organization lets them.")
+	m := t.happened(t.letter(t.named("by", "Somebody")+" is in "+t.named("project", "a project"), who+" joined "+t.project()+" at "+t.host()+" by themselves, as its organization lets them."),
+		do("If this should not be, remove them, and have the members of the organization switch off that others join by themselves."))
 	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Reason", Value: t.value("reason")}, {Name: "Until", Value: t.moment("until", time.Time{})}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)
 		}
 	}
-	return t.happened(m, do("If this should not be, remove them, and have the members of the organization switch off that others join by themselves."))
+	return m
 }

@@ -295,7 +295,7 @@ func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
 		if err == nil {
 			err = overtaken(f, dayField(was))
 		}
-		if err != nil || was.Equal(at) {
+		if err != nil || was.Equal(at) || !was.IsZero() && !was.Equal(lastMoment(was)) { // the form knows ends of days only
 			return nil, err
 		}
 		return []ui.Pair{{Name: "seen", Value: seen(dayField(at))}, {Name: "expires", Value: dayField(was)}}, nil

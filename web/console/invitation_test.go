@@ -924,6 +924,9 @@ func TestAnsweredInvitation(t *testing.T) {
 				}
 			}
 			s.SignIn(other).Get(at).Want(http.StatusNotFound)
+			if !team { // and who only reads in the project finds as little
+				s.SignIn(s.Member(p, access.Guest)).Get(at).Want(http.StatusNotFound)
+			}
 			if state == "cancelled" && !team { // after a month nothing is told of it
 				s.Clock.Forward(31 * 24 * time.Hour)
 				s.SignIn(u).Post(accept, nil).Want(http.StatusNotFound)

@@ -348,7 +348,7 @@ func (c *Console) memberPage(ec echo.Context, s access.Project, status int, type
 			Consequence: "You are out at once, and your own token of this project ends. " + stopping(work) + "What you did stays. " + wayBack(leaving.Back)}
 		if leaving.Last != nil {
 			m.Remove.Question, m.Remove.Fields = "Leave this project without anybody who manages its people?", []ui.Pair{{Name: "last", Value: "1"}}
-			m.Remove.Consequence = "You are the last one in it who does. Afterwards only the members of the organization can let people in and change roles; you are one of them, and can come back. You are out at once. What you did stays."
+			m.Remove.Consequence = "You are the last one in it who does. Afterwards only the members of the organization can invite people and change roles, and whoever asks to join waits until one of them is in it. " + m.Remove.Consequence
 		}
 	case s.May(access.MembersRemove):
 		m.RemoveURL = paths.MemberRemove(s.ID(), id)

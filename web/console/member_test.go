@@ -275,17 +275,17 @@ func TestLeavingLast(t *testing.T) {
 	stays(url.Values{"last": {"1"}}, "who is not of the organization")
 
 	ofOrganization(s, p, admin, s.User("Colleague"))
-	set := func(expires string) {
+	set := func(until time.Time) {
 		s.Update(func(tx *db.Tx) error {
-			return tx.Must("UPDATE organization_members SET expires_at = "+expires+" WHERE user_id = $1", admin.ID)
+			return tx.Must("UPDATE organization_members SET expires_at = $2 WHERE user_id = $1", admin.ID, until)
 		})
 	}
-	set("99999999999999")
+	set(s.App.DB.Now().AddDate(1, 0, 0))
 	if form, _ := offers(); form != nil {
 		t.Error("who is of the organization for a time is offered to leave")
 	}
 	stays(url.Values{"last": {"1"}}, "who is of the organization for a time")
-	set("NULL")
+	set(time.Time{})
 	stays(nil, "who was not told")
 	form, says := offers()
 	if form.Get("last") != "1" || !strings.Contains(says, "You are the last one in it who does.") {
