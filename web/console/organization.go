@@ -410,7 +410,7 @@ func (c *Console) organizationTwoStepUpdate(ec echo.Context, s access.Organizati
 func mailedOf(d tenancy.Demand) string {
 	switch {
 	case d.Lately:
-		return " Who signs in without it was mailed within the last day, and is not mailed again."
+		return " Those whom it kept out were mailed within the last day; nobody is mailed again before that is over."
 	case d.More:
 		return " The first " + ui.Number(int64(d.Mailed)) + " people who sign in without it were mailed; all others read it when they come."
 	case d.Mailed > 0:

@@ -429,7 +429,7 @@ func TestFactorDemanded(t *testing.T) {
 	}
 	set("1") // which it is already
 	set("")
-	if got := set("1"); !strings.Contains(got, "was mailed within the last day, and is not mailed again.") || len(mailed()) != 3 {
+	if got := set("1"); !strings.Contains(got, "were mailed within the last day; nobody is mailed again") || len(mailed()) != 3 {
 		t.Errorf("mailed are %q; the page says %q", mailed(), got)
 	}
 	set("")
