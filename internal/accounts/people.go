@@ -42,9 +42,9 @@ func Administers(tx *db.Tx, by access.Actor) error {
 	return Present(tx, by)
 }
 
-// inTurn is Administers for what changes who administers: one after the other, and decided after
-// those before.
-func inTurn(tx *db.Tx, by access.Actor) error {
+// InTurn is Administers for what changes who administers: one after the other, and decided after
+// those before. Who takes other locks for such a change asks it before them.
+func InTurn(tx *db.Tx, by access.Actor) error {
 	if err := Oversees(by); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *Service) SendLink(tx *db.Tx, by access.Actor, user int64) (path string,
 // can act. Nothing is deleted. Conflict for one's own account and for the last super
 // admin's.
 func (s *Service) Disable(tx *db.Tx, by access.Actor, user int64) error {
-	if err := inTurn(tx, by); err != nil {
+	if err := InTurn(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -174,7 +174,7 @@ func (s *Service) Enable(tx *db.Tx, by access.Actor, user int64) error {
 
 // GrantSuperAdmin makes a person a super admin. Conflict for somebody who cannot sign in.
 func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := inTurn(tx, by); err != nil {
+	if err := InTurn(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)
@@ -192,7 +192,7 @@ func (s *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error 
 
 // RevokeSuperAdmin takes the rights of a super admin away. Conflict for the last one.
 func (s *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
-	if err := inTurn(tx, by); err != nil {
+	if err := InTurn(tx, by); err != nil {
 		return err
 	}
 	u, err := get(tx, "id = $1", user)

@@ -66,7 +66,7 @@ func (b *builder) company(flights, sandbox tenancy.Project) error {
 			return err
 		}
 		details := tenancy.Billing{Company: "Northwind Aviation a.s.", Address: "Letecká 1\n161 00 Praha", Registration: "05512345", VAT: "CZ05512345", Email: "invoices@northwind.example"}
-		if _, err := tenancy.SetBilling(tx, northwind, details); err != nil {
+		if _, _, err := tenancy.SetBilling(tx, northwind, details); err != nil {
 			return err
 		}
 		team, err := tenancy.OrganizationTeam(tx, northwind)

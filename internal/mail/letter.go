@@ -61,7 +61,7 @@ const (
 	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
 	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link
 	TeamDeleted       Kind = "teamDeleted"       // by, organization, at
-	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours; has a link
+	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours, organization when it goes to its members; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
 	ProjectExpires    Kind = "projectExpires"    // project, expires

@@ -104,40 +104,40 @@ func BillingHistory(tx *db.Tx, s access.Organization, before int64, limit int) (
 }
 
 // SetBilling changes what the scope's organization is billed by, and gives what it was, which
-// stays in its history. Forbidden without OrganizationBilling; Invalid by field.
-func SetBilling(tx *db.Tx, s access.Organization, to Billing) (was Billing, err error) {
+// stays in its history, and is. Forbidden without OrganizationBilling; Invalid by field.
+func SetBilling(tx *db.Tx, s access.Organization, to Billing) (was, is Billing, err error) {
 	if s, err = anew(tx, s, access.OrganizationBilling); err != nil {
-		return was, err
+		return was, to, err
 	}
 	if err := to.check(); err != nil {
-		return was, err
+		return was, to, err
 	}
 	last, err := BillingHistory(tx, s, 0, 1)
 	if err != nil {
-		return was, err
+		return was, to, err
 	}
 	if len(last) > 0 {
 		was = last[0].Billing
 	}
 	if was == to {
-		return was, nil
+		return was, to, nil
 	}
 	id, err := tx.NewID("billing_details")
 	if err != nil {
-		return was, err
+		return was, to, err
 	}
 	if _, err := tx.Exec("INSERT INTO billing_details (id, organization_id, company, address, registration_number, vat_number, email, phone, order_number, note, changed_at, changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 		id, s.ID(), to.Company, to.Address, to.Registration, to.VAT, to.Email, to.Phone, to.Order, to.Note, tx.Now, s.Actor().UserID); err != nil {
-		return was, err
+		return was, to, err
 	}
 	o, err := DescribeOrganization(tx, s)
 	if err != nil {
-		return was, err
+		return was, to, err
 	}
 	// What they are stays out of the events, which more people read.
 	e := inOrganization(s, "organization.billingChanged", o.Name)
 	e.Params = map[string]any{"fields": was.Differs(to)}
-	return was, audit.Record(tx, e.Says("%s changed the billing details of the organization %q: %s.", s.Actor().Name, o.Name, strings.Join(was.Differs(to), ", ")))
+	return was, to, audit.Record(tx, e.Says("%s changed the billing details of the organization %q: %s.", s.Actor().Name, o.Name, strings.Join(was.Differs(to), ", ")))
 }
 
 // Differs names the fields that are not the same in other details, as people read them.

@@ -482,6 +482,7 @@ type tellParams struct {
 	Project int64             `json:"project"`
 	Kind    mail.Kind         `json:"kind"`
 	Values  map[string]string `json:"values"`
+	But     int64             `json:"butUser,omitempty"`   // who knows it
 	After   int64             `json:"afterUser,omitempty"` // who was told last
 }
 
@@ -508,7 +509,7 @@ func (v *Service) RunTell(ctx context.Context, run *jobs.Run) error {
 		}
 		told := 0
 		for _, w := range list {
-			if p.After = w.ID; w.State != accounts.Active {
+			if p.After = w.ID; w.State != accounts.Active || w.ID == p.But {
 				continue
 			}
 			if _, err := v.mail.Send(tx, mail.Letter{Kind: p.Kind, To: w.Email, Name: w.Name, UserID: w.ID, Values: p.Values}); err != nil {

@@ -192,7 +192,7 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 	read, scan, args := from.sql, scanMember, w.Args()
 	if from == inviting {
 		args = w.Args(s.Organization(), tx.Now)
-		read, scan = invited(fmt.Sprintf("$%d", len(args)-1), fmt.Sprintf("$%d", len(args))), scanInvited(tx.Now, mayInvite(s))
+		read, scan = invited(fmt.Sprintf("$%d", len(args)-1), fmt.Sprintf("$%d", len(args))), scanInvited(tx.Now, told(s))
 	}
 	list, err := db.All(tx, scan, read+w.SQL()+fmt.Sprintf(" ORDER BY %s LIMIT %d", order, f.Limit), args...)
 	if from == asking {
@@ -269,7 +269,7 @@ func FindMember(tx *db.Tx, s access.Project, membership int64) (Member, error) {
 // FindInvited is an invitation to the scope's project, with what became of it. NotFound if there
 // is none, and for who may not invite of one that waits no more.
 func FindInvited(tx *db.Tx, s access.Project, invitation int64) (Member, error) {
-	m, err := db.One(tx, scanInvited(tx.Now, mayInvite(s)), invited("$3", "$4")+"x.project_id = $1 AND x.id = $2", s.ID(), invitation, s.Organization(), tx.Now)
+	m, err := db.One(tx, scanInvited(tx.Now, told(s)), invited("$3", "$4")+"x.project_id = $1 AND x.id = $2", s.ID(), invitation, s.Organization(), tx.Now)
 	if err == nil && !m.Waits() && !s.May(access.MembersInvite) {
 		return Member{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	}

@@ -18,7 +18,8 @@ import (
 
 // lockMoves puts those in a row who move projects, and who take from somebody a right by
 // which they came into some: those would miss a project that moves meanwhile. Locks are taken
-// in this order: a maintainer, rights, moves, the members of projects, organizations by number.
+// in this order: who administers (accounts.InTurn), templates, a maintainer, rights, moves, the
+// members of projects, organizations by number.
 func lockMoves(tx *db.Tx) error { return tx.Lock("moves of projects") }
 
 // MayMove reports whether the scope's actor may move its project.
@@ -217,18 +218,20 @@ func moveEnds(tx *db.Tx, m Moving) error {
 	return err
 }
 
-// tellMoved mails it to the people of the project, and to the members of both organizations.
+// tellMoved mails it to the people of the project, and to the members of both organizations, once
+// to each and not to who moved it.
 func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
 	told := map[string]string{"by": by.Name, "project": m.Project.Name, "from": m.From.Name, "to": m.To.Name, "at": moment(tx.Now)}
-	if err := v.tellMembers(tx, tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told}); err != nil {
+	if err := v.tellMembers(tx, tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told, But: by.UserID}); err != nil {
 		return err
 	}
-	for _, o := range []Organization{m.From, m.To} {
-		if err := v.tellTeam(tx, team(OfOrganization, o.ID, o.Name), m.Project.ID, by.UserID, mail.Letter{Kind: mail.ProjectMoved, Values: told}); err != nil {
-			return err
-		}
+	list, err := db.All(tx, scanReader, `SELECT DISTINCT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
+		WHERE m.organization_id IN ($1, $2) AND m.user_id <> $3 AND (m.expires_at IS NULL OR m.expires_at > $4) AND u.state = 'active'
+			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $5 AND x.user_id = m.user_id AND (x.expires_at IS NULL OR x.expires_at > $4)) ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", 2*membersMost), m.From.ID, m.To.ID, by.UserID, tx.Now, m.Project.ID)
+	if err != nil {
+		return err
 	}
-	return nil
+	return v.write(tx, list, mail.Letter{Kind: mail.ProjectMoved, Values: told})
 }
 
 // recordMove tells both organizations; the project has both events.

@@ -243,10 +243,7 @@ func (v *Service) RequireFactor(tx *db.Tx, s access.Organization, on bool) (Dema
 // demand mails those whom an organization and its projects keep out from now on, by their
 // addresses.
 func (v *Service) demand(tx *db.Tx, s access.Organization, o Organization) (d Demand, err error) {
-	list, err := db.All(tx, func(r db.Row) (Who, error) {
-		var w Who
-		return w, r.Scan(&w.ID, &w.Email, &w.Name)
-	}, `SELECT u.id, u.email, u.name FROM users u WHERE u.state = 'active' AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id) AND u.id IN (
+	list, err := db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM users u WHERE u.state = 'active' AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id) AND u.id IN (
 			SELECT m.user_id FROM organization_members m WHERE m.organization_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2)
 			UNION SELECT m.user_id FROM projects p JOIN memberships m ON m.project_id = p.id WHERE p.organization_id = $1 AND p.state IN ('active', 'disabled') AND (m.expires_at IS NULL OR m.expires_at > $2))
 		ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", RemindMost+1), o.ID, tx.Now)
@@ -378,7 +375,7 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 			return err
 		}
 	}
-	if err := v.tellTeam(tx, t, 0, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
+	if err := v.tellTeam(tx, t, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("DELETE FROM "+t.table()+" WHERE organization_id = $1", o.ID); err != nil {

@@ -12,6 +12,7 @@ import (
 type Place struct {
 	Membership, Project int64
 	Name                string // of the project
+	Open                bool   // the project can be entered
 	Role                access.Role
 	Until               time.Time // zero = never
 	Ends                bool      // with the membership of the team
@@ -41,7 +42,7 @@ func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 	}
 	return db.All(tx, func(r db.Row) (Place, error) {
 		var x Place
-		return x, r.Scan(&x.Membership, &x.Project, &x.Name, &x.Role, db.Time(&x.Until), &x.Ends)
-	}, "SELECT m.id, p.id, p.name, m.role, m.expires_at, "+ends+` FROM memberships m JOIN projects p ON p.id = m.project_id
+		return x, r.Scan(&x.Membership, &x.Project, &x.Name, &x.Open, &x.Role, db.Time(&x.Until), &x.Ends)
+	}, "SELECT m.id, p.id, p.name, p.state = 'active', m.role, m.expires_at, "+ends+` FROM memberships m JOIN projects p ON p.id = m.project_id
 		WHERE m.user_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $3) AND p.state IN ('active', 'disabled') AND `+where+fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", PlacesMost+1), args...)
 }

@@ -32,12 +32,18 @@ func (v *Service) RevokeSupport(tx *db.Tx, by access.Actor, user int64) error {
 // GrantSuperAdmin makes a person a super admin, who comes in by the right of support without
 // an end. Forbidden and Conflict as of accounts.GrantSuperAdmin.
 func (v *Service) GrantSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
+	if err := accounts.InTurn(tx, by); err != nil {
+		return err
+	}
 	return v.overAllChanges(tx, by, user, func() error { return v.people.GrantSuperAdmin(tx, by, user) })
 }
 
 // RevokeSuperAdmin takes the rights of a super admin away. Who is not of support either is
 // out of all that they entered so. Forbidden and Conflict as of accounts.RevokeSuperAdmin.
 func (v *Service) RevokeSuperAdmin(tx *db.Tx, by access.Actor, user int64) error {
+	if err := accounts.InTurn(tx, by); err != nil {
+		return err
+	}
 	return v.overAllChanges(tx, by, user, func() error { return v.people.RevokeSuperAdmin(tx, by, user) })
 }
 

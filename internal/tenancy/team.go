@@ -171,6 +171,9 @@ func (t Team) list(tx *db.Tx, f TeamFilter, asked bool) ([]Member, error) {
 
 // scanInvited reads an invitation to the team.
 func (t Team) scanInvited(tx *db.Tx) func(db.Row) (Member, error) {
+	if !t.manages {
+		return scanInvited(tx.Now, nil)
+	}
 	return scanInvited(tx.Now, func(g voucher, _ access.Role) bool { return g.invitesToTeam(t.Kind) })
 }
 
@@ -405,7 +408,7 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 		return err
 	}
 	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}
-	return v.tellTeam(tx, t, 0, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
+	return v.tellTeam(tx, t, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
 }
 
 // membersMost is how many members of an organization are told of one who joined it, or of its
@@ -413,22 +416,12 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 const membersMost = 100
 
 // tellTeam mails a letter to the members of an organization who can sign in, but for who did
-// what it tells of, and for those in a project, who are told otherwise; 0 is none.
-func (v *Service) tellTeam(tx *db.Tx, t Team, project, by int64, l mail.Letter) error {
-	list, err := db.All(tx, func(r db.Row) (Who, error) {
-		var w Who
-		return w, r.Scan(&w.ID, &w.Email, &w.Name)
-	}, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
-		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active'
-			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $4 AND x.user_id = m.user_id AND (x.expires_at IS NULL OR x.expires_at > $3)) ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now, project)
+// what it tells of.
+func (v *Service) tellTeam(tx *db.Tx, t Team, by int64, l mail.Letter) error {
+	list, err := db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
+		WHERE m.organization_id = $1 AND m.user_id <> $2 AND (m.expires_at IS NULL OR m.expires_at > $3) AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", membersMost), t.ID, by, tx.Now)
 	if err != nil {
 		return err
 	}
-	for _, w := range list {
-		l.To, l.Name, l.UserID = w.Email, w.Name, w.ID
-		if _, err := v.mail.Send(tx, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return v.write(tx, list, l)
 }

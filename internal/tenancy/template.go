@@ -310,45 +310,55 @@ func (t Template) expires(tx *db.Tx) (at time.Time) {
 	return at
 }
 
+// Typing is the template that a project is of, and when it expires; zero for never.
+type Typing struct {
+	Template Template
+	Expires  time.Time
+}
+
+// Is reports whether both are the same.
+func (t Typing) Is(other Typing) bool {
+	return t.Template.ID == other.Template.ID && t.Expires.Equal(other.Expires)
+}
+
 // SetType makes a project one of another template: it expires as that says, from now on, or
-// never. For how long it keeps versions stays as it is. It tells of which one it was, and when it
-// expired. Forbidden for who is no super admin;
-// Invalid, under "template", for one that is not offered; Conflict when the project is deleted.
-func (v *Service) SetType(tx *db.Tx, by access.Actor, project int64, template string, never bool) (was Template, expired time.Time, err error) {
+// never. For how long it keeps versions stays as it is. It tells what it was and is. Forbidden for
+// who is no super admin; Invalid, under "template", for one that is not offered; Conflict when the
+// project is deleted.
+func (v *Service) SetType(tx *db.Tx, by access.Actor, project int64, template string, never bool) (was, is Typing, err error) {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
-		return was, expired, err
+		return was, is, err
 	}
-	if expired = l.ExpiresAt; l.State != Active && l.State != Disabled {
-		return was, expired, errDeleted()
+	if was.Expires = l.ExpiresAt; l.State != Active && l.State != Disabled {
+		return was, is, errDeleted()
 	}
-	if was, err = typeOf(tx, p.ID); err != nil {
-		return was, expired, err
+	if was.Template, err = typeOf(tx, p.ID); err != nil {
+		return was, is, err
 	}
 	to, err := findTemplate(tx, template)
 	if err != nil && !fault.Is(err, fault.NotFound) {
-		return was, expired, err
+		return was, is, err
 	}
-	if err != nil || !to.Offered && to.ID != was.ID {
+	if err != nil || !to.Offered && to.ID != was.Template.ID {
 		const message = "Choose one of the types that are offered."
-		return was, expired, &fault.Error{Kind: fault.Invalid, Code: "tenancy.type", Message: message, Fields: []fault.Field{{Name: "template", Message: message}}, Err: err}
+		return was, is, &fault.Error{Kind: fault.Invalid, Code: "tenancy.type", Message: message, Fields: []fault.Field{{Name: "template", Message: message}}, Err: err}
 	}
-	expires := to.expires(tx)
-	if never {
-		expires = time.Time{}
+	if is.Template = to; !never {
+		is.Expires = to.expires(tx)
 	}
-	if was.ID == to.ID && expires.Equal(expired) {
-		return was, expired, nil
+	if is.Is(was) {
+		return was, is, nil
 	}
-	if err := tx.Must("UPDATE projects SET template = $2, expires_at = $3, warned_at = NULL WHERE id = $1", p.ID, to.ID, expires); err != nil {
-		return was, expired, err
+	if err := tx.Must("UPDATE projects SET template = $2, expires_at = $3, warned_at = NULL WHERE id = $1", p.ID, to.ID, is.Expires); err != nil {
+		return was, is, err
 	}
 	e, err := lifeEvent(tx, by, p, "project.typeChanged")
 	if err != nil {
-		return was, expired, err
+		return was, is, err
 	}
-	e.Params = map[string]any{"from": was.ID, "to": to.ID, "expires": []any{expiryOf(expired), expiryOf(expires)}}
-	return was, expired, audit.Record(tx, e.Says("%s changed the type of the project %q from %q to %q, and when it expires from %s to %s.", by.Name, p.Name, was.Name, to.Name, expiryWords(expired), expiryWords(expires)))
+	e.Params = map[string]any{"from": was.Template.ID, "to": to.ID, "expires": []any{expiryOf(was.Expires), expiryOf(is.Expires)}}
+	return was, is, audit.Record(tx, e.Says("%s changed the type of the project %q from %q to %q, and when it expires from %s to %s.", by.Name, p.Name, was.Template.Name, to.Name, expiryWords(was.Expires), expiryWords(is.Expires)))
 }
 
 // typeOf is the template that a project is of; for one of none, only a name that says so.

@@ -75,7 +75,7 @@ func roomFor(tx *db.Tx, user int64, by Through, organization int64) error {
 	}
 	n, err := db.Value[int64](tx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE %s LIMIT %d) places", hangs, borrowedMost), user)
 	if err == nil && n >= borrowedMost {
-		err = fault.Newf(fault.Conflict, "tenancy.places", "That would be more than %d projects in which somebody is from outside the organization. Leave one that needs you no more, or be invited.", borrowedMost)
+		err = fault.Newf(fault.Conflict, "tenancy.places", "Nobody is in more than %d projects by a right from outside their organizations. One of them has to be left first; or the project invites its person.", borrowedMost)
 	}
 	return err
 }
@@ -307,19 +307,39 @@ func (t Through) Text() string {
 	return ""
 }
 
+// JoinPath is where one comes into a project by oneself.
+func JoinPath(project int64) string { return fmt.Sprintf("/projects/%d/join", project) }
+
 // decidersMost is how many of those who manage the people are told of a request, or a visit.
 const decidersMost = 100
 
-// tellDeciders mails a letter to those who manage the people of a project.
+// tellDeciders mails a letter to those who manage the people of a project; where nobody does, to
+// the members of the organization, who can join it and do so.
 func (v *Service) tellDeciders(tx *db.Tx, p Project, l mail.Letter) error {
-	list, err := db.All(tx, func(r db.Row) (Who, error) {
-		var w Who
-		return w, r.Scan(&w.ID, &w.Email, &w.Name)
-	}, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2 AND m.through NOT IN ('maintainer', 'support'))
+	list, err := db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2 AND m.through NOT IN ('maintainer', 'support'))
 		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", decidersMost), p.ID, tx.Now)
+	if err == nil && len(list) == 0 {
+		if l.Path != "" {
+			l.Path = JoinPath(p.ID)
+			l.Values["organization"] = p.OrganizationName
+		}
+		list, err = db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
+			WHERE m.organization_id = $1 AND m.through = '' AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", decidersMost), p.Organization)
+	}
 	if err != nil {
 		return err
 	}
+	return v.write(tx, list, l)
+}
+
+// scanReader reads whom a letter goes to.
+func scanReader(r db.Row) (Who, error) {
+	var w Who
+	return w, r.Scan(&w.ID, &w.Email, &w.Name)
+}
+
+// write mails a letter to each of some people.
+func (v *Service) write(tx *db.Tx, list []Who, l mail.Letter) error {
 	for _, w := range list {
 		l.To, l.Name, l.UserID = w.Email, w.Name, w.ID
 		if _, err := v.mail.Send(tx, l); err != nil {

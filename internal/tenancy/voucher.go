@@ -8,7 +8,8 @@ import (
 	"steward/internal/db"
 )
 
-// Void is why an invitation that waits does not count any more; "" while it counts.
+// Void is why an invitation that waits does not count any more; "" while it counts. It tells what
+// who sent it is to places, which is for those who invite.
 type Void string
 
 // The reasons.
@@ -16,6 +17,7 @@ const (
 	VoidInviter Void = "inviter" // who sent it may not do so any more
 	VoidOver    Void = "over"    // the time in the project is over that it gives
 	VoidAccount Void = "account" // the account was activated by a link of somebody else's invitation: see accounts.Uncertain
+	VoidUntold  Void = "untold"  // the reader is not told whether it counts
 )
 
 // voucher is who sent an invitation, as they stand.
@@ -88,7 +90,16 @@ func mayInvite(s access.Project) func(voucher, access.Role) bool {
 	return func(g voucher, role access.Role) bool { return g.invites(at, role) }
 }
 
-// scanInvited reads what invited selects: may is whether who sent an invitation could do so today.
+// told is mayInvite for who may invite themselves, nil for others.
+func told(s access.Project) func(voucher, access.Role) bool {
+	if !s.May(access.MembersInvite) {
+		return nil
+	}
+	return mayInvite(s)
+}
+
+// scanInvited reads what invited selects: may is whether who sent an invitation could do so today,
+// nil where that is not told.
 func scanInvited(now time.Time, may func(voucher, access.Role) bool) func(db.Row) (Member, error) {
 	return func(r db.Row) (Member, error) {
 		var m Member
@@ -102,8 +113,14 @@ func scanInvited(now time.Time, may func(voucher, access.Role) bool) func(db.Row
 		if m.State == "pending" && !now.Before(m.Open) { // nothing has marked it yet
 			m.State, m.Ended = "expired", m.Open
 		}
-		if m.State == "pending" {
+		switch {
+		case m.State != "pending":
+		case may != nil:
 			m.Void = g.void(m, may(g, m.Role), now)
+		case over(m, now): // which the list shows anyway
+			m.Void = VoidOver
+		default:
+			m.Void = VoidUntold
 		}
 		return m, nil
 	}

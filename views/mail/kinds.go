@@ -481,6 +481,10 @@ func JoinRequested(t Told) Letter {
 		}
 	}
 	m.Button = ui.Link{Label: "Decide", URL: t.Link}
+	if t.value("organization") != "" {
+		m.Said = append(m.Said, "Nobody in it manages its people at present. You are a member of its organization, "+t.named("organization", "")+": you can join it as an administrator, and then decide.")
+		m.Button.Label = "Join the project"
+	}
 	if end := t.moment("expires", t.Until); end != "" {
 		m.Note = "The request ends by itself on " + end + "."
 	}

@@ -240,18 +240,24 @@ func typesOf(p tenancy.Overseen, offered []tenancy.Template) (out []ui.Option) {
 
 // adminProjectDo does one thing to a project, and says so.
 func (c *Console) adminProjectDo(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) error) error {
-	return c.adminProjectChange(ec, a, says, typed, func(tx *db.Tx, project int64) ([]ui.Pair, error) { return nil, do(tx, project) })
+	return c.adminProjectChange(ec, a, typed, func(tx *db.Tx, project int64) (altered, error) { return altered{says: says}, do(tx, project) })
+}
+
+// altered is what became of a form: what is said of it, and the fields that undo it, if any.
+type altered struct {
+	says string
+	back []ui.Pair
 }
 
 // adminProjectChange changes something of a project, and offers to send the same form with
 // the fields of before, if do gives any.
-func (c *Console) adminProjectChange(ec echo.Context, a access.Actor, says string, typed map[string]string, do func(tx *db.Tx, project int64) ([]ui.Pair, error)) error {
+func (c *Console) adminProjectChange(ec echo.Context, a access.Actor, typed map[string]string, do func(tx *db.Tx, project int64) (altered, error)) error {
 	id, err := number(ec, "project")
 	if err != nil {
 		return err
 	}
-	var back []ui.Pair
-	err = c.update(ec, func(tx *db.Tx) error { back, err = do(tx, id); return err })
+	var x altered
+	err = c.update(ec, func(tx *db.Tx) error { x, err = do(tx, id); return err })
 	if fault.Is(err, fault.Conflict) && !fault.HasCode(err, tenancy.Overtaken) {
 		return c.refused(ec, err, paths.AdminProject(id))
 	}
@@ -261,10 +267,10 @@ func (c *Console) adminProjectChange(ec echo.Context, a access.Actor, says strin
 	if err != nil {
 		return err
 	}
-	if back != nil {
-		return c.doneWith(ec, says, undo{Action: ec.Request().URL.Path, Fields: back}, paths.AdminProject(id))
+	if x.back != nil {
+		return c.doneWith(ec, x.says, undo{Action: ec.Request().URL.Path, Fields: x.back}, paths.AdminProject(id))
 	}
-	return c.done(ec, says, paths.AdminProject(id))
+	return c.done(ec, x.says, paths.AdminProject(id))
 }
 
 func (c *Console) adminProjectUndelete(ec echo.Context, a access.Actor) error {
@@ -286,19 +292,24 @@ func (c *Console) adminProjectExpiry(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.adminProjectChange(ec, a, "The expiry is saved.", f, func(tx *db.Tx, project int64) ([]ui.Pair, error) {
+	return c.adminProjectChange(ec, a, f, func(tx *db.Tx, project int64) (altered, error) {
 		at, err := endOfDay("expires", f["expires"])
 		if err != nil {
-			return nil, err
+			return altered{}, err
 		}
 		was, err := c.app.Tenancy.SetExpiry(tx, a, project, at)
 		if err == nil {
 			err = overtaken(f, dayField(was))
 		}
-		if err != nil || was.Equal(at) || !was.IsZero() && !was.Equal(lastMoment(was)) { // the form knows ends of days only
-			return nil, err
+		x := altered{says: "The expiry is saved."}
+		switch {
+		case err != nil:
+		case was.Equal(at):
+			x.says = asBefore
+		case was.IsZero() || was.Equal(lastMoment(was)): // the form knows ends of days only
+			x.back = []ui.Pair{{Name: "seen", Value: seen(dayField(at))}, {Name: "expires", Value: dayField(was)}}
 		}
-		return []ui.Pair{{Name: "seen", Value: seen(dayField(at))}, {Name: "expires", Value: dayField(was)}}, nil
+		return x, err
 	})
 }
 
@@ -307,16 +318,19 @@ func (c *Console) adminProjectType(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.adminProjectDo(ec, a, "The type is changed.", f, func(tx *db.Tx, project int64) error {
+	return c.adminProjectChange(ec, a, f, func(tx *db.Tx, project int64) (altered, error) {
 		if f["follow"] != "type" && f["follow"] != "never" {
 			const message = "Choose when it expires."
-			return &fault.Error{Kind: fault.Invalid, Code: "form.follow", Message: message, Fields: []fault.Field{{Name: "follow", Message: message}}}
+			return altered{}, &fault.Error{Kind: fault.Invalid, Code: "form.follow", Message: message, Fields: []fault.Field{{Name: "follow", Message: message}}}
 		}
-		was, expired, err := c.app.Tenancy.SetType(tx, a, project, f["template"], f["follow"] == "never")
+		was, is, err := c.app.Tenancy.SetType(tx, a, project, f["template"], f["follow"] == "never")
 		if err == nil {
-			err = overtaken(f, typeState(was, expired))
+			err = overtaken(f, typeState(was.Template, was.Expires))
 		}
-		return err
+		if err == nil && is.Is(was) {
+			return altered{says: asBefore}, nil
+		}
+		return altered{says: "The type is changed."}, err
 	})
 }
 

@@ -123,8 +123,12 @@ func (c *Console) billingUpdate(ec echo.Context, s access.Organization) error {
 	for _, f := range tenancy.BillingFields() {
 		f.Set(&to, plainLines(typed[f.Name]))
 	}
+	says := "The billing details are saved."
 	err = c.update(ec, func(tx *db.Tx) error {
-		was, err := tenancy.SetBilling(tx, s, to)
+		was, is, err := tenancy.SetBilling(tx, s, to)
+		if was == is {
+			says = asBefore
+		}
 		if err == nil {
 			err = overtaken(typed, was)
 		}
@@ -136,5 +140,5 @@ func (c *Console) billingUpdate(ec echo.Context, s access.Organization) error {
 	if err != nil {
 		return err
 	}
-	return c.done(ec, "The billing details are saved.", paths.Billing(s.ID()))
+	return c.done(ec, says, paths.Billing(s.ID()))
 }

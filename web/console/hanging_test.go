@@ -321,6 +321,20 @@ func TestPlacesOfMembers(t *testing.T) {
 	if got := places(visitor, at); got != "" {
 		t.Errorf("who looks in reads %q", got)
 	}
+	root := s.SignIn(s.SuperAdmin("Root"))
+	leads := func(c *webtest.Client) string {
+		return c.Get(at).Want(http.StatusOK).Page().Find(`[aria-labelledby="places"] tbody a`).AttrOr("href", "")
+	}
+	for _, x := range []struct{ c *webtest.Client }{{c}, {root}} { // every link leads somewhere
+		if to := leads(x.c); to == "" || x.c.Get(to).Status != http.StatusOK {
+			t.Errorf("the place leads to %q", to)
+		}
+	}
+	root.Post("/admin/projects/"+num(p.ID)+"/disable", url.Values{"reason": {"Unpaid"}}).Want(http.StatusSeeOther)
+	if to := leads(c); to != "" {
+		t.Errorf("a place in a disabled project leads to %q", to)
+	}
+	root.Post("/admin/projects/"+num(p.ID)+"/enable", nil).Want(http.StatusSeeOther)
 	if got := places(s.SignIn(nora), maintainer+"/members/"+num(mina.ID)); !strings.HasPrefix(got, "Places Admin ") || !strings.HasSuffix(got, "Ends at once") {
 		t.Errorf("the maintainer reads %q", got)
 	}

@@ -813,6 +813,18 @@ func TestVoidInvitations(t *testing.T) {
 	if got := marked(users(p)); !slices.Equal(got, []string{u.Email, "second@example.com"}) {
 		t.Errorf("marked are %q", got)
 	}
+	// What who sent one is to other places is not told to who only looks at the list.
+	guest := s.SignIn(s.Member(p, access.Guest))
+	if got := words(guest.Get(users(p)).Want(http.StatusOK).Page().Find("tbody")); strings.Contains(got, mark) || !strings.Contains(got, u.Email) {
+		t.Errorf("a guest reads %q", got)
+	}
+	var rows []map[string]any
+	guest.Get(users(p) + "?format=json").Want(http.StatusOK).JSON(&rows)
+	for _, x := range rows {
+		if x["counts"] != nil {
+			t.Errorf("a guest's program is told %v", x)
+		}
+	}
 	for _, team := range []string{organization, above} { // the members of both are removed by a super admin
 		r.Post(team+"/members", url.Values{"emails": {"other@example.com"}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
 		if got := marked(team + "/members"); len(got) != 0 {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -141,12 +142,14 @@ func TestMove(t *testing.T) {
 func TestMoveTold(t *testing.T) {
 	t.Parallel()
 	m := newMove(t, webtest.Options{Idle: true})
-	left, gets, stranger := m.User("Left"), m.User("Gets"), m.User("Stranger")
-	ofOrganization(m.Site, m.p, left, m.admin)
-	m.Update(func(tx *db.Tx) error { return tenancy.JoinOrganization(tx, gets.Actor(), m.to, gets) })
+	left, gets, both, stranger := m.User("Left"), m.User("Gets"), m.User("Both"), m.User("Stranger")
+	ofOrganization(m.Site, m.p, left, both, m.admin)
+	m.Update(func(tx *db.Tx) error {
+		return errors.Join(tenancy.JoinOrganization(tx, gets.Actor(), m.to, gets), tenancy.JoinOrganization(tx, both.Actor(), m.to, both), tenancy.Join(tx, m.boss.Actor(), m.p, m.boss, access.Admin))
+	})
 	guest := m.Member(m.p, access.Guest)
 	m.moved(m.to)
-	for u, want := range map[accounts.User]int64{left: 1, gets: 1, m.admin: 1, guest: 1, m.boss: 0, stranger: 0} {
+	for u, want := range map[accounts.User]int64{left: 1, gets: 1, both: 1, m.admin: 1, guest: 1, m.boss: 0, stranger: 0} {
 		if n := toldOf(t, m.Site, "projectMoved", u.Email); n != want {
 			t.Errorf("%s got %d mails", u.Name, n)
 		}

@@ -114,7 +114,7 @@ func furnishTeams(t *testing.T, s *webtest.Site, p *project) {
 		if err != nil {
 			return err
 		}
-		if _, err := tenancy.SetBilling(tx, scope, tenancy.Billing{Company: "Walkers"}); err != nil {
+		if _, _, err := tenancy.SetBilling(tx, scope, tenancy.Billing{Company: "Walkers"}); err != nil {
 			return err
 		}
 		for kind, find := range map[*team]func() (tenancy.Team, error){

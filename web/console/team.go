@@ -147,7 +147,7 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 		return err
 	}
 	m := view.Member{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p)}
-	if err := c.teamPlaces(ec, t, p, &m); err != nil {
+	if err := c.teamPlaces(ec, at, t, p, &m); err != nil {
 		return err
 	}
 	switch {
@@ -164,7 +164,7 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 
 // teamPlaces tells in which projects a member of a team has a role, and what becomes of it when
 // they are a member no more.
-func (c *Console) teamPlaces(ec echo.Context, t tenancy.Team, p tenancy.Member, m *view.Member) error {
+func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenancy.Member, m *view.Member) error {
 	var list []tenancy.Place
 	err := c.view(ec, func(tx *db.Tx) (err error) { list, err = tenancy.Places(tx, t, p); return err })
 	if m.PlacesLede = "In projects of " + t.Name + "."; t.Kind == tenancy.OfMaintainer {
@@ -179,7 +179,11 @@ func (c *Console) teamPlaces(ec echo.Context, t tenancy.Team, p tenancy.Member, 
 		if x.Ends {
 			row.Then = "Ends at once"
 		}
-		if t.Kind == tenancy.OfOrganization {
+		switch {
+		case t.Kind != tenancy.OfOrganization:
+		case at.actor.SuperAdmin: // who may be of no organization
+			row.URL = paths.AdminProject(x.Project)
+		case x.Open:
 			row.URL = paths.Member(x.Project, x.Membership)
 		}
 		m.Places = append(m.Places, row)

@@ -97,15 +97,15 @@ func (c *Console) adminProjectTerms(ec echo.Context, a access.Actor) error {
 		return err
 	}
 	to := typedTerms(f)
-	return c.adminProjectChange(ec, a, "The limits and features are saved.", f, func(tx *db.Tx, project int64) ([]ui.Pair, error) {
+	return c.adminProjectChange(ec, a, f, func(tx *db.Tx, project int64) (altered, error) {
 		was, is, err := c.app.Tenancy.SetTerms(tx, a, project, to)
 		if err == nil {
 			err = overtaken(f, was)
 		}
 		if err != nil || was == is {
-			return nil, err
+			return altered{says: asBefore}, err
 		}
-		return append([]ui.Pair{{Name: "seen", Value: seen(is)}}, pairs(termsTyped(was), termsForm)...), nil
+		return altered{"The limits and features are saved.", append([]ui.Pair{{Name: "seen", Value: seen(is)}}, pairs(termsTyped(was), termsForm)...)}, nil
 	})
 }
 

@@ -545,3 +545,41 @@ func TestAutoJoinIsForMembers(t *testing.T) {
 		t.Errorf("the names of its projects: %d %s", r.Status, r.Location)
 	}
 }
+
+// TestNobodyDecides: where nobody in a project manages its people, who asks to come in, and who
+// comes in from outside, is told to the members of the organization, whom the mail leads to it.
+func TestNobodyDecides(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Orphan", false)
+	lets(s, p, false)
+	boss, mina := s.User("Boss"), s.User("Mina")
+	ofOrganization(s, p, admin, boss)
+	ofMaintainer(s, p, mina)
+	path := "/projects/" + num(p.ID)
+	s.SignIn(admin).Post(users(p)+"/leave", url.Values{"last": {"1"}}).Want(http.StatusSeeOther)
+	s.SignIn(mina).Post(path+"/request", url.Values{"reason": {"Ticket 9"}, "hours": {"1"}}).Want(http.StatusSeeOther)
+	for _, u := range []accounts.User{admin, boss} {
+		if n := toldOf(t, s, "joinRequested", u.Email); n != 1 {
+			t.Errorf("%s got %d mails", u.Name, n)
+		}
+	}
+	c := s.SignIn(boss)
+	at := mailed(t, s, path+"/join")
+	if text := words(c.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "Join") {
+		t.Errorf("the mail leads to %q", text)
+	}
+	c.Post(at, url.Values{"reason": {""}, "role": {"admin"}}).Want(http.StatusSeeOther)
+	waits := c.Get(users(p)+"?status=asking").Want(http.StatusOK).Page().Find("tbody a.row-link").AttrOr("href", "")
+	c.Post(waits+"/approve", nil).Want(http.StatusSeeOther)
+	s.SignIn(mina).Get(path).Want(http.StatusOK)
+	// Now somebody decides, and the others are left in peace.
+	nora := s.User("Nora")
+	ofMaintainer(s, p, nora)
+	s.SignIn(nora).Post(path+"/request", url.Values{"reason": {"Ticket 10"}, "hours": {"1"}}).Want(http.StatusSeeOther)
+	for u, want := range map[string]int64{boss.Email: 2, admin.Email: 1} {
+		if n := toldOf(t, s, "joinRequested", u); n != want {
+			t.Errorf("%s got %d mails", u, n)
+		}
+	}
+}
