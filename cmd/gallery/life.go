@@ -80,8 +80,14 @@ func lifeScreens() []Screen {
 		{ID: "over", Title: "Stored data, far over", Figure: "1,234,567 GB", Of: "of 1 GB", Limited: true, Share: 1_234_567}, {ID: "rows", Title: "Rows", Figure: "48,120,311", Of: "No limit"},
 		{ID: "jobs", Title: "Jobs at once", Figure: "10", Of: "of each kind of work; others wait for their turn"}}}
 
+	wish := people.Wish{Shell: inside(), Users: "/projects/1042/settings/users", Limits: "/projects/1042/settings/limits", Action: "/projects/1042/settings/limits/ask", Key: "k65",
+		For: ui.Choices{ID: "for", Legend: "What you ask for", Value: "time", Items: []ui.Choice{{Value: "time", Label: "More time"}, {Value: "limits", Label: "A higher limit"}, {Value: "type", Label: "Another type"}, {Value: "other", Label: "Something else"}}}}
+	refusedWish := wish
+	refusedWish.For.Error, refusedWish.Text = "Choose what you ask for.", name
+	refusedWish.Errors = ui.Errors{"for": "Choose what you ask for.", "text": "At most 500 characters."}
+
 	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
-	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day)}
+	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day), URL: "/projects/1042/settings/limits/ask?for=time"}
 	again := ask
 	again.Name, again.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
 	closed := func(screen, title, message string) Screen {
@@ -106,6 +112,8 @@ func lifeScreens() []Screen {
 		ok("admin-project-stopped", "One project, its purge stopped", admin.ProjectPage(broken)),
 		ok("admin-project-purged", "One project, purged", admin.ProjectPage(purged)),
 		ok("limits", "Limits", people.LimitsPage(limits)),
+		ok("wish", "Ask for more", people.WishPage(wish)),
+		ok("wish-refused", "Ask for more, refused", people.WishPage(refusedWish)),
 		ok("project-delete", "Delete this project, which expires soon", people.ProjectDeletePage(ask)),
 		refused("project-delete-errors", "Delete this project, another name typed", people.ProjectDeletePage(again)),
 		closed("project-deleted", "This project is deleted", "\"Hana Dvořáková\" deleted this project on 21 November 2026, 21:45 UTC. A super admin can bring it back as it was, until 20 January 2027, 21:45 UTC. Then its data is purged for good."),

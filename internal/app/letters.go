@@ -62,6 +62,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.ProjectRestored: view.ProjectRestored,
 		mail.ProjectDisabled: view.ProjectDisabled,
 		mail.ProjectEnabled:  view.ProjectEnabled,
+		mail.MoreWanted:      view.MoreWanted,
 		mail.ProjectMoved:    view.ProjectMoved,
 		mail.ProjectVisited:  view.ProjectVisited,
 	}

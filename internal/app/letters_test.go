@@ -15,7 +15,7 @@ import (
 )
 
 // values are all that any kind of letter takes.
-var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked", "project", "until", "expired", "role", "from", "to", "reason", "organization", "who", "hours", "email", "twoStep"}
+var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked", "project", "until", "expired", "role", "from", "to", "reason", "organization", "who", "hours", "email", "twoStep", "for", "text"}
 
 // elements are the names of the elements of a letter, in their order, and the addresses
 // that it leads to.
@@ -130,7 +130,7 @@ func TestLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		text = m.Text()
-		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation, mail.TeamWelcome, mail.TeamInvitation, mail.JoinRequested, mail.JoinApproved, mail.ProjectExpires} // of what is to come
+		ahead := []mail.Kind{mail.Activate, mail.ActivateSoon, mail.ProjectWelcome, mail.ProjectInvitation, mail.TeamWelcome, mail.TeamInvitation, mail.JoinRequested, mail.JoinApproved, mail.ProjectExpires, mail.MoreWanted} // of what is to come
 		if !slices.Contains(ahead, kind) && (!strings.Contains(text, "When: 21 November 2026, 22:00 UTC\n") || !strings.Contains(text, "Address: 192.0.2.17\nDevice: Firefox on Linux\n")) {
 			t.Errorf("%s does not say when and where:\n%s", kind, text)
 		}
@@ -140,7 +140,7 @@ func TestLetters(t *testing.T) {
 			note = "You can accept or decline it until 21 November 2026, 23:41 UTC."
 		case mail.JoinRequested:
 			note = "The request ends by itself on 21 November 2026, 23:41 UTC."
-		case mail.JoinApproved: // it leads into a project, as often as they may
+		case mail.JoinApproved, mail.MoreWanted: // they lead to a project, as often as one may
 			note = ""
 		}
 		if m.Button.URL != "" && m.Note != note {

@@ -71,6 +71,7 @@ const (
 	ProjectEnabled    Kind = "projectEnabled"    // by, project, at
 	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, at
 	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
+	MoreWanted        Kind = "moreWanted"        // by, address, project, for, text; has a link
 )
 
 // Kinds are all of them.
@@ -80,7 +81,7 @@ func Kinds() []Kind {
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
 		ProjectWelcome, ProjectInvitation, FactorWanted, FactorDemanded, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
 		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected,
-		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled, ProjectMoved, ProjectVisited,
+		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled, ProjectMoved, ProjectVisited, MoreWanted,
 	}
 }
 

@@ -36,6 +36,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| projects in which somebody is by a right from above | %d |", tenancy.BorrowedMost),
 		fmt.Sprintf("| places that a move of a project ends | %d |", tenancy.MovedOutMost),
 		fmt.Sprintf("| moves of one project | %d a day |", tenancy.PerMoved.Count),
+		fmt.Sprintf("| wishes of a project | %d a day, mailed to %d super admins |", tenancy.PerWishes.Count, tenancy.WishTells),
 		fmt.Sprintf("| projects that one person makes | %d a day |", tenancy.PerCreator.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
 		fmt.Sprintf("| years until a last day | at most %d |", tenancy.MemberYearsMax),
@@ -63,7 +64,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {
 		t.Error("docs/people.md does not tell which invitations are shown that wait no more")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerWishes, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

@@ -11,6 +11,8 @@ var (
 	PerMember   = perMember
 	PerDemand   = perDemand
 
+	PerWishes     = perWishes
+	WishTells     = wishTells
 	PerAsker      = perAsker
 	PerAskedPlace = perAskedPlace
 	PerVisitor    = perVisitor

@@ -589,3 +589,16 @@ func ProjectVisited(t Told) Letter {
 	}
 	return m
 }
+
+// MoreWanted tells super admins that the people of a project ask for more of it.
+func MoreWanted(t Told) Letter {
+	m := t.letter(t.named("project", "A project")+" asks for "+t.named("for", "more"), t.named("by", "Somebody")+" asks for "+t.named("for", "more")+" for "+t.project()+" at "+t.host()+".")
+	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "What, and why", Value: t.value("text")}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	m.Button = ui.Link{Label: "Open the project's administration", URL: t.Link}
+	m.Advice = []ui.Link{do("Whatever you decide, tell them: only what you change reaches them by itself.")}
+	return m
+}

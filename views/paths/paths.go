@@ -343,6 +343,9 @@ func ProjectSettings(project int64) string { return Project(project) + "/setting
 // ProjectLimits is what a project uses beside what is agreed for it.
 func ProjectLimits(project int64) string { return Project(project) + "/settings/limits" }
 
+// ProjectWish is where the people of a project ask for more of it.
+func ProjectWish(project int64) string { return ProjectLimits(project) + "/ask" }
+
 // ProjectAccess lists who can get into a project.
 func ProjectAccess(project int64) string { return Project(project) + "/settings/access" }
 

@@ -262,6 +262,7 @@ var constructive = map[string]string{
 	"/account/invitations/:invitation/decline":                    "is undone by inviting again",
 	"/projects/:project/settings/users":                           "invites; an invitation is cancelled on its page",
 	"/projects/:project/settings/users/remind":                    "sends a mail",
+	"/projects/:project/settings/limits/ask":                      "sends a mail",
 	"/projects/:project/settings/project":                         "offers its undo, see TestProjectSettings",
 	"/projects/:project/settings/users/:member/role":              "offers its undo, see TestRoles",
 	"/projects/:project/settings/users/:member/last-day":          "offers its undo, see TestLastDay",

@@ -242,7 +242,7 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	link := func(p tenancy.Project) layout.Project {
 		return layout.Project{Name: p.Name, Organization: p.OrganizationName, URL: paths.Project(p.ID)}
 	}
-	shell.Project, shell.Nav, shell.Notices, shell.Ends = link(p), layout.ProjectNav(p.ID), notices(p), c.ends(p)
+	shell.Project, shell.Nav, shell.Notices, shell.Ends = link(p), layout.ProjectNav(p.ID), notices(p), c.ends(s, p)
 	if !s.May(access.ProjectRead) { // they manage its people from outside
 		shell.Nav = slices.DeleteFunc(shell.Nav, func(n layout.NavItem) bool { return n.ID != "settings" })
 		shell.Notices = append(shell.Notices, ui.Banner{Icon: "building-2", Text: "You are not in this project. You manage its people as a member of its organization.", Action: ui.Button{Label: "Join", URL: paths.Join(p.ID), Small: true}})
@@ -269,7 +269,7 @@ func notices(p tenancy.Project) (out []ui.Banner) {
 }
 
 // ends tells of a project that expires within the time in which its members are warned.
-func (c *Console) ends(p tenancy.Project) layout.Ends {
+func (c *Console) ends(s access.Project, p tenancy.Project) layout.Ends {
 	now, day := c.app.DB.Now(), 24*time.Hour
 	if p.ExpiresAt.IsZero() || p.ExpiresAt.Sub(now) > tenancy.Warning {
 		return layout.Ends{}
@@ -278,7 +278,11 @@ func (c *Console) ends(p tenancy.Project) layout.Ends {
 	if days := int64(p.ExpiresAt.Truncate(day).Sub(now.Truncate(day)) / day); days > 0 {
 		left = "in " + ui.Count(days, "day", "days")
 	}
-	return layout.Ends{Left: left, At: ui.Exact(p.ExpiresAt, time.UTC)}
+	e := layout.Ends{Left: left, At: ui.Exact(p.ExpiresAt, time.UTC)}
+	if s.May(access.LimitsRequest) {
+		e.URL = paths.With(paths.ProjectWish(p.ID), "for", "time")
+	}
+	return e
 }
 
 // key is a fresh idempotency key for a form.

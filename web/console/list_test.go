@@ -33,7 +33,7 @@ var lists = map[string]bool{
 	"/admin/templates": true, "/admin/templates/new": false, "/admin/templates/:template": false,
 	"/admin": true, "/admin/users/:user": false, "/admin/users/:user/access": true, "/admin/mails": true, "/admin/jobs": true, "/admin/audit": true, "/admin/settings": false,
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
-	"/projects/:project/settings/limits": false, "/projects/:project/settings/access": true, "/projects/:project/settings/users/:member/role": false, "/projects/:project/settings/users/:member/remove": false,
+	"/projects/:project/settings/limits": false, "/projects/:project/settings/limits/ask": false, "/projects/:project/settings/access": true, "/projects/:project/settings/users/:member/role": false, "/projects/:project/settings/users/:member/remove": false,
 	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false, "/projects/:project/settings/audit": true,
 	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/projects/:project/request": false, "/projects/:project/move": false,
 	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/new": false,

@@ -49,6 +49,11 @@ func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status 
 			m.Kind = "Governed: changes go through review"
 		}
 		m.Type, m.Created, m.CreatedBy, m.Expires = p.Type, c.when(p.CreatedAt), p.CreatedBy, c.when(p.ExpiresAt)
+		if s.May(access.LimitsRequest) {
+			if m.TypeURL = paths.With(paths.ProjectWish(p.ID), "for", "type"); !p.ExpiresAt.IsZero() {
+				m.TimeURL = paths.With(paths.ProjectWish(p.ID), "for", "time")
+			}
+		}
 		m.Name, m.Description, m.Retention, m.External = p.Name, p.Description, itoa(p.Retention), p.ExternalRoles
 		if m.Seen = seenIn(status, typed, p.Settings()); status == http.StatusConflict {
 			m.Now = []ui.Pair{{Name: "Name", Value: p.Name}, {Name: "Description", Value: p.Description}, {Name: "Versions are kept for", Value: ui.Count(p.Retention, "day", "days")}, {Name: "Roles come from single sign-on", Value: yesNo(p.ExternalRoles)}}

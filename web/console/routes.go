@@ -185,6 +185,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: settings + "/project", Rule: gate.InProject(access.ProjectRead, c.projectSettings)},
 		{Method: "POST", Path: settings + "/project", Rule: gate.InProject(access.ProjectUpdate, c.projectSettingsUpdate)},
 		{Method: "GET", Path: settings + "/limits", Rule: gate.InProject(access.ProjectRead, c.limits)},
+		{Method: "GET", Path: settings + "/limits/ask", Rule: gate.InProject(access.LimitsRequest, c.wish)},
+		{Method: "POST", Path: settings + "/limits/ask", Rule: gate.InProject(access.LimitsRequest, c.wishSend)},
 		{Method: "GET", Path: settings + "/access", Rule: gate.InProject(access.AuditRead, c.projectAccess).Or(access.MembersRole)},
 		{Method: "GET", Path: settings + "/audit", Rule: gate.InProject(access.AuditRead, c.projectAudit)},
 		{Method: "GET", Path: settings + "/project/delete", Rule: gate.InProject(access.ProjectDelete, c.projectDelete).Proved()},

@@ -131,6 +131,8 @@ func (c *Console) limits(ec echo.Context, s access.Project) error {
 	}
 	if s.Actor().SuperAdmin {
 		m.EditURL = paths.AdminProject(s.ID())
+	} else if s.May(access.LimitsRequest) {
+		m.AskURL = paths.ProjectWish(s.ID())
 	}
 	return page(ec, http.StatusOK, view.LimitsPage(m))
 }
