@@ -29,7 +29,7 @@ func peopleScreens() []Screen {
 		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
 	list.Asking, list.AskingURL = "1 person asks to be let in.", "/projects/1042/settings/users?status=asking"
-	list.Shell.Notices = []ui.Banner{{Icon: "user-cog", Text: longest + ", of support, is in this project for a time.", Action: ui.Button{Label: "See who", URL: "/projects/1042/settings/users?sort=newest", Small: true}}}
+	list.Shell.Notices = []ui.Banner{{Icon: "user-cog", Text: longest + ", of support, is in this project until 4 December 2026, 14:36 UTC: " + longest, Action: ui.Button{Label: "See who", URL: "/projects/1042/settings/users?sort=newest", Small: true}}}
 	list.External = true
 	reader := list
 	reader.InviteURL, reader.Warning = "", ""

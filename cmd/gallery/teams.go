@@ -18,7 +18,7 @@ func teamScreens() []Screen {
 		{Name: "ivo@northwind.example", Email: "ivo@northwind.example", URL: "/organizations/7/invitations/3", Standing: people.Standing{Tone: "info", Icon: "mail", Word: "Invited"}, Since: ago(time.Hour), By: people.By{Text: "Invited by Hana Dvořáková"}},
 	}
 	download := ui.Download{CSV: "/organizations/7?format=csv", JSON: "/organizations/7?format=json"}
-	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", JoinKey: "k60", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
+	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
 	empty := team
 	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
 	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,

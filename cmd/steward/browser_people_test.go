@@ -288,7 +288,10 @@ func (c *company) organization() {
 	nina.row("Olga Veselá", "Guest")
 }
 
-const here = "Sven Berg, of support, is in this project for a time."
+const (
+	here       = "Sven Berg, of support, is in this project until "
+	hereMyself = "You are in this project as somebody of support until "
+)
 
 // requests: where the organization lets nobody in by themselves, support asks.
 func (c *company) requests() {
@@ -321,10 +324,12 @@ func (c *company) requests() {
 	sven.letter("person4@example.com", "You may enter Flight safety")
 	sven.follow("Open the project")
 	sven.at(c.home)
-	for _, p := range []*tab{olga, nina, sven} {
+	for _, p := range []*tab{olga, nina} {
 		p.goTo(c.home)
 		p.sees(here)
 	}
+	sven.goTo(c.home)
+	sven.sees(hereMyself)
 	for _, page := range []string{"Storage", "Trash", "Users & settings"} {
 		olga.follow(page)
 		olga.sees(here)
@@ -395,10 +400,10 @@ func (c *company) deletion() {
 	vera.submit("Bring it back")
 	vera.sees("Active")
 	olga.letter("person3@example.com", "Flight safety is back")
-	for _, p := range []*tab{nina, olga, sven} {
+	for p, banner := range map[*tab]string{nina: here, olga: here, sven: hereMyself} {
 		p.goTo(c.home)
 		p.at(c.home)
-		p.sees(here)
+		p.sees(banner)
 	}
 }
 

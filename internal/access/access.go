@@ -320,14 +320,19 @@ type Above struct {
 	MaintainerMember bool
 	Support          bool
 	SuperAdmin       bool
+	Visitor          bool // they joined the organization by a right from above, for a time
 	AutoJoin         bool // the organization lets maintainers and support join by themselves
 }
+
+// forVisitors are what who joined an organization by a right holds as its member: they look
+// into it, and let nobody in or out, themselves neither for longer nor into its projects.
+func forVisitors(p Permission) bool { return p == OrganizationRead || p == AuditOrganization }
 
 // MayAbove reports whether an actor holds a permission above projects: one of the
 // things they are is enough.
 func MayAbove(p Permission, f Above) bool {
 	row := above[p]
-	for i, is := range [...]bool{true, f.SignedIn, f.Invitee, f.ProjectMember, f.OrgMember, f.MaintainerMember, f.Support, f.SuperAdmin} {
+	for i, is := range [...]bool{true, f.SignedIn, f.Invitee, f.ProjectMember, f.OrgMember || f.Visitor && forVisitors(p), f.MaintainerMember, f.Support, f.SuperAdmin} {
 		if !is {
 			continue
 		}

@@ -106,7 +106,7 @@ func TestMigrationOfSupport(t *testing.T) {
 		}
 	}
 	before := time.Now().UTC()
-	if _, err := steps.Up(t.Context()); err != nil {
+	if _, err := steps.UpTo(t.Context(), 22); err != nil {
 		t.Fatal(err)
 	}
 	micros := func(query string) int64 {
@@ -136,5 +136,26 @@ func TestMigrationOfSupport(t *testing.T) {
 		if got := micros(query); got != want {
 			t.Errorf("%s: %d, want %d", query, got, want)
 		}
+	}
+
+	// What people came into by a right ends within a week; what they belong to does not.
+	if _, err := conn.ExecContext(t.Context(), "UPDATE organization_members SET expires_at = 7 WHERE organization_id = 1 AND user_id = 2"); err != nil {
+		t.Fatal(err)
+	}
+	before = time.Now().UTC()
+	if _, err := steps.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]bool{
+		"organization_members WHERE organization_id = 1 AND user_id = 1": true, "organization_members WHERE organization_id = 1 AND user_id = 3": true, "organization_members WHERE organization_id = 2 AND user_id = 1": false,
+		"memberships WHERE id = 1 AND through = 'support'": true, "memberships WHERE id = 3 AND through = 'maintainer'": true, "memberships WHERE id = 4 AND through = 'organization'": false,
+	} {
+		at := micros("SELECT expires_at FROM " + query)
+		if end := time.UnixMicro(at); want && (end.Before(before.AddDate(0, 0, 7).Add(-time.Minute)) || end.After(time.Now().AddDate(0, 0, 7))) || !want && at != 0 {
+			t.Errorf("%s ends at %d", query, at)
+		}
+	}
+	if got := micros("SELECT expires_at FROM organization_members WHERE organization_id = 1 AND user_id = 2"); got != 7 {
+		t.Errorf("what ended sooner ends at %d", got)
 	}
 }

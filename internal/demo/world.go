@@ -87,7 +87,7 @@ func (b *builder) company(flights, sandbox tenancy.Project) error {
 		if err != nil {
 			return err
 		}
-		if _, _, err := tenancy.SetOrganization(tx, contoso, tenancy.OrganizationSettings{Name: "Contoso Research", AutoJoin: false}); err != nil {
+		if _, _, err := b.app.Tenancy.SetOrganization(tx, contoso, tenancy.OrganizationSettings{Name: "Contoso Research", AutoJoin: false}); err != nil {
 			return err
 		}
 		outside, err := tenancy.Approach(tx, sven, sandbox.ID, access.ProjectsRequestAccess)

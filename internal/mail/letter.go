@@ -58,8 +58,8 @@ const (
 	MembershipEnded   Kind = "membershipEnded"   // project, at
 	TeamWelcome       Kind = "teamWelcome"       // inviter, address, organization or maintainer, reason, expires, twoStep; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
-	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at
-	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, at; has a link
+	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at; visit of who had joined it by themselves
+	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, reason, until, at; has a link
 	TeamDeleted       Kind = "teamDeleted"       // by, organization, at
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours, organization when it goes to its members; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link

@@ -340,26 +340,16 @@ func keepAdministrator(tx *db.Tx, s access.Project, m Member) error {
 	if !Administers(m.Role) || m.Who.State != accounts.Active || m.visits() {
 		return nil
 	}
-	lasts, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.id = $1 AND "+lastsFor("$2")+")", m.ID, s.Organization())
-	if err != nil {
-		return err
-	}
-	others, args := "", []any{s.ID(), m.ID, endOf(m.Until)}
-	if lasts { // then only others who last stand in for them
-		others, args = " AND "+lastsFor("$4"), append(args, s.Organization())
+	others := ""
+	if !m.Through.Visits() { // then only others stand in for them whose place does not hang on a right that is taken without asking who stays
+		others = " AND m.through NOT IN ('maintainer', 'support')"
 	}
 	n, err := db.Value[int64](tx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND m.id <> $2
-		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active'`+others, args...)
+		AND m.role IN ('share', 'admin', 'productionManager') AND (m.expires_at IS NULL OR m.expires_at >= $3) AND u.state = 'active'`+others, s.ID(), m.ID, endOf(m.Until))
 	if err == nil && n == 0 {
 		err = fault.Newf(fault.Conflict, "tenancy.lastAdministrator", "%s is the last one who manages the people of this project. Give somebody else such a role first.", m.Who.Name)
 	}
 	return err
-}
-
-// lastsFor is the condition that a membership m of a project of an organization does not hang on a
-// right that is taken from its person without asking who stays.
-func lastsFor(organization string) string {
-	return "m.through NOT IN ('maintainer', 'support') AND NOT (m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + organization + " AND o.user_id = m.user_id AND o.through <> ''))"
 }
 
 // forEver is later than any membership ends.
@@ -476,14 +466,7 @@ func mayStay(tx *db.Tx, s access.Project, m Member, until time.Time) error {
 	case endOf(until).Before(endOf(m.Until)):
 		return keepAdministrator(tx, s, m)
 	}
-	ends, err := rightEnds(tx, m.Who.ID, m.Through, s.Organization())
-	if err != nil {
-		return err
-	}
-	if endOf(until).After(endOf(ends)) {
-		return fault.Newf(fault.Conflict, "tenancy.rightEnds", "%s is in the project as a member of its organization until %s, and cannot be in it for longer.", m.Who.Name, day(ends))
-	}
-	err = grantable(s, m.Role)
+	err := grantable(s, m.Role)
 	if fault.Is(err, fault.Forbidden) {
 		err = fault.Newf(fault.Forbidden, "tenancy.grant", "Only a member of the project's organization can give more time to somebody who is %s.", m.Role.Label())
 	}
@@ -582,8 +565,8 @@ func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
 	case access.MayAbove(access.ProjectsRequestAccess, is):
 		d.Back = StepAsk
 	}
-	d.Returns, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND expires_at IS NULL AND through = '')", s.Organization(), m.Who.ID)
-	return d, err
+	d.Returns = is.OrgMember
+	return d, nil
 }
 
 // Leave ends the actor's own membership in the scope's project, and tells what it was. Conflict
@@ -643,7 +626,7 @@ func (v *Service) EndMemberships(ctx context.Context, d *db.DB) error {
 	for _, x := range list {
 		err = errors.Join(err, d.Update(ctx, func(tx *db.Tx) error { return v.endOver(tx, x.project, x.id) }))
 	}
-	return err
+	return errors.Join(err, endTeamVisits(ctx, d))
 }
 
 // endOver ends one of them, unless its person has come back meanwhile, or was given more time.

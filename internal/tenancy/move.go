@@ -110,7 +110,7 @@ func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, er
 // staysIn is the condition of a membership x, of the user u, that a move to the organization $2
 // leaves at the time $3.
 var staysIn = `(x.through = ''
-	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id AND (o.expires_at IS NULL OR o.expires_at > $3))
+	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id AND o.through = '')
 	OR x.through = 'maintainer' AND EXISTS (SELECT 1 FROM organizations o JOIN maintainer_members y ON y.maintainer_id = o.maintainer_id WHERE o.id = $2 AND o.allow_auto_join AND y.user_id = x.user_id)
 	OR x.through = 'support' AND (` + accounts.OfSupport("$3") + ` OR u.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
 
@@ -195,9 +195,6 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
 		return m, err
 	}
-	if err := moveEnds(tx, m); err != nil {
-		return m, err
-	}
 	closed, err := closeUnvouched(tx, p)
 	if err != nil {
 		return m, err
@@ -207,15 +204,6 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	}
 	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed}
 	return m, recordMove(tx, s.Actor(), m, results)
-}
-
-// moveEnds lets who stays in a moved project as a member of the other organization stay for as
-// long as they are one, but for an earlier last day that was agreed.
-func moveEnds(tx *db.Tx, m Moving) error {
-	const ofOrganization = "(SELECT o.expires_at FROM organization_members o WHERE o.user_id = memberships.user_id AND o.organization_id = "
-	_, err := tx.Exec("UPDATE memberships SET expires_at = "+ofOrganization+`$2) WHERE project_id = $1 AND through = 'organization'
-		AND (expires_at IS NULL OR expires_at > $4 AND (expires_at = `+ofOrganization+"$3) OR expires_at > "+ofOrganization+"$2)))", m.Project.ID, m.To.ID, m.From.ID, tx.Now)
-	return err
 }
 
 // tellMoved mails it to the people of the project, and to the members of both organizations, once

@@ -95,12 +95,14 @@ func enterOrganization(tx *db.Tx, a access.Actor, organization int64, p access.P
 func standing(tx *db.Tx, user, organization int64) (is access.Above, locked bool, err error) {
 	is.SignedIn = true
 	_, err = db.One(tx, func(r db.Row) (access.Above, error) {
-		return is, r.Scan(&is.AutoJoin, &locked, &is.OrgMember, &is.MaintainerMember, &is.Support, &is.SuperAdmin, &is.ProjectMember)
+		return is, r.Scan(&is.AutoJoin, &locked, &is.OrgMember, &is.Visitor, &is.MaintainerMember, &is.Support, &is.SuperAdmin, &is.ProjectMember)
 	}, `SELECT o.allow_auto_join, o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id),
-			EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = u.id AND (m.expires_at IS NULL OR m.expires_at > $3)),
+			EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = u.id AND m.through = ''),
+			EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = u.id AND m.through <> '' AND m.expires_at > $3),
 			EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = o.maintainer_id AND m.user_id = u.id), `+accounts.OfSupport("$3")+`, u.is_super_admin,
 			EXISTS (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = u.id AND p.organization_id = o.id AND (m.expires_at IS NULL OR m.expires_at > $3))
 		FROM organizations o JOIN users u ON u.id = $2 WHERE o.id = $1 AND o.deleted_at IS NULL`, organization, user, tx.Now)
+	is.Visitor = is.Visitor && (is.MaintainerMember || is.Support || is.SuperAdmin)
 	return is, locked, err
 }
 
@@ -154,9 +156,15 @@ const ForMembers = "tenancy.autoJoin"
 
 // SetOrganization changes the settings of the scope's organization, and gives them as they were
 // and as they are. Forbidden without OrganizationManage; Invalid by field; Forbidden, with the
-// code ForMembers, for who may come in, by who is no member: with what was, too. Support and
-// people of the maintainer who are in a project of it stay there until their time is over.
-func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was, is OrganizationSettings, err error) {
+// code ForMembers, for who may come in, by who is no member: with what was, too. When its maintainer
+// and support may not come in by themselves any more, who has done so is out, and mailed, but for
+// who was let in; Conflict when these are more than a thousand.
+func (v *Service) SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was, is OrganizationSettings, err error) {
+	if !to.AutoJoin {
+		if err := lockProjects(tx, letIn, s.ID(), tx.Now); err != nil {
+			return was, to, err
+		}
+	}
 	if s, err = anew(tx, s, access.OrganizationManage); err != nil {
 		return was, to, err
 	}
@@ -177,6 +185,11 @@ func SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) 
 	}
 	if err := tx.Must("UPDATE organizations SET name = $2, name_search = $3, allow_auto_join = $4 WHERE id = $1", o.ID, to.Name, strings.ToLower(to.Name), to.AutoJoin); err != nil {
 		return was, to, err
+	}
+	if was.AutoJoin && !to.AutoJoin {
+		if err := v.closeDoor(tx, s, o); err != nil {
+			return was, to, err
+		}
 	}
 	var changes []string
 	if was.Name != to.Name {

@@ -30,15 +30,11 @@ func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 		return nil, nil
 	}
 	where, args := "p.organization_id = $2", []any{m.Who.ID, t.ID, tx.Now}
-	ends := "m.through = 'organization'"
-	switch {
-	case t.Kind == OfMaintainer:
-		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4)))
-			AND (m.through = 'maintainer' OR m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = m.user_id AND o.through = 'maintainer'))`
+	ends := "FALSE"
+	if t.Kind == OfMaintainer {
+		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4))) AND m.through = 'maintainer'`
 		args = append(args, t.actor.UserID)
 		ends = "TRUE"
-	case m.Through == "":
-		ends = "FALSE"
 	}
 	return db.All(tx, func(r db.Row) (Place, error) {
 		var x Place

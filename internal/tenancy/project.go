@@ -110,12 +110,12 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	if err := checkRole(p.Governed, m.Role); err != nil {
 		return err
 	}
-	ends, err := rightEnds(tx, m.Who.ID, m.Through, p.Organization)
+	ends, err := rightEnds(tx, m.Who.ID, m.Through)
 	if err != nil {
 		return err
 	}
 	m.Until = sooner(m.Until, ends)
-	if err := roomFor(tx, m.Who.ID, m.Through, p.Organization); err != nil {
+	if err := roomFor(tx, m.Who.ID, m.Through); err != nil {
 		return err
 	}
 	// One whose time is over counts no more, but may still be there.
@@ -225,13 +225,13 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		return x, r.Scan(&x.place.Branch, &x.isDefault, &x.place.Org, &x.place.Governed, &x.state, db.Time(&x.projectTo),
 			db.Null(&x.facts.Role), db.Time(&x.memberTo), db.Null(&x.facts.TokenID), &x.facts.OrgMember, &x.locked, &x.facts.Visitor)
 	}, `SELECT b.id, b.is_default, p.organization_id, p.governed, p.state, p.expires_at, m.role, m.expires_at, t.id,
-			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2 AND (o.expires_at IS NULL OR o.expires_at > $4)),
+			EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $2 AND o.through = ''),
 			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $2),
 			COALESCE(m.through IN ('maintainer', 'support') AND m.expires_at IS NOT NULL, FALSE)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND (b.id = $3 OR ($3 = 0 AND b.is_default))
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $2
 		LEFT JOIN tokens t ON t.project_id = p.id AND t.user_id = $2 AND t.is_master AND t.deleted_at IS NULL
-		WHERE p.id = $1`, project, a.UserID, branch, tx.Now)
+		WHERE p.id = $1`, project, a.UserID, branch)
 	if err != nil {
 		return access.Project{}, err
 	}
@@ -292,7 +292,27 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	if err != nil {
 		return access.Organization{}, err
 	}
-	return enterOrganization(tx, a, organization, p)
+	s, err := enterOrganization(tx, a, organization, p)
+	if !fault.Is(err, fault.Forbidden) {
+		return s, err
+	}
+	inside, other := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
+	if other != nil {
+		return s, other
+	}
+	if inside {
+		return s, fault.New(fault.Forbidden, "tenancy.inside", "You are in this project already.")
+	}
+	is, _, other := standing(tx, a.UserID, organization)
+	switch {
+	case other != nil:
+		return s, other
+	case access.MayAbove(access.ProjectsJoin, is):
+		return s, fault.New(fault.Forbidden, access.JoinFirst, "You need not ask: you may join this project by yourself.")
+	case access.MayAbove(access.ProjectsRequestAccess, is):
+		return s, fault.New(fault.Forbidden, AskFirst, "You cannot join this project by yourself. Ask those who manage its people to let you in.")
+	}
+	return s, err
 }
 
 // AskFirst is the code of the fault for somebody who may ask to be let into a project.
@@ -338,13 +358,14 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
 		p := Project{Role: s.Role()}
-		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.CreatedBy), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through))
+		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.CreatedBy), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through), db.Null(&p.Visitors.Reason), db.Time(&p.Visitors.Until), &p.Visitors.Own)
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, c.name,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`, v.reason, v.expires_at, CASE WHEN v.user_id = $3 THEN v.id ELSE 0 END
 		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
-		LEFT JOIN memberships v ON v.id = (SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1)
-		LEFT JOIN users u ON u.id = v.user_id LEFT JOIN users c ON c.id = p.created_by WHERE p.id = $1`, s.ID(), tx.Now)
+		LEFT JOIN memberships v ON v.id = COALESCE((SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND m.through IN ('maintainer', 'support') AND m.expires_at > $2),
+			(SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1))
+		LEFT JOIN users u ON u.id = v.user_id LEFT JOIN users c ON c.id = p.created_by WHERE p.id = $1`, s.ID(), tx.Now, s.Actor().UserID)
 }
 
 // Bounds of a project's settings.

@@ -227,7 +227,11 @@ func (p Person) scan(r db.Row) (Reach, error) {
 	case reachRequests:
 		x.Steps = append(x.Steps, StepApprove)
 	default:
-		x.Steps = append(x.Steps, approach(x.Grant, autoJoin))
+		by := x.Grant
+		if by == ByOrganization && x.Through != "" { // who is in it by a right comes in by that
+			by = ByMaintainer
+		}
+		x.Steps = append(x.Steps, approach(by, autoJoin))
 	}
 	return x, nil
 }

@@ -133,7 +133,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	if err != nil {
 		return e, err
 	}
-	ends, err := rightEnds(tx, u.ID, e.Through, s.ID())
+	ends, err := rightEnds(tx, u.ID, e.Through)
 	if err != nil {
 		return e, err
 	}

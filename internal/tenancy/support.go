@@ -8,7 +8,6 @@ import (
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
-	"steward/internal/fault"
 )
 
 // People of support come into projects and organizations by a right that always ends. What
@@ -96,20 +95,11 @@ func (v *Service) settle(tx *db.Tx, by access.Actor, user int64) error {
 		return err
 	}
 	until := supportEnds(u)
-	// What they joined as members ends with that, but for an earlier last day that was agreed there.
-	if _, err := tx.Exec(`UPDATE memberships SET expires_at = $2 WHERE user_id = $1 AND through = 'organization' AND EXISTS
-		(SELECT 1 FROM organization_members o JOIN projects p ON p.organization_id = o.organization_id WHERE p.id = memberships.project_id AND o.user_id = $1 AND o.through = 'support'
-			AND (memberships.expires_at IS NULL OR memberships.expires_at = o.expires_at OR memberships.expires_at > CAST($2 AS BIGINT)))`, user, until); err != nil {
-		return err
-	}
-	if _, err := tx.Exec("UPDATE organization_members SET expires_at = $2 WHERE user_id = $1 AND through = 'support'", user, until); err != nil {
-		return err
-	}
 	if until.IsZero() {
 		return nil
 	}
 	// Visits and requests have an end of their own.
-	for _, table := range []string{"memberships", "join_requests"} {
+	for _, table := range []string{"organization_members", "memberships", "join_requests"} {
 		if _, err := tx.Exec("UPDATE "+table+" SET expires_at = $2 WHERE user_id = $1 AND through = 'support' AND (expires_at IS NULL OR expires_at > $2)", user, until); err != nil {
 			return err
 		}
@@ -128,18 +118,12 @@ func supportEnds(u accounts.User) time.Time {
 
 // rightEnds is when the right ends by which somebody is to be in an organization or one of
 // its projects; zero for never.
-func rightEnds(tx *db.Tx, user int64, right Through, organization int64) (at time.Time, err error) {
-	switch right {
-	case ThroughSupport, ThroughSuperAdmin:
-		u, err := accounts.Find(tx, user)
-		return supportEnds(u), err
-	case ThroughOrganization:
-		_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(db.Time(&at)) }, "SELECT expires_at FROM organization_members WHERE organization_id = $1 AND user_id = $2", organization, user)
-		if fault.Is(err, fault.NotFound) { // who left it keeps the roles in its projects
-			return at, nil
-		}
+func rightEnds(tx *db.Tx, user int64, right Through) (at time.Time, err error) {
+	if right.kept() != string(ThroughSupport) {
+		return at, nil
 	}
-	return at, err
+	u, err := accounts.Find(tx, user)
+	return supportEnds(u), err
 }
 
 // sooner is the earlier of two ends; zero is never.

@@ -2,6 +2,8 @@ package tenancy
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,10 +116,13 @@ func (t Team) event(by access.Actor, w Who, name string) audit.Event {
 	return e
 }
 
-// tellOf mails a person what became of their place in the team.
-func (v *Service) tellOf(tx *db.Tx, t Team, w Who, kind mail.Kind) error {
-	_, err := v.mail.Send(tx, mail.Letter{Kind: kind, To: w.Email, Name: w.Name, UserID: w.ID, Values: map[string]string{"by": t.actor.Name, string(t.Kind): t.Name}})
-	return err
+// tellOut mails a member that they were removed from the team.
+func (v *Service) tellOut(tx *db.Tx, t Team, m Member) error {
+	values := map[string]string{"by": t.actor.Name, string(t.Kind): t.Name}
+	if m.Through != "" {
+		values["visit"] = "yes"
+	}
+	return v.write(tx, []Who{m.Who}, mail.Letter{Kind: mail.TeamRemoved, Values: values})
 }
 
 // TeamFilter selects among the people of a team, who are in order of their addresses.
@@ -227,15 +232,10 @@ func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
 // add makes a person a member. An invitation of theirs that waits is closed by it. Conflict
 // for who is a member.
 func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
-	// One whose time is over counts no more, but may still be there.
-	over, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, m.Who.ID, tx.Now)
-	if err == nil && over > 0 {
-		err = audit.Record(tx, t.event(steward(), m.Who, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
-	}
-	if err != nil {
+	if err := t.over(tx, m.Who); err != nil { // it counts no more, but may still be there
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
+	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
 	if err == nil && m.Through != "" {
 		err = tx.Must("UPDATE organization_members SET through = $3, expires_at = $4 WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID, m.Through.kept(), m.Until)
 	}
@@ -261,7 +261,8 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	}
 	switch {
 	case m.Invitor.ID == m.Who.ID:
-		e = e.Says("%s (%s) joined the %s %q.", by.Name, m.Who.Email, string(t.Kind), t.Name)
+		e.Params["through"], e.Params["reason"] = m.Through, m.Reason
+		e = e.Says("%s (%s), %s, joined the %s %q until %s: %q.", by.Name, m.Who.Email, m.Through.Text(), string(t.Kind), t.Name, moment(m.Until), m.Reason)
 	case m.Invitor.ID != 0:
 		e.Params["invitor"] = m.Invitor.ID
 		e = e.Says("%s (%s) accepted the invitation of %q to the %s %q.", by.Name, m.Who.Email, m.Invitor.Name, string(t.Kind), t.Name)
@@ -274,12 +275,12 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 }
 
 // RemoveFromTeam ends somebody's membership: from the next request on they are not in it, and
-// in none of the projects that they entered as somebody of the maintainer, or as a member of
-// an organization in which they were by a right. Forbidden for who
+// in none of the projects that they entered as somebody of the maintainer; who was in an
+// organization by a right, in none of its projects by one. Forbidden for who
 // does not manage the team; NotFound for who is no member; Conflict for the last one, and for
 // oneself, who leaves.
 func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) {
-	if err := t.lockBorrowed(tx, user); err != nil {
+	if err := t.lockVisits(tx, user); err != nil {
 		return Member{}, err
 	}
 	t, err := t.again(tx)
@@ -296,7 +297,7 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 	if err := v.end(tx, t, m); err != nil {
 		return m, err
 	}
-	if err := v.tellOf(tx, t, m.Who, mail.TeamRemoved); err != nil {
+	if err := v.tellOut(tx, t, m); err != nil {
 		return m, err
 	}
 	return m, audit.Record(tx, t.event(t.actor, m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
@@ -305,7 +306,7 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 // LeaveTeam ends the actor's own membership. NotFound for who is no member; Conflict for the
 // last one.
 func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
-	if err := t.lockBorrowed(tx, t.actor.UserID); err != nil {
+	if err := t.lockVisits(tx, t.actor.UserID); err != nil {
 		return err
 	}
 	t, err := t.again(tx)
@@ -344,28 +345,35 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	switch {
 	case t.Kind == OfMaintainer:
 		return v.endRight(tx, t.actor, m.Who, ThroughMaintainer, t.ID)
-	case m.Through != "": // what they entered as a member hangs on the right by which they were one
-		return v.endVisits(tx, t.actor, m.Who, borrowed, t.ID)
+	case m.Through != "" && m.Who.ID != t.actor.UserID: // who is put out is put out of its projects, too
+		return v.endVisits(tx, t.actor, m.Who, "%s removed %s (%s), who had come by a right, from the organization, and from %q.", ofOrganization, t.ID)
 	}
 	return nil
 }
 
-// borrowed is the condition of what somebody entered as a member of the organization $2.
-const borrowed = "p.organization_id = $2 AND m.through = 'organization'"
+// ofOrganization is the condition of who is in a project of the organization $2 by a right from
+// above it.
+const ofOrganization = "p.organization_id = $2 AND m.through IN ('maintainer', 'support')"
 
-// lockBorrowed takes the locks that come before the one of an organization, for who is to leave
-// it and may have been in it by a right: see lockMoves for their order.
-func (t Team) lockBorrowed(tx *db.Tx, user int64) error {
+// lockVisits takes the locks that come before the one of an organization, for who is to leave it
+// and may be in its projects by a right: see lockMoves for their order.
+func (t Team) lockVisits(tx *db.Tx, user int64) error {
 	if t.Kind != OfOrganization {
 		return nil
 	}
 	if err := lockRights(tx, user); err != nil { // so that they enter nothing more
 		return err
 	}
+	return lockProjects(tx, "m.user_id = $1 AND "+ofOrganization, user, t.ID)
+}
+
+// lockProjects takes the locks that come before the ones of organizations, for who ends
+// memberships m of projects p.
+func lockProjects(tx *db.Tx, condition string, args ...any) error {
 	if err := lockMoves(tx); err != nil {
 		return err
 	}
-	list, err := db.All(tx, db.Scalar[int64], "SELECT m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND "+borrowed+" ORDER BY m.project_id", user, t.ID)
+	list, err := db.All(tx, db.Scalar[int64], "SELECT DISTINCT m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+condition+" ORDER BY m.project_id", args...)
 	for _, project := range list {
 		if err := lockMembers(tx, project); err != nil {
 			return err
@@ -377,10 +385,11 @@ func (t Team) lockBorrowed(tx *db.Tx, user int64) error {
 // perJoiner keeps one person from filling mailboxes by joining again and again.
 var perJoiner = throttle.Limit{Count: 20, Window: 24 * time.Hour}
 
-// JoinOrganizationOneself makes the actor a member of the scope's organization, until they
-// lose the right by which they may, and mails it to the other members. Forbidden without
-// OrganizationJoin; Conflict for who is one; TooMany past twenty a day.
-func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) error {
+// VisitOrganization makes the actor a member of the scope's organization by the right by which they
+// may, for some hours and with a reason, and mails it to the other members. They look into it; what
+// they may do in its projects does not change. Forbidden without OrganizationJoin; Invalid by field;
+// Conflict for who is a member; TooMany past twenty a day.
+func (v *Service) VisitOrganization(tx *db.Tx, s access.Organization, j Joining) error {
 	if err := lockRights(tx, s.Actor().UserID); err != nil {
 		return err
 	}
@@ -396,19 +405,87 @@ func (v *Service) JoinOrganizationOneself(tx *db.Tx, s access.Organization) erro
 	if err != nil {
 		return err
 	}
-	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Through: through(s.Is())}
-	if m.Until, err = rightEnds(tx, u.ID, m.Through, t.ID); err != nil {
+	m := Member{Who: Who{u.ID, u.Email, u.Name, u.State}, Reason: strings.TrimSpace(j.Reason), Through: visits(s.Is())}
+	if err := j.check(m.Through); err != nil {
 		return err
 	}
-	m.Invitor = m.Who
+	ends, err := rightEnds(tx, u.ID, m.Through)
+	if err != nil {
+		return err
+	}
+	m.Invitor, m.Until = m.Who, sooner(tx.Now.Add(time.Duration(j.Hours)*time.Hour), ends)
 	if err := t.add(tx, s.Actor(), m); err != nil {
 		return err
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("join/user:%d", u.ID), perJoiner); err != nil {
 		return err
 	}
-	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name}
+	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name, "reason": m.Reason, "until": moment(m.Until)}
 	return v.tellTeam(tx, t, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
+}
+
+// EndVisit ends the actor's own membership of the scope's organization that they have by a right.
+// Forbidden without OrganizationJoin; NotFound for who has none such.
+func (v *Service) EndVisit(tx *db.Tx, s access.Organization) error {
+	s, err := anew(tx, s, access.OrganizationJoin)
+	if err != nil {
+		return err
+	}
+	t, err := findTeam(tx, OfOrganization, s.ID())
+	if err != nil {
+		return err
+	}
+	t.actor = s.Actor()
+	m, err := FindTeamMember(tx, t, s.Actor().UserID)
+	if err == nil && m.Through == "" {
+		err = fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	if err != nil {
+		return err
+	}
+	if err := v.end(tx, t, m); err != nil {
+		return err
+	}
+	return audit.Record(tx, t.event(t.actor, m.Who, "*.memberLeft").Says("%s (%s), %s, left the organization %q.", t.actor.Name, m.Who.Email, m.Through.Text(), t.Name))
+}
+
+// endTeamVisits takes the memberships of organizations away whose time is over, a hundred at most.
+// They count for nothing before that either.
+func endTeamVisits(ctx context.Context, d *db.DB) error {
+	type over struct {
+		organization int64
+		who          Who
+	}
+	var list []over
+	err := d.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, func(r db.Row) (over, error) {
+			var x over
+			return x, r.Scan(&x.organization, &x.who.ID, &x.who.Email, &x.who.Name)
+		}, "SELECT m.organization_id, u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id WHERE m.expires_at <= $1 ORDER BY m.expires_at LIMIT 100", tx.Now)
+		return err
+	})
+	for _, x := range list {
+		err = errors.Join(err, d.Update(ctx, func(tx *db.Tx) error {
+			if err := tx.Lock(fmt.Sprintf("organization %d", x.organization)); err != nil {
+				return err
+			}
+			t, err := findTeam(tx, OfOrganization, x.organization)
+			if err != nil {
+				return err
+			}
+			return t.over(tx, x.who)
+		}))
+	}
+	return err
+}
+
+// over takes a membership away whose time is over, if it is there still, and records that.
+func (t Team) over(tx *db.Tx, w Who) error {
+	n, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, w.ID, tx.Now)
+	if err != nil || n == 0 {
+		return err
+	}
+	return audit.Record(tx, t.event(steward(), w, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", w.Name, w.Email, string(t.Kind), t.Name))
 }
 
 // membersMost is how many members of an organization are told of one who joined it, or of its

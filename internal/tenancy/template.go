@@ -248,19 +248,6 @@ func (t Template) facts() map[string]any {
 	return map[string]any{"name": t.Name, "description": t.Description, "days": t.Days, "retentionDays": t.Retention, "offered": t.Offered, "position": t.Position, "terms": t.Terms.facts()}
 }
 
-// creates is the right by which somebody makes a project who does not belong to its
-// organization, or belongs to it by a right themselves: they are in it as long as they have that.
-func creates(tx *db.Tx, s access.Organization) (Through, error) {
-	if !s.Is().OrgMember {
-		return through(s.Is()), nil
-	}
-	joined, err := db.Value[string](tx, "SELECT through FROM organization_members WHERE organization_id = $1 AND user_id = $2", s.ID(), s.Actor().UserID)
-	if joined == "" {
-		return "", err
-	}
-	return ThroughOrganization, err
-}
-
 // perCreator keeps one person from filling the console with projects.
 var perCreator = throttle.Limit{Count: 200, Window: 24 * time.Hour}
 
@@ -292,9 +279,9 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 	if err != nil {
 		return Project{}, err
 	}
-	by, err := creates(tx, s)
-	if err != nil {
-		return Project{}, err
+	var by Through // as long as they have it, they are in what they make
+	if !s.Is().OrgMember {
+		by = through(s.Is())
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("create/user:%d", u.ID), perCreator); err != nil {
 		return Project{}, err

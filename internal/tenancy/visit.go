@@ -39,9 +39,15 @@ const rightOf = "CASE WHEN x.through = 'support' AND u.is_super_admin AND " + ac
 
 // through is the right that somebody comes by: the nearest to the project.
 func through(is access.Above) Through {
-	switch {
-	case is.OrgMember:
+	if is.OrgMember {
 		return ThroughOrganization
+	}
+	return visits(is)
+}
+
+// visits is the right from above the organization that somebody comes by.
+func visits(is access.Above) Through {
+	switch {
 	case is.MaintainerMember:
 		return ThroughMaintainer
 	case is.Support:
@@ -57,23 +63,13 @@ func (t Through) Visits() bool { return t == ThroughMaintainer || t.kept() == st
 // these places end in one transaction with it.
 const borrowedMost = 1000
 
-// hangs is the condition that a membership m, of a project p, hangs on a right of the person $1
-// from above the organization.
-const hangs = `m.user_id = $1 AND (m.through IN ('maintainer', 'support')
-	OR m.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = p.organization_id AND o.user_id = $1 AND o.through <> ''))`
-
 // roomFor is Conflict for somebody who is in as many projects by a right as anybody may, and is
-// to come into one more of an organization.
-func roomFor(tx *db.Tx, user int64, by Through, organization int64) error {
-	if by == ThroughOrganization {
-		joined, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $1 AND o.user_id = $2 AND o.through <> '')", organization, user)
-		if err != nil || !joined {
-			return err
-		}
-	} else if !by.Visits() {
+// to come into one more.
+func roomFor(tx *db.Tx, user int64, by Through) error {
+	if !by.Visits() {
 		return nil
 	}
-	n, err := db.Value[int64](tx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE %s LIMIT %d) places", hangs, borrowedMost), user)
+	n, err := db.Value[int64](tx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM memberships m WHERE m.user_id = $1 AND m.through IN ('maintainer', 'support') LIMIT %d) places", borrowedMost), user)
 	if err == nil && n >= borrowedMost {
 		err = fault.Newf(fault.Conflict, "tenancy.places", "Nobody is in more than %d projects by a right from outside their organizations. One of them has to be left first; or the project invites its person.", borrowedMost)
 	}
@@ -100,8 +96,8 @@ func FindEntrance(tx *db.Tx, s access.Organization, project int64) (Entrance, er
 	e := Entrance{Through: through(s.Is())}
 	var expires time.Time
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
-		return true, r.Scan(&e.Project.ID, &e.Project.Organization, &e.Project.OrganizationName, &e.Project.Name, &e.Project.Governed, &e.Project.State, db.Time(&expires), db.Null(&e.Project.Role), &e.Invited)
-	}, `SELECT p.id, p.organization_id, o.name, p.name, p.governed, p.state, p.expires_at,
+		return true, r.Scan(&e.Project.ID, &e.Project.Organization, &e.Project.OrganizationName, &e.Project.Name, &e.Project.Governed, &e.Project.State, &e.Project.ExternalRoles, db.Time(&expires), db.Null(&e.Project.Role), &e.Invited)
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.governed, p.state, p.external_roles, p.expires_at,
 			(SELECT m.role FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND (m.expires_at IS NULL OR m.expires_at > $4)),
 			EXISTS (SELECT 1 FROM invitations i WHERE i.project_id = p.id AND i.user_id = $3 AND i.state = 'pending' AND i.expires_at > $4)
 		FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1 AND p.organization_id = $2`, project, s.ID(), s.Actor().UserID, tx.Now)
@@ -150,7 +146,7 @@ func (j Joining) check(by Through) error {
 }
 
 // JoinProject makes the actor a member of a project of the scope's organization. A member of
-// the organization chooses the role; people of the maintainer and of support come in for a
+// the organization chooses the role, but where roles come from single sign-on, where they are Read only; people of the maintainer and of support come in for a
 // time, with a reason, as Admin, in a governed project as Developer. Forbidden without
 // ProjectsJoin; NotFound for a project that is not of the organization, or not open; Conflict
 // for who is in it; Invalid by field.
@@ -183,6 +179,9 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 	}
 	w := Who{u.ID, u.Email, u.Name, u.State}
 	m := Member{Who: w, Role: j.Role, Reason: strings.TrimSpace(j.Reason), Approver: w, Through: e.Through}
+	if e.Project.ExternalRoles {
+		m.Role = access.ReadOnly
+	}
 	if !e.Through.Visits() {
 		return e.Project, join(tx, s.Actor(), e.Project, &m)
 	}
@@ -195,8 +194,9 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 }
 
 // endVisits ends the memberships of a person that hang on a right which they have lost. The
-// condition names them by p, a project, m, the membership, and $2.
-func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, condition string, args ...any) error {
+// condition names them by p, a project, m, the membership, and $2; says is the sentence about each,
+// of who did it, whose it was, their address and the project.
+func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, says, condition string, args ...any) error {
 	type visit struct{ id, project int64 }
 	list, err := db.All(tx, func(r db.Row) (visit, error) {
 		var x visit
@@ -224,7 +224,7 @@ func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, condition string,
 		if err != nil {
 			return err
 		}
-		e = e.Says("%s took from %s (%s) the right by which they were in %q.", by.Name, w.Name, w.Email, p.Name)
+		e = e.Says(says, by.Name, w.Name, w.Email, p.Name)
 		if by.UserID == w.ID {
 			e = e.Says("%s (%s) gave up the right by which they were in %q.", w.Name, w.Email, p.Name)
 		}
@@ -278,11 +278,8 @@ func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, mai
 		if err := audit.Record(tx, t.event(by, w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
 			return err
 		}
-		if err := v.endVisits(tx, by, w, borrowed, id); err != nil {
-			return err
-		}
 	}
-	return v.endVisits(tx, by, w, "p."+of+" AND m.through = $3", maintainer, string(right))
+	return v.endVisits(tx, by, w, "%s took from %s (%s) the right by which they were in %q.", "p."+of+" AND m.through = $3", maintainer, string(right))
 }
 
 // Visitors are who is in a project from the maintainer or support at this time.
@@ -290,6 +287,9 @@ type Visitors struct {
 	Count   int64
 	Name    string // of the one whose time ends first
 	Through Through
+	Reason  string
+	Until   time.Time
+	Own     int64 // the number of the actor's membership, if they are one; then the others are of it
 }
 
 // Text says who somebody is that comes by the right, in words that follow a name.

@@ -39,7 +39,7 @@ const inviters = "LEFT JOIN users a ON a.id = x.created_by LEFT JOIN memberships
 // vouchers are the columns of who sent an invitation x to a person u, at a time: a is who, v their
 // membership in its project, organization the one that it is to, or that of its project.
 func vouchers(organization, at string) string {
-	return "COALESCE(a.state, ''), CASE WHEN " + counting("v", at) + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + organization + " AND o.user_id = a.id AND " + counting("o", at) + "), " +
+	return "COALESCE(a.state, ''), CASE WHEN " + counting("v", at) + " THEN COALESCE(v.role, '') ELSE '' END, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = " + organization + " AND o.user_id = a.id AND o.through = ''), " +
 		"COALESCE(v.through IN ('maintainer', 'support') AND v.expires_at IS NOT NULL, FALSE), COALESCE(a.is_super_admin, FALSE), EXISTS (SELECT 1 FROM maintainer_members n WHERE n.maintainer_id = x.maintainer_id AND n.user_id = a.id), " +
 		"EXISTS (SELECT 1 FROM factors f WHERE f.user_id = a.id), COALESCE((SELECT o.mfa_required FROM organizations o WHERE o.id = " + organization + "), FALSE), COALESCE(" + accounts.Uncertain("x.id", "x.created_at") + ", FALSE)"
 }

@@ -89,8 +89,8 @@ func DoorOf(tx *db.Tx, s access.Project) (Door, error) {
 	}
 	_, err := db.One(tx, func(r db.Row) (bool, error) {
 		return true, r.Scan(&d.Organization, &d.Maintainer, &d.AutoJoin, &d.FactorRequired, &d.Member)
-	}, `SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))
-		FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = $1`, s.Organization(), s.Actor().UserID, tx.Now)
+	}, `SELECT o.name, n.name, o.allow_auto_join, o.mfa_required, EXISTS (SELECT 1 FROM organization_members m WHERE m.organization_id = o.id AND m.user_id = $2 AND m.through = '')
+		FROM organizations o JOIN maintainers n ON n.id = o.maintainer_id WHERE o.id = $1`, s.Organization(), s.Actor().UserID)
 	return d, err
 }
 
@@ -203,7 +203,7 @@ func (d Door) way(g Grant, tx *db.Tx, a *args) way {
 		w.joined = people + "LEFT JOIN users a ON a.id = x.invitor_id LEFT JOIN users b ON b.id = x.approver_id"
 		w.columns = "x.id, x.role, x.joined_at, x.expires_at, " + noTime + ", x.reason, " + rightOf + ", " + personColumns
 	case ByOrganization:
-		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())+" AND "+current(tx, a, "x")
+		w.table, w.where = "organization_members x", "x.organization_id = "+a.add(s.Organization())+" AND x.through = ''" // who is in it by a right comes in by that
 		w.joined = people + outsider
 		w.columns = "x.user_id, '', x.joined_at, x.expires_at, " + noTime + ", x.reason, " + rightOf + ", " + personColumns
 	case ByMaintainer:

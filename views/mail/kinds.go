@@ -443,8 +443,12 @@ func TeamInvitation(t Told) Letter { return t.asksForFactor(t.view(t.invitedToTe
 // TeamRemoved tells that a person is not in an organization or maintainer any more.
 func TeamRemoved(t Told) Letter {
 	name, said := t.team()
+	back := "You can come back by an invitation."
+	if t.value("visit") != "" {
+		back = "While it lets people of its maintainer and of support come in by themselves, you can join it again."
+	}
 	return t.happened(t.letter("You were removed from "+name, t.named("by", "Somebody")+" removed you from "+said+" at "+t.host()+". What you did there stays, and so do your roles in projects that others gave you."),
-		do("If you did not expect this, ask them. You can come back by an invitation."))
+		do("If you did not expect this, ask them. "+back))
 }
 
 // TeamJoined tells the members of an organization that somebody joined it by themselves.
@@ -457,8 +461,14 @@ func TeamJoined(t Told) Letter {
 	if of := t.value("who"); of != "" {
 		who += ", " + of + ","
 	}
-	return t.happened(t.letter(t.named("by", "Somebody")+" joined "+name, who+" joined "+said+" at "+t.host()+" by themselves. They may do now what you may do there: join its projects, manage its people, and change its settings."),
-		ui.Link{Label: "If this should not be, remove them again, on the page of its members:", URL: t.Link})
+	m := t.happened(t.letter(t.named("by", "Somebody")+" joined "+name, who+" joined "+said+" at "+t.host()+" by themselves, as it lets them. They see who is in it and read its audit log; they let nobody in or out, and change nothing of it."),
+		ui.Link{Label: "If this should not be, switch off in its settings that others join by themselves, which ends it, or remove them on the page of its members:", URL: t.Link})
+	for _, f := range []ui.Pair{{Name: "Reason", Value: t.value("reason")}, {Name: "Until", Value: t.moment("until", time.Time{})}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
+	}
+	return m
 }
 
 // TeamDeleted tells the members of an organization that it is gone.

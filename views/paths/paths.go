@@ -421,8 +421,13 @@ func ProjectMove(project int64) string { return Project(project) + "/move" }
 // Organization is an organization with its projects.
 func Organization(organization int64) string { return "/organizations/" + number(organization) }
 
-// OrganizationJoin makes oneself a member (POST).
+// OrganizationJoin makes oneself a member for a time.
 func OrganizationJoin(organization int64) string { return Organization(organization) + "/join" }
+
+// OrganizationJoinEnd ends that (POST).
+func OrganizationJoinEnd(organization int64) string {
+	return OrganizationJoin(organization) + "/end"
+}
 
 // OrganizationProjects is where a new project is posted to.
 func OrganizationProjects(organization int64) string { return Organization(organization) + "/projects" }

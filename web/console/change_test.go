@@ -238,6 +238,7 @@ var constructive = map[string]string{
 	"/projects/:project/settings/requests/:request/approve":       "makes somebody a member for a time, who can be removed",
 	"/projects/:project/settings/requests/:request/reject":        "is undone by who asks again, or by inviting them",
 	"/organizations/:organization/join":                           "makes oneself a member, who can leave",
+	"/organizations/:organization/join/end":                       "ends one's own visit, which one can begin again",
 	"/organizations/:organization/projects":                       "makes a project",
 	"/organizations/:organization/settings":                       "offers its undo, see TestOrganizationSettings",
 	"/organizations/:organization/two-step":                       "is undone on the same page",

@@ -259,7 +259,11 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 // notices are what each page of a project says above everything else.
 func notices(p tenancy.Project) (out []ui.Banner) {
 	if v := p.Visitors; v.Count > 0 {
-		text := v.Name + ", " + v.Through.Text() + ", is in this project for a time."
+		text := v.Name + ", " + v.Through.Text() + ", is in this project until " + visitEnds(v.Until) + ": " + v.Reason
+		if v.Own != 0 {
+			text = "You are in this project as " + strings.Replace("somebody "+v.Through.Text(), "somebody super", "a super", 1) + " until " + visitEnds(v.Until) + ": " + v.Reason
+			return append(out, ui.Banner{Icon: "user-cog", Text: text, Action: ui.Button{Label: "Leave", URL: paths.Member(p.ID, v.Own) + "#end", Small: true}})
+		}
 		if v.Count > 1 {
 			text = v.Name + ", " + v.Through.Text() + ", and " + ui.Count(v.Count-1, "other", "others") + " from outside the organization are in this project for a time."
 		}
@@ -267,6 +271,9 @@ func notices(p tenancy.Project) (out []ui.Banner) {
 	}
 	return out
 }
+
+// visitEnds writes when a visit ends, within a sentence.
+func visitEnds(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
 // ends tells of a project that expires within the time in which its members are warned.
 func (c *Console) ends(s access.Project, p tenancy.Project) layout.Ends {

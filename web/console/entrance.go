@@ -49,11 +49,14 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	if m.Action, m.Lede = paths.Join(id), "You are in it at once. It is recorded, and everybody in the project sees it."; m.Ask {
 		m.Action, m.Lede = paths.Ask(id), "Those who manage the people of the project decide, and get a mail."
 	}
-	if e.Through.Visits() {
+	switch {
+	case e.Through.Visits():
 		role := tenancy.VisitorRole(e.Project.Governed)
-		m.RoleText = "You will be " + role.Label() + ". " + role.Describe()
+		m.RoleText = "You will be " + role.Label() + ". " + role.Describe() + " " + visitorsDoNot
 		m.Stays = stays()
-	} else {
+	case e.Project.ExternalRoles:
+		m.RoleText = "Its roles come from single sign-on: whoever joins is " + access.ReadOnly.Label() + ". " + access.ReadOnly.Describe()
+	default:
 		m.Role = ui.Choices{ID: "role", Legend: "Role", Value: m.Role.Value, Error: m.Errors["role"]}
 		for _, r := range access.Roles(e.Project.Governed) {
 			m.Role.Items = append(m.Role.Items, ui.Choice{Value: string(r), Label: r.Label(), Text: r.Describe()})
@@ -64,6 +67,9 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	}
 	return page(ec, status, view.EntrancePage(m))
 }
+
+// visitorsDoNot tells what the role of who is in a project for a time does not hold.
+const visitorsDoNot = "But who is there for a time lets nobody in or out, changes no roles, and does not delete the project."
 
 // stays are for how long a visitor may be in a project.
 func stays() (out []ui.Option) {
@@ -168,7 +174,7 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 	if err != nil {
 		return err
 	}
-	m := people.Request{In: people.InProject(paths.Members(s.ID())), Role: tenancy.VisitorRole(s.Governed()).Label(), Reason: reason, Errors: errs,
+	m := people.Request{In: people.InProject(paths.Members(s.ID())), Role: tenancy.VisitorRole(s.Governed()).Label(), RoleText: visitorsDoNot, Reason: reason, Errors: errs,
 		ApproveURL: paths.RequestApprove(s.ID(), id), ApproveKey: key(), RejectURL: paths.RequestReject(s.ID(), id), RejectKey: key()}
 	err = c.view(ec, func(tx *db.Tx) error {
 		if m.Shell, _, err = c.projectShell(ec, tx, s); err != nil {

@@ -237,7 +237,9 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	for _, to := range []string{theirs, own} {
 		recorded("/projects/:project/move", "project.removedFromOrganization project.addedToOrganization", root.Post(project+"/move", url.Values{"to": {strings.TrimPrefix(to, "/organizations/")}, "confirm": {"Theirs"}}))
 	}
-	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", nil))
+	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", asVisitor))
+	recorded(organization+"/join/end", "organization.memberLeft", root.Post(theirs+"/join/end", nil))
+	root.Post(theirs+"/join", asVisitor)
 	recorded(organization+"/delete", "organization.deleted", root.Post(theirs+"/delete", url.Values{"confirm": {"Theirs"}}))
 	recorded(maintainer+"/members/leave", "maintainer.memberLeft", c.Post(home+"/members/leave", nil))
 }

@@ -275,17 +275,17 @@ func TestLeavingLast(t *testing.T) {
 	stays(url.Values{"last": {"1"}}, "who is not of the organization")
 
 	ofOrganization(s, p, admin, s.User("Colleague"))
-	set := func(until time.Time) {
+	set := func(through string, until time.Time) {
 		s.Update(func(tx *db.Tx) error {
-			return tx.Must("UPDATE organization_members SET expires_at = $2 WHERE user_id = $1", admin.ID, until)
+			return tx.Must("UPDATE organization_members SET through = $2, expires_at = $3 WHERE user_id = $1", admin.ID, through, until)
 		})
 	}
-	set(s.App.DB.Now().AddDate(1, 0, 0))
+	set("maintainer", s.App.DB.Now().AddDate(0, 0, 7))
 	if form, _ := offers(); form != nil {
 		t.Error("who is of the organization for a time is offered to leave")
 	}
 	stays(url.Values{"last": {"1"}}, "who is of the organization for a time")
-	set(time.Time{})
+	set("", time.Time{})
 	stays(nil, "who was not told")
 	form, says := offers()
 	if form.Get("last") != "1" || !strings.Contains(says, "You are the last one in it who does.") {

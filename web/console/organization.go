@@ -157,20 +157,6 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 	return row
 }
 
-func (c *Console) organizationJoin(ec echo.Context, s access.Organization) error {
-	if _, err := form(ec); err != nil {
-		return err
-	}
-	err := c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.JoinOrganizationOneself(tx, s) })
-	if fault.Is(err, fault.Conflict) {
-		return c.refused(ec, err, paths.TeamMembers(paths.Organization(s.ID())))
-	}
-	if err != nil {
-		return err
-	}
-	return c.done(ec, "You belong to the organization now.", paths.Organization(s.ID()))
-}
-
 func (c *Console) projectNew(ec echo.Context, s access.Organization) error {
 	return c.projectNewPage(ec, s, http.StatusOK, "", "", nil)
 }
@@ -243,6 +229,15 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 		if n > 0 {
 			m.ProjectsLeft = "It has " + ui.Count(n, "project. Delete or move it first.", "projects. Delete or move them first.")
 		}
+		if o.AutoJoin && m.Decides {
+			in, err := tenancy.Inside(tx, s)
+			if err != nil {
+				return err
+			}
+			if in > 0 {
+				m.Inside = " Switched off, it ends " + ui.Count(in, "place", "places") + " that they have by it now, in the organization and its projects; they are mailed."
+			}
+		}
 		_, waiting, last, err := tenancy.DeletedProjects(tx, s)
 		m.Waiting = c.waitingFor(waiting, last)
 		return err
@@ -267,7 +262,7 @@ func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organizat
 	to := tenancy.OrganizationSettings{Name: f["name"], AutoJoin: f["autoJoin"] != ""}
 	var was, is tenancy.OrganizationSettings
 	err = c.update(ec, func(tx *db.Tx) error {
-		if was, is, err = tenancy.SetOrganization(tx, s, to); err == nil || fault.HasCode(err, tenancy.ForMembers) {
+		if was, is, err = c.app.Tenancy.SetOrganization(tx, s, to); err == nil || fault.HasCode(err, tenancy.ForMembers) {
 			err = cmp.Or(overtaken(f, was), err) // who did not decide it has sent what it was
 		}
 		return err

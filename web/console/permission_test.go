@@ -301,7 +301,7 @@ func forms(path string) url.Values {
 	switch {
 	case strings.HasSuffix(path, "/members"):
 		return url.Values{"emails": {"invited-by-walk-" + id.Short() + "@example.com"}, "reason": {""}, "days": {"7"}}
-	case strings.HasSuffix(path, "/join") && strings.HasPrefix(path, "/projects/"), strings.HasSuffix(path, "/request"):
+	case strings.HasSuffix(path, "/join"), strings.HasSuffix(path, "/request"):
 		return url.Values{"reason": {"To walk"}, "hours": {"8"}}
 	case strings.HasPrefix(path, "/organizations/") && strings.HasSuffix(path, "/projects"):
 		return url.Values{"name": {"Made by the walk"}, "template": {"demo"}}

@@ -125,7 +125,9 @@ func (c *Console) routes() []gate.Route {
 
 		// Organizations
 		{Method: "GET", Path: organization, Rule: gate.InOrganization(access.OrganizationRead, c.organization)},
-		{Method: "POST", Path: organization + "/join", Rule: gate.InOrganization(access.OrganizationJoin, c.organizationJoin)},
+		{Method: "GET", Path: organization + "/join", Rule: gate.InOrganization(access.OrganizationJoin, c.visit)},
+		{Method: "POST", Path: organization + "/join", Rule: gate.InOrganization(access.OrganizationJoin, c.visitBegin)},
+		{Method: "POST", Path: organization + "/join/end", Rule: gate.InOrganization(access.OrganizationJoin, c.visitEnd)},
 		{Method: "GET", Path: organization + "/projects/new", Rule: gate.InOrganization(access.ProjectsCreate, c.projectNew)},
 		{Method: "POST", Path: organization + "/projects", Rule: gate.InOrganization(access.ProjectsCreate, c.projectCreate)},
 		{Method: "GET", Path: organization + "/settings", Rule: gate.InOrganization(access.OrganizationRead, c.organizationSettings)},

@@ -189,8 +189,8 @@ func TestSupportIsOver(t *testing.T) {
 	x.until(x.day(2))
 	c := x.signIn()
 	c.Post("/projects/"+num(visited.ID)+"/join", asVisitor).Want(http.StatusSeeOther)
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	c.Post("/projects/"+num(joined.ID)+"/join", asMember).Want(http.StatusSeeOther)
+	c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	c.Post("/projects/"+num(joined.ID)+"/join", asVisitor).Want(http.StatusSeeOther)
 	c.Post("/projects/"+num(asked.ID)+"/request", asVisitor).Want(http.StatusSeeOther)
 	if row := words(c.Get("/account/access").Want(http.StatusOK).Page().Find(`tbody tr:contains("Request")`)); !strings.Contains(row, "Request Ticket 9 Admin") || !strings.Contains(row, "For 7 days, if approved") {
 		t.Errorf("of what they ask for they read %q", row)
@@ -212,7 +212,7 @@ func TestSupportIsOver(t *testing.T) {
 		}
 		return seen
 	}
-	open := []string{"/projects/" + num(visited.ID), "/projects/" + num(joined.ID), organization, organization + "/billing", "/maintainers/1"}
+	open := []string{"/projects/" + num(visited.ID), "/projects/" + num(joined.ID), organization, organization + "/audit", "/maintainers/1"}
 
 	x.pass(2, time.Minute)
 	c = x.signIn()
@@ -231,8 +231,8 @@ func TestSupportIsOver(t *testing.T) {
 		c.Get(at).Want(http.StatusNotFound)
 	}
 	for at, f := range map[string]url.Values{
-		"/projects/" + num(visited.ID) + "/join": asVisitor, "/projects/" + num(joined.ID) + "/join": asMember, "/projects/" + num(asked.ID) + "/request": asVisitor,
-		organization + "/join": nil, organization + "/members/leave": nil, "/projects/" + num(asked.ID) + "/request/cancel": nil,
+		"/projects/" + num(visited.ID) + "/join": asVisitor, "/projects/" + num(joined.ID) + "/join": asVisitor, "/projects/" + num(asked.ID) + "/request": asVisitor,
+		organization + "/join": asVisitor, organization + "/join/end": nil, "/projects/" + num(asked.ID) + "/request/cancel": nil,
 	} {
 		c.Post(at, f).Want(http.StatusNotFound)
 	}
@@ -289,92 +289,86 @@ func TestSupportIsOver(t *testing.T) {
 	}
 }
 
-// TestSupportIsProlonged: what they joined goes on with it; a visit keeps the end that it had,
-// and ends sooner with a sooner last day. What was over does not come back with another day.
+// TestSupportIsProlonged: a visit, of a project or of an organization, keeps the end that it had when
+// the right lasts longer, and ends sooner with a sooner last day. What was over does not come back
+// with another day.
 func TestSupportIsProlonged(t *testing.T) {
 	t.Parallel()
 	x := newSupporting(t, webtest.Options{Idle: true})
 	visited, admin := x.Project("Visited", false)
-	joined, _ := x.Project("Joined", false)
-	organization := "/organizations/" + num(joined.Organization)
-	is := func(want map[string]bool) {
+	boss := x.User("Boss")
+	organization := ofOrganization(x.Site, visited, boss)
+	is := func(in bool) {
 		t.Helper()
-		for name, p := range map[string]tenancy.Project{"visited": visited, "joined": joined} {
-			if got := x.in(p); got != want[name] {
-				t.Errorf("%s: %t", name, got)
-			}
+		if got := x.in(visited); got != in {
+			t.Errorf("in the project: %t", got)
 		}
-		member := x.count("SELECT count(*) FROM organization_members WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2)", x.sven.ID, x.Clock.Now())
-		if (member == 1) != want["joined"] {
+		member := x.count("SELECT count(*) FROM organization_members WHERE user_id = $1 AND expires_at > $2", x.sven.ID, x.Clock.Now())
+		if (member == 1) != in {
 			t.Errorf("of the organization: %d", member)
 		}
 	}
-	ends := func() (day string) {
-		var people []struct{ Email, Expires string }
-		x.SignIn(admin).Get(users(visited) + "?format=json").Want(http.StatusOK).JSON(&people)
-		for _, m := range people {
-			if m.Email == x.sven.Email {
-				day, _, _ = strings.Cut(m.Expires, "T")
+	// ends is the last day that the lists of both tell.
+	ends := func(want string) {
+		t.Helper()
+		for at, u := range map[string]accounts.User{users(visited): admin, organization + "/members": boss} {
+			var people []struct{ Email, Expires string }
+			x.SignIn(u).Get(at + "?format=json").Want(http.StatusOK).JSON(&people)
+			day := ""
+			for _, m := range people {
+				if m.Email == x.sven.Email {
+					day, _, _ = strings.Cut(m.Expires, "T")
+				}
+			}
+			if day != want {
+				t.Errorf("%s: it ends on %q, want %q", at, day, want)
 			}
 		}
-		return day
 	}
 	visit := func() {
 		t.Helper()
-		x.signIn().Post("/projects/"+num(visited.ID)+"/join", asVisitor).Want(http.StatusSeeOther)
-	}
-	join := func() {
-		t.Helper()
 		c := x.signIn()
-		c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-		c.Post("/projects/"+num(joined.ID)+"/join", asMember).Want(http.StatusSeeOther)
+		c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+		c.Post("/projects/"+num(visited.ID)+"/join", asVisitor).Want(http.StatusSeeOther)
 	}
 	x.until(x.day(1))
 	visit()
-	join()
-	if got := ends(); got != x.day(1) {
-		t.Errorf("the visit ends on %q", got)
-	}
+	ends(x.day(1))
 	first := x.day(1)
 	x.until(x.day(40))
-	if got := ends(); got != first {
-		t.Errorf("after that the visit ends on %q", got)
-	}
+	ends(first)
 	x.pass(1, -time.Hour)
-	is(map[string]bool{"joined": true})
+	is(false)
 	visit()
-	if got, want := ends(), x.day(7); got != want {
-		t.Errorf("the next visit ends on %q, want %q", got, want)
-	}
+	ends(x.day(7))
 	x.until(x.day(3))
-	if got := ends(); got != x.day(3) {
-		t.Errorf("with a sooner last day it ends on %q", got)
-	}
-	is(map[string]bool{"visited": true, "joined": true})
+	ends(x.day(3))
+	is(true)
 
 	// A super admin holds the right without an end, and loses it with one.
 	x.does("super-admin", nil)
 	x.pass(4, 0)
-	is(map[string]bool{"joined": true})
+	is(false)
 	x.house("housekeeping")
-	is(map[string]bool{"joined": true})
-	x.until(x.day(5))
+	visit()
+	x.until(x.day(2))
+	ends(x.day(7))
 	x.does("no-super-admin", nil)
-	is(map[string]bool{"joined": true})
-	x.pass(5, -time.Second)
-	is(nil)
+	ends(x.day(2))
+	is(true)
+	x.pass(2, -time.Second)
+	is(false)
 
 	// Another day brings nothing back, whether it was cleared away before or not.
 	x.until(x.day(9))
-	is(nil)
+	is(false)
 	if n := x.count("SELECT count(*) FROM events WHERE name = 'user.supportEnded'"); n != 2 {
 		t.Errorf("%d times it has ended", n)
 	}
-	join()
 	visit()
-	is(map[string]bool{"visited": true, "joined": true})
+	is(true)
 	x.does("no-support", nil)
-	is(nil)
+	is(false)
 }
 
 // TestSupportAmongMembers: to an organization somebody of support is none that it can rely on,
@@ -389,7 +383,7 @@ func TestSupportAmongMembers(t *testing.T) {
 		return tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id <> $2", p.Organization, boss.ID)
 	})
 	x.until(x.day(1))
-	x.signIn().Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	x.signIn().Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
 	member := x.SignIn(boss)
 	if r := member.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther); !strings.HasPrefix(r.Location, organization) {
 		t.Errorf("the last one leaves to %s", r.Location)
@@ -411,45 +405,9 @@ func TestSupportAmongMembers(t *testing.T) {
 	c.Get(organization).Want(http.StatusOK) // they are the last now
 }
 
-// TestSupportMoves: who is in a project as a member of its organization, and of the one it
-// moves to by a right that ends, is in it for as long as that.
-func TestSupportMoves(t *testing.T) {
-	t.Parallel()
-	x := newSupporting(t, webtest.Options{Idle: true})
-	p, _ := x.Project("Mover", false)
-	other, _ := x.Project("Other", false)
-	move := func(to int64) {
-		t.Helper()
-		x.SignIn(x.root).Post("/projects/"+num(p.ID)+"/move", url.Values{"to": {num(to)}, "confirm": {"Mover"}}).Want(http.StatusSeeOther)
-	}
-	here := p.Organization
-	ofOrganization(x.Site, p, x.sven)
-	x.until(x.day(1))
-	c := x.signIn()
-	c.Post("/projects/"+num(p.ID)+"/join", asMember).Want(http.StatusSeeOther)
-	c.Post("/organizations/"+num(other.Organization)+"/join", nil).Want(http.StatusSeeOther)
-	move(other.Organization)
-	move(here)
-	x.pass(1, -time.Second)
-	if !x.in(p) {
-		t.Error("of where it is back they are a member without an end")
-	}
-	x.until(x.day(1))
-	x.signIn().Post("/organizations/"+num(other.Organization)+"/join", nil).Want(http.StatusSeeOther)
-	move(other.Organization)
-	if !x.in(p) {
-		t.Error("they are out before the end")
-	}
-	x.pass(1, -time.Second)
-	if x.in(p) {
-		t.Error("they are in it after the end")
-	}
-}
-
-// TestSupportAndLastDays: a last day that was agreed in a project is kept, whatever becomes of
-// the right by which somebody is of its organization, and wherever the project moves; but it is
-// none that lies past the end of that right.
-func TestSupportAndLastDays(t *testing.T) {
+// TestLastDaysStay: a last day that was agreed in a project stays, whatever becomes of its person's
+// place in the organization, and wherever the project moves.
+func TestLastDaysStay(t *testing.T) {
 	t.Parallel()
 	x := newSupporting(t, webtest.Options{Idle: true})
 	p, admin := x.Project("Agreed", false)
@@ -462,10 +420,6 @@ func TestSupportAndLastDays(t *testing.T) {
 		x.SignIn(u).Post(path+"/join", asMember).Want(http.StatusSeeOther)
 	}
 	x.SignIn(left).Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
-	x.until(x.day(10))
-	c := x.signIn()
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	c.Post(path+"/join", asMember).Want(http.StatusSeeOther)
 	x.Update(func(tx *db.Tx) error { // who gives time to somebody who is Share
 		return tenancy.JoinOrganization(tx, admin.Actor(), p.Organization, admin)
 	})
@@ -477,42 +431,9 @@ func TestSupportAndLastDays(t *testing.T) {
 			t.Errorf("%s has the last day %q, want %q", u.Name, got, day)
 		}
 	}
-	has := func(want string) {
-		t.Helper()
-		if got := expires(x.SignIn(admin), p, x.sven.Email); got != want {
-			t.Errorf("Sven has the last day %q, want %q", got, want)
-		}
-	}
-	has(x.day(10))
-	for _, late := range []string{"", x.day(11)} {
-		c := x.SignIn(admin)
-		if text := words(c.Post(rowOf(c, p, x.sven.Email)+"/last-day", lasting(late)).Want(http.StatusUnprocessableEntity).Page().Find("main")); !strings.Contains(text, "and cannot be in it for longer.") {
-			t.Errorf("of the last day %q it says %s", late, text)
-		}
-		has(x.day(10))
-	}
 	agree(left, x.day(11))
-	agree(x.sven, x.day(3))
-	x.until(x.day(40))
-	has(x.day(3))
-	agree(x.sven, x.day(40))
-	x.until(x.day(20))
-	has(x.day(20))
-	x.until(x.day(30))
-	has(x.day(30))
-	agree(x.sven, x.day(25))
-	x.until(x.day(15))
-	has(x.day(15))
-	agree(x.sven, x.day(5))
-	x.does("super-admin", nil)
-	has(x.day(5))
-	x.does("no-super-admin", nil)
-	has(x.day(5))
-
 	agree(member, x.day(7))
-	x.signIn().Post("/organizations/"+num(other.Organization)+"/join", nil).Want(http.StatusSeeOther)
 	x.SignIn(x.root).Post(path+"/move", url.Values{"to": {num(other.Organization)}, "confirm": {p.Name}}).Want(http.StatusSeeOther)
-	has(x.day(5))
 	if got := expires(x.SignIn(admin), p, member.Email); got != x.day(7) {
 		t.Errorf("after the move the last day is %q", got)
 	}

@@ -23,13 +23,14 @@ type teamAt struct {
 	actor access.Actor
 	find  func(*db.Tx) (tenancy.Team, error)
 	joins bool // the actor may join it by themselves
+	visit bool // they have
 }
 
 // ofOrganization serves the pages of a team for an organization.
 func (c *Console) ofOrganization(h func(echo.Context, teamAt) error) func(echo.Context, access.Organization) error {
 	return func(ec echo.Context, s access.Organization) error {
 		return h(ec, teamAt{url: paths.Organization(s.ID()), tabs: organizationTabs(s, "members"),
-			actor: s.Actor(), find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.OrganizationTeam(tx, s) }, joins: !s.Is().OrgMember && s.May(access.OrganizationJoin)})
+			actor: s.Actor(), find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.OrganizationTeam(tx, s) }, joins: !s.Is().OrgMember && !s.Is().Visitor && s.May(access.OrganizationJoin), visit: s.Is().Visitor && s.May(access.OrganizationJoin)})
 	}
 }
 
@@ -104,7 +105,10 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 		m.InviteURL = paths.TeamInvite(at.url)
 	}
 	if at.joins {
-		m.JoinURL, m.JoinKey = paths.OrganizationJoin(t.ID), key()
+		m.JoinURL = paths.OrganizationJoin(t.ID)
+	}
+	if at.visit {
+		m.OutURL, m.OutKey = paths.OrganizationJoinEnd(t.ID), key()
 	}
 	for _, p := range people {
 		m.List = append(m.List, c.teamRow(at, t, p))
@@ -119,6 +123,9 @@ func (c *Console) teamRow(at teamAt, t tenancy.Team, m tenancy.Member) view.Memb
 		row.By.Text = "Came with the " + string(t.Kind)
 	case m.Who.ID:
 		row.By.Text = "Joined by themselves"
+		if !m.Until.IsZero() {
+			row.By.Text += ", until " + visitEnds(m.Until)
+		}
 	}
 	if row.URL = paths.TeamMember(at.url, m.ID); m.Invited {
 		row.URL = paths.TeamInvited(at.url, m.ID)
@@ -154,10 +161,13 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 	case !t.Manages():
 	case m.Row.You:
 		m.Remove = ui.Confirm{ID: "leave", Question: "Leave " + t.Name + "?", Verb: "Leave", Keep: "Stay", Key: key(), Action: paths.TeamLeave(at.url),
-			Consequence: "You are out at once, and come back by an invitation only. " + keeps(t.Kind)}
+			Consequence: "You are out at once, and come back by an invitation only. " + keeps(t.Kind, p)}
+		if p.Through != "" {
+			m.Remove.Consequence = "You are out at once."
+		}
 	default:
 		m.Remove = ui.Confirm{ID: "remove", Question: "Remove " + m.Row.Name + " from " + t.Name + "?", Verb: "Remove", Keep: "Keep", Key: key(), Action: paths.TeamMemberRemove(at.url, p.ID),
-			Consequence: "They are out with the next click, and they get a mail. " + keeps(t.Kind)}
+			Consequence: "They are out with the next click, and they get a mail. " + keeps(t.Kind, p)}
 	}
 	return page(ec, http.StatusOK, view.MemberPage(m))
 }
@@ -192,7 +202,10 @@ func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenan
 }
 
 // keeps tells what leaving a team does to roles in projects.
-func keeps(k tenancy.TeamKind) string {
+func keeps(k tenancy.TeamKind, p tenancy.Member) string {
+	if p.Through != "" {
+		return "Their visits to its projects end, too. While it lets its maintainer and support join by themselves, they can come again: switch that off in its settings first."
+	}
 	if k == tenancy.OfMaintainer {
 		return "Visits to projects that began by this right end. Roles that others gave stay."
 	}

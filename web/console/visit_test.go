@@ -59,7 +59,7 @@ func TestVisits(t *testing.T) {
 			t.Errorf("the list has %q", got)
 		}
 		for _, page := range []string{"", "/storage", "/trash", "/settings/users", "/storage/jobs"} {
-			if text := member.Get(path + page).Want(http.StatusOK).Page().Find(".banner").Text(); !strings.Contains(text, "Sven, of support, is in this project for a time.") {
+			if text := member.Get(path + page).Want(http.StatusOK).Page().Find(".banner").Text(); !strings.Contains(text, "Sven, of support, is in this project until ") || !strings.Contains(text, ": Ticket 7") {
 				t.Errorf("%s says %q", page, text)
 			}
 		}
@@ -314,8 +314,9 @@ func TestMaintainers(t *testing.T) {
 	visitor.Get(organization).Want(http.StatusForbidden)
 	visitor.Post(organization+"/join", nil).Want(http.StatusForbidden)
 	c.Post(organization+"/settings", url.Values{"name": {"Harbour"}, "autoJoin": {"1"}}).Want(http.StatusSeeOther)
-	visitor.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	visitor.Get(organization + "/billing").Want(http.StatusOK)
+	visitor.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	visitor.Get(organization + "/audit").Want(http.StatusOK)
+	visitor.Get(organization + "/billing").Want(http.StatusForbidden)
 }
 
 // TestJoinersTold: the members of an organization get a mail when somebody joins it by
@@ -340,21 +341,21 @@ func TestJoinersTold(t *testing.T) {
 	c.Post(organization+"/join", nil).Want(http.StatusForbidden)
 	told(0)
 	lets(s, p, true)
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
 	told(1)
 	letter := newest(t, s, boss.Email)
 	if text := letter.Text(); !strings.Contains(text, "Sven <b>Berg</b> ("+sven.Email+"), of support, joined the organization Organization of Told") || letter.Find("b").Length() != 0 || letter.Find(`a[href="`+s.URL+organization+`/members"]`).Length() != 1 {
 		t.Errorf("the mail says %q", text)
 	}
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther) // twice
+	c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther) // twice
 	told(1)
 	for range 19 {
-		c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
-		c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+		c.Post(organization+"/join/end", nil).Want(http.StatusSeeOther)
+		c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
 	}
 	told(20)
-	c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
-	c.Post(organization+"/join", nil).Want(http.StatusTooManyRequests)
+	c.Post(organization+"/join/end", nil).Want(http.StatusSeeOther)
+	c.Post(organization+"/join", asVisitor).Want(http.StatusTooManyRequests)
 	told(20)
 	c.Get(organization + "/billing").Want(http.StatusForbidden)
 }
@@ -362,40 +363,40 @@ func TestJoinersTold(t *testing.T) {
 // operator is who acts at the command line.
 func operator() access.Actor { return access.Actor{Name: "The operator", SuperAdmin: true} }
 
-// TestBorrowedPlacesEnd: whoever is in an organization by a right leaves with it what they
-// entered as its member, whether they go or are removed; who belongs to it keeps their roles.
-func TestBorrowedPlacesEnd(t *testing.T) {
+// TestPutOutOfOrganization: whoever is in an organization by a right and is removed from it is out
+// of what they visit of it, too; who leaves it by themselves, and who belongs to it, keeps their
+// places.
+func TestPutOutOfOrganization(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
 	p, _ := s.Project("Lent", false)
 	boss, own := s.User("Boss"), s.User("Own")
 	organization, path := ofOrganization(s, p, boss, own), "/projects/"+num(p.ID)
-	joins := func(c *webtest.Client) {
-		c.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
-	}
 	_, leaves, _ := ofSupport(s, "Leaves")
 	removed, out, _ := ofSupport(s, "Removed")
 	for _, c := range []*webtest.Client{leaves, out} {
-		c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-		joins(c)
+		c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+		c.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
 		c.Get(path).Want(http.StatusOK)
 	}
-	leaves.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
-	s.SignIn(boss).Post(organization+"/members/"+num(removed.ID)+"/remove", nil).Want(http.StatusSeeOther)
-	for name, c := range map[string]*webtest.Client{"who leaves": leaves, "who is removed": out} {
-		if r := c.Get(path); r.Status != http.StatusForbidden || !strings.Contains(r.Body, "lets you join it, for a time") {
-			t.Errorf("%s gets %d", name, r.Status)
-		}
+	leaves.Post(organization+"/join/end", nil).Want(http.StatusSeeOther)
+	leaves.Post(organization+"/join/end", nil).Want(http.StatusNotFound)
+	leaves.Get(path).Want(http.StatusOK)
+	at := organization + "/members/" + num(removed.ID)
+	b := s.SignIn(boss)
+	if text := words(b.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "Their visits to its projects end, too.") || strings.Contains(text, "stay until") {
+		t.Errorf("the page says %q", text)
+	}
+	b.Post(at+"/remove", nil).Want(http.StatusSeeOther)
+	if r := out.Get(path); r.Status != http.StatusForbidden || !strings.Contains(r.Body, "lets you join it, for a time") {
+		t.Errorf("who is removed gets %d", r.Status)
 	}
 	c := s.SignIn(own)
-	joins(c)
+	c.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
 	c.Post(organization+"/members/leave", nil).Want(http.StatusSeeOther)
 	c.Get(path).Want(http.StatusOK)
-	log := s.SignIn(boss).Get(organization + "/audit?event=project.memberRemoved").Page().Find("tbody").Text()
-	for _, want := range []string{"ave up the right by which they were in", `ook from "Removed"`} {
-		if !strings.Contains(log, want) {
-			t.Errorf("the audit log does not say %q: %s", want, log)
-		}
+	if log := b.Get(organization + "/audit?event=project.memberRemoved").Page().Find("tbody").Text(); !strings.Contains(log, "who had come by a right, from the organization, and from") {
+		t.Errorf("the audit log says %s", log)
 	}
 }
 
@@ -426,8 +427,7 @@ func TestAskAsMember(t *testing.T) {
 }
 
 // TestRightsEnd: what somebody entered by a right goes with the right: projects that they
-// visit or made, organizations that they joined, and what they joined or made as members of
-// those.
+// visit or made, and organizations that they joined.
 func TestRightsEnd(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
@@ -436,16 +436,15 @@ func TestRightsEnd(t *testing.T) {
 	organization, path := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
 	made := url.Values{"name": {"Made"}, "template": {"production"}}
 	sven, support, _ := ofSupport(s, "Sven")
-	support.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	support.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
+	support.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	support.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
 	support.Get(path).Want(http.StatusOK)
-	helped := support.Post(organization+"/projects", made).Want(http.StatusSeeOther).Location
-	support.Get(helped + "/settings/users/invite").Want(http.StatusOK)
+	support.Post(organization+"/projects", made).Want(http.StatusForbidden)
 	if text := s.SignIn(boss).Get(organization + "/members").Page().Find("tbody").Text(); !strings.Contains(text, "Joined by themselves") || !strings.Contains(text, "Support") {
 		t.Errorf("the members are %q", text)
 	}
 	s.Update(func(tx *db.Tx) error { return s.App.Tenancy.RevokeSupport(tx, operator(), sven.ID) })
-	for _, at := range []string{organization, path, helped} {
+	for _, at := range []string{organization, path} {
 		support.Get(at).Want(http.StatusNotFound)
 	}
 
@@ -460,8 +459,8 @@ func TestRightsEnd(t *testing.T) {
 	c := s.SignIn(mina)
 	project := c.Post(organization+"/projects", made).Want(http.StatusSeeOther).Location
 	c.Get(project + "/settings/users/invite").Want(http.StatusOK) // it is theirs to fill, for no time that ends
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
-	c.Get(organization + "/billing").Want(http.StatusOK)
+	c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	c.Get(organization + "/audit").Want(http.StatusOK)
 	another := c.Post(organization+"/projects", url.Values{"name": {"Made as a member"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
 	s.SignIn(s.SuperAdmin("Root")).Post("/maintainers/"+num(owner)+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
 	for _, at := range []string{organization, project, another, path} {

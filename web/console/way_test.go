@@ -228,7 +228,7 @@ func (w *world) change() {
 			if err != nil {
 				return err
 			}
-			return v.JoinOrganizationOneself(tx, s)
+			return v.VisitOrganization(tx, s, tenancy.Joining{Reason: "Ticket", Hours: tenancy.VisitHours()[0]})
 		}},
 		{4, "visit", func(tx *db.Tx) error {
 			u := w.people[4+w.rand.IntN(2)]

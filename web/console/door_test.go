@@ -1,0 +1,218 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/web/webtest"
+)
+
+// TestVisitsOfOrganizations: who joins an organization by a right from above says why and for how
+// long, and looks into it: they let nobody in or out, change none of its settings, and come into its
+// projects like other visitors, seen by everybody there.
+func TestVisitsOfOrganizations(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Looked at", false)
+	boss := s.User("Boss")
+	organization, path := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
+	_, c, _ := ofSupport(s, "Sven")
+	mina := s.User("Mina")
+	ofMaintainer(s, p, mina)
+	m := s.SignIn(mina)
+	for _, who := range []*webtest.Client{c, m} {
+		for _, form := range []url.Values{nil, {"reason": {""}, "hours": {"8"}}, {"reason": {"Ticket 9"}, "hours": {"9"}}, {"reason": {"Ticket 9"}}} {
+			who.Post(organization+"/join", form).Want(http.StatusUnprocessableEntity)
+		}
+		if page := who.Get(organization + "/members").Want(http.StatusOK).Page(); page.Find(`main a[href="`+organization+`/join"]`).Length() != 1 {
+			t.Error("the list of members does not lead to the form")
+		}
+		who.Get(organization + "/join").Want(http.StatusOK)
+		who.Get(organization + "/audit").Want(http.StatusForbidden)
+		who.Post(organization+"/join", url.Values{"reason": {"Ticket 9"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+		who.Get(organization + "/audit").Want(http.StatusOK)
+		for _, at := range []string{"/billing", "/members/invite", "/two-step"} {
+			who.Get(organization + at).Want(http.StatusForbidden)
+		}
+		for at, form := range map[string]url.Values{
+			"/settings": {"name": {"Theirs"}, "autoJoin": {"1"}}, "/billing": {"company": {"Theirs"}}, "/two-step": {"required": {"1"}}, "/delete": {"confirm": {"x"}},
+			"/members": {"emails": {"friend@example.com"}, "reason": {""}, "days": {"7"}}, "/members/" + num(boss.ID) + "/remove": nil,
+		} {
+			want := http.StatusForbidden
+			if at == "/delete" && who == m { // which people of the maintainer may
+				want = http.StatusUnprocessableEntity
+			}
+			who.Post(organization+at, form).Want(want)
+		}
+		who.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusUnprocessableEntity)
+		who.Get(path + "/settings/users").Want(http.StatusForbidden)
+		who.Post(path+"/join", url.Values{"reason": {"Ticket 10"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+		who.Get(path + "/settings/users/invite").Want(http.StatusForbidden)
+	}
+	rows := words(s.SignIn(boss).Get(organization + "/members").Want(http.StatusOK).Page().Find("tbody"))
+	for _, want := range []string{"Support", "Maintainer", "Joined by themselves, until ", "Ticket 9"} {
+		if !strings.Contains(rows, want) {
+			t.Errorf("the members do not read %q: %s", want, rows)
+		}
+	}
+	letter := newest(t, s, boss.Email).Text()
+	if !strings.Contains(letter, "they let nobody in or out") || !strings.Contains(letter, "Ticket 9") || !strings.Contains(letter, "Until") {
+		t.Errorf("the mail says %q", letter)
+	}
+	for u, want := range map[*webtest.Client]string{s.SignIn(admin): "and 1 other from outside the organization are in this project", c: "You are in this project as somebody of support until "} {
+		if got := words(u.Get(path + "/storage").Want(http.StatusOK).Page().Find(".banner")); !strings.Contains(got, want) {
+			t.Errorf("the banner says %q", got)
+		}
+	}
+	own := c.Get(path).Want(http.StatusOK).Page().Find(`.banner a[href$="#end"]`).AttrOr("href", "")
+	c.Get(strings.TrimSuffix(own, "#end")).Want(http.StatusOK)
+	c.Post(path+"/settings/users/leave", nil).Want(http.StatusSeeOther)
+
+	// It ends by itself.
+	s.Clock.Forward(8 * 60 * 60 * 1e9)
+	for range 2 {
+		if err := s.App.Tenancy.EndMemberships(t.Context(), s.App.DB); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.View(func(tx *db.Tx) error {
+		for query, want := range map[string]int64{
+			"SELECT count(*) FROM organization_members WHERE through <> ''":                                                          0,
+			"SELECT count(*) FROM events WHERE name = 'organization.memberRemoved' AND message LIKE 'The membership of % was over.'": 2,
+		} {
+			n, err := db.Value[int64](tx, query)
+			if err != nil || n != want {
+				t.Errorf("%d, want %d: %s: %v", n, want, query, err)
+			}
+		}
+		return nil
+	})
+	s.SignIn(mina).Get(organization + "/audit").Want(http.StatusForbidden)
+}
+
+// TestDoorCloses: when an organization does not let its maintainer and support in by themselves any
+// more, who is in it and its projects by that is out at once, and mailed; who was let in stays, and
+// so does who belongs to it. The page says before how many there are.
+func TestDoorCloses(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
+	p, admin := s.Project("Open", false)
+	other, _ := s.Project("Of others", false)
+	boss, mina, nora := s.User("Boss"), s.User("Mina"), s.User("Nora")
+	organization, path := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
+	ofMaintainer(s, p, mina, nora)
+	ofMaintainer(s, other, mina)
+	b, m, n := s.SignIn(boss), s.SignIn(mina), s.SignIn(nora)
+
+	// Nora is let in while the door is closed.
+	set := func(open bool) webtest.Response {
+		t.Helper()
+		form := url.Values{"name": {"Organization of Open"}}
+		if open {
+			form.Set("autoJoin", "1")
+		}
+		return b.Get(b.Post(organization+"/settings", form).Want(http.StatusSeeOther).Location).Want(http.StatusOK)
+	}
+	set(false)
+	n.Post(path+"/request", asVisitor).Want(http.StatusSeeOther)
+	d := s.SignIn(admin)
+	d.Post(d.Get(users(p)+"?status=asking").Page().Find("tbody a.row-link").AttrOr("href", "")+"/approve", nil).Want(http.StatusSeeOther)
+	set(true)
+	if text := words(b.Get(organization + "/settings").Page().Find("main")); strings.Contains(text, "Switched off, it ends") {
+		t.Errorf("with nobody in it says %q", text)
+	}
+
+	m.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	m.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
+	m.Post("/projects/"+num(other.ID)+"/join", asVisitor).Want(http.StatusSeeOther)
+	founded := m.Post(organization+"/projects", url.Values{"name": {"Founded"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
+	if text := words(b.Get(organization + "/settings").Page().Find("main")); !strings.Contains(text, "Switched off, it ends 3 places that they have by it now") {
+		t.Errorf("the page says %q", text)
+	}
+	set(false)
+	for at, want := range map[string]int{path: http.StatusForbidden, founded: http.StatusForbidden, organization: http.StatusForbidden, "/projects/" + num(other.ID): http.StatusOK} {
+		if r := m.Get(at); r.Status != want {
+			t.Errorf("%s: %d, want %d", at, r.Status, want)
+		}
+	}
+	n.Get(path).Want(http.StatusOK)
+	d.Get(path).Want(http.StatusOK)
+	if got := d.Get(path).Page().Find(".banner").Text(); strings.Contains(got, "Mina") {
+		t.Errorf("the banner says %q", got)
+	}
+	for kind, want := range map[string]int64{"memberRemoved": 2, "teamRemoved": 1} {
+		if got := toldOf(t, s, kind, mina.Email); got != want {
+			t.Errorf("%d mails %s", got, kind)
+		}
+	}
+	log := b.Get(organization + "/audit").Want(http.StatusOK).Page().Find("tbody").Text()
+	if got := strings.Count(log, "decided that the maintainer and support"); got != 3 {
+		t.Errorf("it is told %d times: %s", got, log)
+	}
+	s.View(func(tx *db.Tx) error {
+		tokens, err := db.Value[int64](tx, "SELECT count(*) FROM tokens WHERE user_id = $1 AND deleted_at IS NULL", mina.ID)
+		if tokens != 1 {
+			t.Errorf("they have %d tokens left", tokens)
+		}
+		return err
+	})
+}
+
+// TestJoinedRolesFromOutside: where roles come from single sign-on nobody gives themselves one by
+// joining.
+func TestJoinedRolesFromOutside(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("External", false)
+	own := s.User("Own")
+	ofOrganization(s, p, own)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET external_roles = TRUE WHERE id = $1", p.ID)
+	})
+	c, path := s.SignIn(own), "/projects/"+num(p.ID)
+	if page := c.Get(path + "/join").Want(http.StatusOK).Page(); page.Find(`[name="role"]`).Length() != 0 || !strings.Contains(words(page.Find("main")), "Its roles come from single sign-on") {
+		t.Error("the form offers roles, or does not say why not")
+	}
+	c.Post(path+"/join", url.Values{"role": {"share"}, "reason": {""}}).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		role, err := db.Value[string](tx, "SELECT role FROM memberships WHERE project_id = $1 AND user_id = $2", p.ID, own.ID)
+		if role != string(access.ReadOnly) {
+			t.Errorf("they are %s", role)
+		}
+		return err
+	})
+}
+
+// TestWrongDoor: who asks though they may join, joins though they have to ask, or is in already,
+// reads what to do, and is led there.
+func TestWrongDoor(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Doors", false)
+	own, mina := s.User("Own"), s.User("Mina")
+	ofOrganization(s, p, own)
+	ofMaintainer(s, p, mina)
+	lets(s, p, false)
+	path := "/projects/" + num(p.ID)
+	for _, x := range []struct {
+		who             accounts.User
+		at, says, leads string
+	}{
+		{own, "/request", "you may join this project by yourself", path + "/join"},
+		{mina, "/join", "Ask those who manage its people", path + "/request"},
+		{admin, "/join", "You are in this project already.", path},
+		{admin, "/request", "You are in this project already.", path},
+	} {
+		c := s.SignIn(x.who)
+		for _, r := range []webtest.Response{c.Get(path + x.at), c.Post(path+x.at, asVisitor)} {
+			if r.Status != http.StatusForbidden || !strings.Contains(words(r.Page().Find("main")), x.says) || r.Page().Find(`main a[href="`+x.leads+`"]`).Length() != 1 {
+				t.Errorf("%s at %s: %d %q", x.who.Name, x.at, r.Status, words(r.Page().Find("main")))
+			}
+		}
+	}
+}
