@@ -293,7 +293,7 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 		return access.Organization{}, err
 	}
 	s, err := enterOrganization(tx, a, organization, p)
-	if !fault.Is(err, fault.Forbidden) {
+	if !fault.Is(err, fault.Forbidden) || p != access.ProjectsJoin && p != access.ProjectsRequestAccess {
 		return s, err
 	}
 	inside, other := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
@@ -301,7 +301,7 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 		return s, other
 	}
 	if inside {
-		return s, fault.New(fault.Forbidden, "tenancy.inside", "You are in this project already.")
+		return s, fault.New(fault.Forbidden, fault.Of(err).Code, "You are in this project already.")
 	}
 	is, _, other := standing(tx, a.UserID, organization)
 	switch {
