@@ -77,7 +77,7 @@ func enterMaintainer(tx *db.Tx, a access.Actor, maintainer int64, p access.Permi
 	_, err := db.One(tx, func(r db.Row) (access.Above, error) {
 		return is, r.Scan(&is.MaintainerMember, &is.Support, &is.SuperAdmin)
 	}, `SELECT EXISTS (SELECT 1 FROM maintainer_members m WHERE m.maintainer_id = x.id AND m.user_id = u.id), `+accounts.OfSupport("$3")+`, u.is_super_admin
-		FROM maintainers x JOIN users u ON u.id = $2 WHERE x.id = $1`, maintainer, a.UserID, tx.Now)
+		FROM maintainers x JOIN users u ON u.id = $2 WHERE x.id = $1 AND x.deleted_at IS NULL`, maintainer, a.UserID, tx.Now)
 	if err != nil {
 		return access.Maintainer{}, err
 	}
@@ -126,6 +126,55 @@ func scanMaintainer(r db.Row) (Maintainer, error) {
 	return m, r.Scan(&m.ID, &m.Name, db.Time(&m.CreatedAt))
 }
 
+// DeleteMaintainer ends a maintainer that has no organization any more: nobody belongs to it from
+// then on, and its invitations are closed. Forbidden for who is no super admin; NotFound if there is
+// none; Invalid, under "confirm", unless typed is its name; Conflict while there is an organization.
+func (v *Service) DeleteMaintainer(tx *db.Tx, by access.Actor, maintainer int64, typed string) (Maintainer, error) {
+	if err := accounts.Oversees(by); err != nil {
+		return Maintainer{}, err
+	}
+	if err := tx.Lock(fmt.Sprintf("maintainer %d", maintainer)); err != nil {
+		return Maintainer{}, err
+	}
+	if err := accounts.Administers(tx, by); err != nil {
+		return Maintainer{}, err
+	}
+	m, err := db.One(tx, scanMaintainer, "SELECT id, name, created_at FROM maintainers WHERE id = $1 AND deleted_at IS NULL", maintainer)
+	if err != nil {
+		return m, err
+	}
+	if strings.TrimSpace(typed) != m.Name {
+		const message = "This is not the name of the maintainer. Nothing was changed."
+		return m, &fault.Error{Kind: fault.Invalid, Code: "form.confirm", Message: message, Fields: []fault.Field{{Name: "confirm", Message: message}}}
+	}
+	left, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM organizations WHERE maintainer_id = $1 AND deleted_at IS NULL)", m.ID)
+	if err != nil {
+		return m, err
+	}
+	if left {
+		return m, fault.New(fault.Conflict, "tenancy.organizations", "The maintainer has organizations. Delete them first.")
+	}
+	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE maintainer_id = $1 AND state = 'pending'", m.ID)
+	if err != nil {
+		return m, err
+	}
+	for _, i := range waiting {
+		if err := endInvitation(tx, i, "cancelled"); err != nil {
+			return m, err
+		}
+	}
+	out, err := tx.Exec("DELETE FROM maintainer_members WHERE maintainer_id = $1", m.ID)
+	if err != nil {
+		return m, err
+	}
+	if err := tx.Must("UPDATE maintainers SET deleted_at = $2 WHERE id = $1", m.ID, tx.Now); err != nil {
+		return m, err
+	}
+	e := audit.By(by, "maintainer.deleted", "maintainer", fmt.Sprint(m.ID), m.Name)
+	e.Results = map[string]any{"members": out, "invitationsClosed": len(waiting)}
+	return m, audit.Record(tx, e.Says("%s deleted the maintainer %q, which had no organization any more.", by.Name, m.Name))
+}
+
 // DescribeMaintainer gives the scope's maintainer.
 func DescribeMaintainer(tx *db.Tx, s access.Maintainer) (Maintainer, error) {
 	return db.One(tx, scanMaintainer, "SELECT id, name, created_at FROM maintainers WHERE id = $1", s.ID())
@@ -142,7 +191,7 @@ func Maintainers(tx *db.Tx, a access.Actor, f Filter) ([]Maintainer, error) {
 		return ownMaintainers(tx, a, f)
 	}
 	var w db.Where
-	w.And("(name_search, id) > (?, ?)", f.After.Name, f.After.ID)
+	w.And("deleted_at IS NULL AND (name_search, id) > (?, ?)", f.After.Name, f.After.ID)
 	if f.Search != "" {
 		w.And(`name_search LIKE ? ESCAPE '\'`, db.Like(f.Search))
 	}
@@ -214,6 +263,9 @@ func NamesOfProjects(tx *db.Tx, s access.Maintainer, organization int64, f Filte
 // NewOrganization makes an organization of the scope's maintainer, whose first member is the
 // actor. Forbidden without OrganizationsCreate; Invalid for the name.
 func NewOrganization(tx *db.Tx, s access.Maintainer, name string) (Organization, error) {
+	if err := tx.Lock(fmt.Sprintf("maintainer %d", s.ID())); err != nil { // which may be about to be deleted
+		return Organization{}, err
+	}
 	if err := accounts.Present(tx, s.Actor()); err != nil {
 		return Organization{}, err
 	}

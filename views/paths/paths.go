@@ -450,6 +450,9 @@ func Billing(organization int64) string { return Organization(organization) + "/
 // OrganizationAudit is what was done to an organization, its projects and their people.
 func OrganizationAudit(organization int64) string { return Organization(organization) + "/audit" }
 
+// MaintainerDelete deletes one (POST).
+func MaintainerDelete(maintainer int64) string { return Maintainer(maintainer) + "/delete" }
+
 // Maintainers lists the maintainers that somebody may see; a new one is posted here.
 func Maintainers() string { return "/maintainers" }
 

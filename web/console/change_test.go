@@ -246,6 +246,7 @@ var constructive = map[string]string{
 	"/organizations/:organization/billing":                        "keeps what was there in its history, see TestBilling",
 	"/maintainers":                                                "makes a maintainer",
 	"/maintainers/:maintainer/organizations":                      "makes an organization",
+	"/maintainers/:maintainer/delete":                             "has a confirmation by name, see TestMaintainerDeleted",
 	"/maintainers/:maintainer/settings":                           "offers its undo, see TestMaintainers",
 	"/organizations/:organization/members":                        "invites; an invitation is cancelled on its page",
 	"/organizations/:organization/members/:member/remove":         "somebody who was removed must not come back but by inviting them again",

@@ -216,3 +216,46 @@ func TestWrongDoor(t *testing.T) {
 		}
 	}
 }
+
+// TestMaintainerDeleted: a super admin deletes a maintainer by its name, once it has no
+// organization; then nobody belongs to it, its invitations are closed, and nothing is made in it.
+func TestMaintainerDeleted(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Held", false)
+	mina, waits := s.User("Mina"), s.User("Waits")
+	held := ofMaintainer(s, p, mina)
+	root := s.SignIn(s.SuperAdmin("Root"))
+	m := s.SignIn(mina)
+	at := strings.TrimSuffix(root.Post("/maintainers", url.Values{"name": {"Short lived"}}).Want(http.StatusSeeOther).Location, "/members")
+	root.Post(at+"/members", url.Values{"emails": {mina.Email + " " + waits.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	m.Post(asked(m), nil).Want(http.StatusSeeOther)
+	organization := m.Post(at+"/organizations", url.Values{"name": {"Its only one"}}).Want(http.StatusSeeOther).Location
+
+	if page := m.Get(at + "/settings").Want(http.StatusOK).Page(); page.Find(`form[action="`+at+`/delete"]`).Length() != 0 {
+		t.Error("a member is offered to delete it")
+	}
+	if r := m.Post(at+"/delete", url.Values{"confirm": {"Short lived"}}); r.Status != http.StatusForbidden {
+		t.Errorf("a member gets %d", r.Status)
+	}
+	for name, says := range map[string]string{"Short lived": "The maintainer has organizations. Delete them first.", "short lived": "This is not the name of the maintainer."} {
+		if r := root.Post(at+"/delete", url.Values{"confirm": {name}}).Want(http.StatusUnprocessableEntity); !strings.Contains(words(r.Page().Find("main")), says) {
+			t.Errorf("%q: %s", name, words(r.Page().Find("main")))
+		}
+	}
+	m.Post(organization+"/delete", url.Values{"confirm": {"Its only one"}}).Want(http.StatusSeeOther)
+	root.Post(at+"/delete", url.Values{"confirm": {"Short lived"}}).Want(http.StatusSeeOther)
+	for _, c := range []*webtest.Client{root, m} {
+		c.Get(at).Want(http.StatusNotFound)
+		c.Post(at+"/organizations", url.Values{"name": {"Too late"}}).Want(http.StatusNotFound)
+		if c.Get("/maintainers").Want(http.StatusOK).Page().Find(`main a[href="`+at+`"]`).Length() != 0 {
+			t.Error("it is listed")
+		}
+	}
+	a := s.SignIn(waits)
+	if text := words(a.Get("/account/invitations").Want(http.StatusOK).Page().Find("main")); a.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).Length() != 0 || !strings.Contains(text, "ancelled") {
+		t.Errorf("who is invited reads %q", text)
+	}
+	root.Post(at+"/delete", url.Values{"confirm": {"Short lived"}}).Want(http.StatusNotFound)
+	m.Get(held).Want(http.StatusOK)
+}

@@ -242,4 +242,6 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	root.Post(theirs+"/join", asVisitor)
 	recorded(organization+"/delete", "organization.deleted", root.Post(theirs+"/delete", url.Values{"confirm": {"Theirs"}}))
 	recorded(maintainer+"/members/leave", "maintainer.memberLeft", c.Post(home+"/members/leave", nil))
+	empty := root.Post("/maintainers", url.Values{"name": {"Empty"}}).Want(http.StatusSeeOther).Location
+	recorded(maintainer+"/delete", "maintainer.deleted", root.Post(strings.TrimSuffix(empty, "/members")+"/delete", url.Values{"confirm": {"Empty"}}))
 }

@@ -239,6 +239,9 @@ func (c *Console) maintainerSettingsPage(ec echo.Context, s access.Maintainer, s
 	if s.May(access.MaintainerManage) {
 		m.Action = paths.MaintainerSettings(s.ID())
 	}
+	if s.Is().SuperAdmin {
+		m.DeleteURL, m.DeleteKey = paths.MaintainerDelete(s.ID()), key()
+	}
 	err := c.view(ec, func(tx *db.Tx) error {
 		x, err := tenancy.DescribeMaintainer(tx, s)
 		m.Title, m.Name, m.Seen = x.Name, x.Name, seenIn(status, typed, x.Name)
@@ -279,4 +282,37 @@ func (c *Console) maintainerSettingsUpdate(ec echo.Context, s access.Maintainer)
 	}
 	back := undo{Action: paths.MaintainerSettings(s.ID()), Fields: []ui.Pair{{Name: "seen", Value: seen(name)}, {Name: "name", Value: was}}}
 	return c.doneWith(ec, "The maintainer is saved.", back, paths.MaintainerSettings(s.ID()))
+}
+
+func (c *Console) maintainerDelete(ec echo.Context, a access.Actor) error {
+	f, err := form(ec, "confirm")
+	if err != nil {
+		return err
+	}
+	id, err := number(ec, "maintainer")
+	if err != nil {
+		return err
+	}
+	var m tenancy.Maintainer
+	err = c.update(ec, func(tx *db.Tx) error { m, err = c.app.Tenancy.DeleteMaintainer(tx, a, id, f["confirm"]); return err })
+	if errs, ok := fieldErrors(err); ok {
+		return c.maintainerUndeleted(ec, a, id, errs)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done(ec, "The maintainer "+m.Name+" is deleted.", paths.Maintainers())
+}
+
+// maintainerUndeleted shows why one was not deleted.
+func (c *Console) maintainerUndeleted(ec echo.Context, a access.Actor, id int64, errs ui.Errors) error {
+	var s access.Maintainer
+	err := c.view(ec, func(tx *db.Tx) (err error) {
+		s, err = tenancy.EnterMaintainer(tx, a, id, access.MaintainerRead)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.maintainerSettingsPage(ec, s, http.StatusUnprocessableEntity, nil, errs)
 }

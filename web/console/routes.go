@@ -156,6 +156,7 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: maintainer + "/organizations", Rule: gate.InMaintainer(access.OrganizationsCreate, c.organizationCreate)},
 		{Method: "GET", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerRead, c.maintainerSettings)},
 		{Method: "POST", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerManage, c.maintainerSettingsUpdate)},
+		{Method: "POST", Path: maintainer + "/delete", Rule: gate.SignedIn(access.InstallationManage, c.maintainerDelete).Proved()},
 		{Method: "GET", Path: maintainer + "/members", Rule: gate.InMaintainer(access.MaintainerRead, c.ofMaintainer(c.team))},
 		{Method: "GET", Path: maintainer + "/members/invite", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInvite))},
 		{Method: "POST", Path: maintainer + "/members", Rule: gate.InMaintainer(access.MaintainerManage, c.ofMaintainer(c.teamInviteSend))},
