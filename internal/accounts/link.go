@@ -327,6 +327,9 @@ func (s *Service) sendReset(tx *db.Tx, u User) error {
 
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
+// spoken is a moment as sentences have it.
+func spoken(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
 // sendActivation mails an invited person a link to activate the account, and gives its
 // path for whoever invites to copy.
 func (s *Service) sendActivation(tx *db.Tx, by access.Actor, u User) (path string, err error) {

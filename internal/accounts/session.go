@@ -207,7 +207,7 @@ func (s *Service) EndSession(tx *db.Tx, a access.Actor, session int64) error {
 		return err
 	}
 	e := audit.By(a, "user.sessionEnded", "session", fmt.Sprint(session), "")
-	return audit.Record(tx, e.Says("%s ended the session of %s from %s.", a.Name, x.CreatedAt.Format(time.DateTime), x.Address))
+	return audit.Record(tx, e.Says("%s ended the session of %s from %s.", a.Name, spoken(x.CreatedAt), x.Address))
 }
 
 // EndOtherSessions ends every session of the visit's person but the visit's own.

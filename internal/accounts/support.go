@@ -47,9 +47,9 @@ func (s *Service) GrantSupport(tx *db.Tx, by access.Actor, user int64, until tim
 	if err := tx.Must("UPDATE users SET support_until = $2 WHERE id = $1", user, until); err != nil {
 		return err
 	}
-	e := audit.By(by, "user.supportGranted", "user", u.Email, u.Name).Says("%s made %s somebody of support until %s.", by.Name, u.Name, utc(until))
+	e := audit.By(by, "user.supportGranted", "user", u.Email, u.Name).Says("%s made %s somebody of support until %s.", by.Name, u.Name, spoken(until))
 	if u.OfSupport(tx.Now) {
-		e = audit.By(by, "user.supportChanged", "user", u.Email, u.Name).Says("%s changed until when %s is of support, from %s to %s.", by.Name, u.Name, utc(u.SupportUntil), utc(until))
+		e = audit.By(by, "user.supportChanged", "user", u.Email, u.Name).Says("%s changed until when %s is of support, from %s to %s.", by.Name, u.Name, spoken(u.SupportUntil), spoken(until))
 	}
 	e.Params = map[string]any{"until": until}
 	return audit.Record(tx, e)

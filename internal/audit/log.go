@@ -29,7 +29,7 @@ func OfProject(s access.Project) (Reach, error) {
 		return Reach{}, err
 	}
 	return Reach{condition{"project_id = ?", "project_id + 0 = ?", []any{s.ID()}},
-		In(s, "audit.exported", "project", fmt.Sprint(s.ID()), "").Says("%s exported the audit log of the project.", s.Actor().Name)}, nil
+		In(s, "audit.exported", "project", fmt.Sprint(s.ID()), "")}, nil
 }
 
 // OfOrganization reaches what was done to an organization, to its projects as such, and to
@@ -43,7 +43,7 @@ func OfOrganization(s access.Organization) (Reach, error) {
 	e.Organization = s.ID()
 	const kinds = "object_type IN ('organization', 'project', 'user')" // the text of a partial index
 	return Reach{condition{"organization_id = ? AND " + kinds, "organization_id + 0 = ? AND " + kinds, []any{s.ID()}},
-		e.Says("%s exported the audit log of the organization.", s.Actor().Name)}, nil
+		e}, nil
 }
 
 // OfAll reaches the events of everybody and everything. Forbidden for who is no super admin.
@@ -52,7 +52,7 @@ func OfAll(by access.Actor) (Reach, error) {
 		return Reach{}, fault.New(fault.Forbidden, "audit.all", "Only super admins read the audit log of all.")
 	}
 	return Reach{condition{"id > 0", "id + 0 > 0", nil}, // the text of a partial index, which nothing else is to use
-		By(by, "audit.exported", "installation", "", "").Says("%s exported the audit log of the installation.", by.Name)}, nil
+		By(by, "audit.exported", "installation", "", "")}, nil
 }
 
 // Query selects events of a Reach. Zero fields select all. Of the texts, a star at the end
@@ -272,12 +272,26 @@ func (r Reach) check() error {
 	return nil
 }
 
+// export starts the event of an export, which names the place as it is called now.
+func (r Reach) export(tx *db.Tx) (e Event, err error) {
+	if e = r.exported; e.ObjectID == "" {
+		return e.Says("%s exported the audit log of the installation.", e.ActorName), nil
+	}
+	if e.ObjectName, err = db.Value[string](tx, "SELECT name FROM "+e.ObjectType+"s WHERE id = $1", r.place.args...); err != nil {
+		return e, err
+	}
+	return e.Says("%s exported the audit log of the %s %q.", e.ActorName, e.ObjectType, e.ObjectName), nil
+}
+
 // Exported records that the events of a query were exported.
 func Exported(tx *db.Tx, r Reach, q Query, format string) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	e := r.exported
+	e, err := r.export(tx)
+	if err != nil {
+		return err
+	}
 	e.Params = map[string]any{"format": format}
 	for name, value := range map[string]string{"who": q.Actor, "kind": q.Kind, "object": q.Object, "event": q.Name, "tone": string(q.Tone), "address": q.Address, "reads": string(q.Reading)} {
 		if value != "" {

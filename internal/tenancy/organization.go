@@ -200,7 +200,7 @@ func (v *Service) SetOrganization(tx *db.Tx, s access.Organization, to Organizat
 	}
 	e := inOrganization(s, "organization.updated", to.Name)
 	e.Params = map[string]any{"name": []string{was.Name, to.Name}, "autoJoin": []bool{was.AutoJoin, to.AutoJoin}}
-	return was, to, audit.Record(tx, e.Says("%s changed the organization: %s.", s.Actor().Name, strings.Join(changes, ", ")))
+	return was, to, audit.Record(tx, e.Says("%s changed the organization %q: %s.", s.Actor().Name, was.Name, strings.Join(changes, ", ")))
 }
 
 // inOrganization starts an event about the scope's organization.

@@ -189,9 +189,9 @@ func joined(a access.Actor, p Project, m Member, branch int64) audit.Event {
 	case m.Through == ThroughOrganization:
 		return e.Says("%s (%s), of the organization, joined %q as %s.", a.Name, m.Who.Email, p.Name, m.Role.Label())
 	case m.Approver.ID == m.Who.ID:
-		return e.Says("%s (%s), %s, joined %q as %s until %s: %q.", a.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), m.Until.UTC().Format("2006-01-02 15:04 UTC"), m.Reason)
+		return e.Says("%s (%s), %s, joined %q as %s until %s: %q.", a.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), day(m.Until), m.Reason)
 	}
-	return e.Says("%s let %q (%s), %s, into %q as %s until %s: %q.", a.Name, m.Who.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), m.Until.UTC().Format("2006-01-02 15:04 UTC"), m.Reason)
+	return e.Says("%s let %q (%s), %s, into %q as %s until %s: %q.", a.Name, m.Who.Name, m.Who.Email, m.Through.Text(), p.Name, m.Role.Label(), day(m.Until), m.Reason)
 }
 
 // Enter decides whether an actor may use a permission in a project's default branch,

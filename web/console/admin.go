@@ -304,7 +304,7 @@ func (c *Console) adminUserSupport(ec echo.Context, a access.Actor) error {
 	if err != nil {
 		return err
 	}
-	return c.done(ec, "They are of support until the end of "+dayField(until)+", UTC.", paths.AdminUser(id))
+	return c.done(ec, "They are of support until the end of "+lastDate(until)+".", paths.AdminUser(id))
 }
 
 // adminUserDo does one thing to an account.

@@ -63,13 +63,6 @@ func TestLastDay(t *testing.T) {
 	guest := s.Member(p, access.Guest)
 	c := s.SignIn(admin)
 	at, day := rowOf(c, p, guest.Email), dayIn(s, 30)
-	spelled := func(day string) string {
-		parsed, err := time.Parse(time.DateOnly, day)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return parsed.Format("2 January 2006")
-	}
 	path, fields := c.Get(at).Want(http.StatusOK).Form(at + "/last-day")
 	if got, there := fields["until"]; !there || got[0] != "" {
 		t.Fatalf("the form of who has no last day has %v", fields)

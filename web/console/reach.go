@@ -95,7 +95,7 @@ func (c *Console) reachPage(ec echo.Context, a access.Actor, user int64, m view.
 		m.Facts = append(m.Facts, ui.Pair{Name: "Super admin", Value: "Administration of the whole console; every organization, and its projects as its auto-join says."})
 	}
 	if p.Support {
-		m.Facts = append(m.Facts, ui.Pair{Name: "Support", Value: "Projects of every organization, as its auto-join says, until the end of " + dayField(p.SupportUntil) + ", UTC."})
+		m.Facts = append(m.Facts, ui.Pair{Name: "Support", Value: "Projects of every organization, as its auto-join says, until the end of " + lastDate(p.SupportUntil) + "."})
 	}
 	m.Download = downloads(ec)
 	m.Pager = more(ec, ui.Count(int64(len(found)), "place", "places")+" on this page", "after", next, "More places")

@@ -119,10 +119,10 @@ func TestSupportHasALastDay(t *testing.T) {
 			t.Errorf("they are of support until %q, want %q", got, want)
 		}
 	}
-	if got := x.text("SELECT message FROM events WHERE name = 'user.supportGranted'"); got != `"Root" made "Sven" somebody of support until `+x.day(0)+" 23:59 UTC." {
+	if got := x.text("SELECT message FROM events WHERE name = 'user.supportGranted'"); got != `"Root" made "Sven" somebody of support until `+spelled(x.day(0))+", 23:59 UTC." {
 		t.Errorf("the event says %q", got)
 	}
-	if got := x.text("SELECT message FROM events WHERE name = 'user.supportChanged' ORDER BY id DESC LIMIT 1"); got != `"Root" changed until when "Sven" is of support, from `+x.day(accounts.SupportDays)+" 23:59 UTC to "+x.day(7)+" 23:59 UTC." {
+	if got := x.text("SELECT message FROM events WHERE name = 'user.supportChanged' ORDER BY id DESC LIMIT 1"); got != `"Root" changed until when "Sven" is of support, from `+spelled(x.day(accounts.SupportDays))+", 23:59 UTC to "+spelled(x.day(7))+", 23:59 UTC." {
 		t.Errorf("the event says %q", got)
 	}
 	if n := x.count("SELECT count(*) FROM events WHERE name = 'user.supportChanged'"); n != 2 {
@@ -136,7 +136,7 @@ func TestSupportHasALastDay(t *testing.T) {
 	if page.Find("main "+last).Length() != 1 || page.Find("#until").AttrOr("value", "") != x.day(7) || page.Find(`form[action="`+at+`/no-support"]`).Length() != 1 {
 		t.Errorf("the page says %q", words(page.Find("main")))
 	}
-	if text := words(x.signIn().Get("/account/access").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "until the end of "+x.day(7)+", UTC") {
+	if text := words(x.signIn().Get("/account/access").Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "until the end of "+spelled(x.day(7))+" UTC") {
 		t.Errorf("they read %q", text)
 	}
 
