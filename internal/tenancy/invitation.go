@@ -120,18 +120,20 @@ func (v *Service) Invite(tx *db.Tx, s access.Project, n NewInvitation) ([]Sent, 
 	var c fault.Check
 	c.Field(n.Role != "", "role", "Choose a role.")
 	checkUntil(tx, &c, n.Until)
-	emails, err := n.check(&c)
+	to, err := n.check(&c)
 	if err != nil {
 		return nil, err
 	}
-	if err := grantable(s, n.Role); err != nil {
-		return nil, err
+	if c.Err() == nil && to.wrong == "" {
+		if err := grantable(s, n.Role); err != nil {
+			return nil, err
+		}
 	}
 	at, err := projectPlace(tx, s)
 	if err != nil {
 		return nil, err
 	}
-	return v.inviteAll(tx, at, n, emails)
+	return v.inviteAll(tx, at, n, to, &c)
 }
 
 // checkUntil notes, under "until", what is wrong with a time as the end of a membership; the
@@ -149,19 +151,30 @@ func (v *Service) InviteToTeam(tx *db.Tx, t Team, n NewInvitation) ([]Sent, erro
 		return nil, err
 	}
 	n.Role, n.Until = "", time.Time{}
-	emails, err := n.check(new(fault.Check))
+	var c fault.Check
+	to, err := n.check(&c)
 	if err != nil {
 		return nil, err
 	}
-	return v.inviteAll(tx, t.place(tx), n, emails)
+	return v.inviteAll(tx, t.place(tx), n, to, &c)
 }
 
-func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, emails []string) ([]Sent, error) {
-	if err := at.known(tx, emails); err != nil {
+// inviteAll invites everybody, or tells all that is wrong: with the form, as c has it, and with
+// its addresses.
+func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, to addressees, c *fault.Check) ([]Sent, error) {
+	known, err := at.known(tx, to.emails)
+	if err != nil {
 		return nil, err
 	}
+	if known != "" && to.wrong == "" && c.Err() == nil {
+		return nil, underEmails(fault.New(fault.Conflict, "tenancy.known", known))
+	}
+	says := strings.TrimSpace(to.wrong + " " + known)
+	if c.Field(says == "", "emails", says); c.Err() != nil {
+		return nil, c.Err()
+	}
 	var sent []Sent
-	for _, email := range emails {
+	for _, email := range to.emails {
 		one, err := v.invite(tx, at, n, email)
 		if err != nil {
 			return nil, err
@@ -171,9 +184,9 @@ func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, emails []strin
 	return sent, nil
 }
 
-// known is Conflict, under "emails", if there are people among the addresses who are in the
-// place or invited to it: it names all of them. The caller holds its lock.
-func (at place) known(tx *db.Tx, emails []string) error {
+// known tells of all people among the addresses who are in the place or invited to it; "" when
+// there are none. The caller holds its lock.
+func (at place) known(tx *db.Tx, emails []string) (string, error) {
 	var in, asked []string
 	for _, email := range emails {
 		user, err := db.Value[int64](tx, "SELECT id FROM users WHERE email = $1", email)
@@ -181,11 +194,11 @@ func (at place) known(tx *db.Tx, emails []string) error {
 			continue
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, user, tx.Now)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if found > 0 {
 			in = append(in, email)
@@ -193,7 +206,7 @@ func (at place) known(tx *db.Tx, emails []string) error {
 		}
 		found, err = db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", at.id, user, tx.Now)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if found > 0 {
 			asked = append(asked, email)
@@ -206,10 +219,7 @@ func (at place) known(tx *db.Tx, emails []string) error {
 	if len(asked) > 0 {
 		says = append(says, strings.Join(asked, ", ")+plural(len(asked), " is invited already.", " are invited already."))
 	}
-	if len(says) == 0 {
-		return nil
-	}
-	return underEmails(fault.New(fault.Conflict, "tenancy.known", strings.Join(says, " ")))
+	return strings.Join(says, " "), nil
 }
 
 func plural(n int, one, many string) string {
@@ -219,11 +229,18 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// check gives the addresses, each once, or what is wrong with the form.
-func (n NewInvitation) check(c *fault.Check) (emails []string, err error) {
+// addressees are the addresses of a form, each once, and what is said of those that are none.
+type addressees struct {
+	emails []string
+	wrong  string
+}
+
+// check gives the addressees, and notes what else is wrong with the form. It is an error for more
+// than are looked at.
+func (n NewInvitation) check(c *fault.Check) (to addressees, err error) {
 	if len(n.Emails) > InviteesMax {
 		c.Field(false, "emails", fmt.Sprintf("Invite at most %d people at once.", InviteesMax))
-		return nil, c.Err()
+		return to, c.Err()
 	}
 	seen := map[string]bool{}
 	var wrong []string
@@ -233,19 +250,21 @@ func (n NewInvitation) check(c *fault.Check) (emails []string, err error) {
 			wrong = append(wrong, strconv.Quote(typed))
 		} else if !seen[email] {
 			seen[email] = true
-			emails = append(emails, email)
+			to.emails = append(to.emails, email)
 		}
 	}
-	c.Field(len(wrong) == 0, "emails", strings.Join(wrong, ", ")+plural(len(wrong), " is no full email address", " are no full email addresses")+", like name@example.com.")
+	if len(wrong) > 0 {
+		to.wrong = strings.Join(wrong, ", ") + plural(len(wrong), " is no full email address", " are no full email addresses") + ", like name@example.com."
+	}
 	c.Field(len(n.Emails) > 0, "emails", "Enter at least one email address.")
 	c.Field(n.Days >= 1 && n.Days <= InvitationDaysMax, "days", fmt.Sprintf("An invitation counts for 1 to %d days.", InvitationDaysMax))
 	if strings.TrimSpace(n.Reason) != "" {
 		if err := c.Join(accounts.CheckName("reason", "a reason", n.Reason)); err != nil {
-			return nil, err
+			return to, err
 		}
 	}
-	slices.Sort(emails) // two who invite the same people wait for each other, and not in a circle
-	return emails, c.Err()
+	slices.Sort(to.emails) // two who invite the same people wait for each other, and not in a circle
+	return to, nil
 }
 
 func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Sent, error) {
@@ -287,19 +306,23 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	return v.send(tx, at, m)
 }
 
-// take counts an invitation, also one that is sent again.
+// take counts an invitation, also one that is sent again. TooMany tells which limit was met.
 func take(tx *db.Tx, at place, email string) error {
 	who := id.Digest(email)
 	for _, l := range []struct { // always in this order, so that nobody waits in a circle
 		key   string
 		limit throttle.Limit
+		met   string // with how many
 	}{
-		{fmt.Sprintf("invite/%s:%d", at.kind, at.id), perPlace}, {fmt.Sprintf("invite/inviter:%d", at.by.UserID), perInviter},
-		{fmt.Sprintf("invite/one/%s:%d:%s", at.kind, at.id, who), perInvitee}, {fmt.Sprintf("invite/pair:%d:%s", at.by.UserID, who), perPair}, {"invite/address:" + who, perAddress},
+		{fmt.Sprintf("invite/%s:%d", at.kind, at.id), perPlace, "At most %d invitations a day are sent from this " + at.kind + "."},
+		{fmt.Sprintf("invite/inviter:%d", at.by.UserID), perInviter, "At most %d invitations a day are sent by you."},
+		{fmt.Sprintf("invite/one/%s:%d:%s", at.kind, at.id, who), perInvitee, "At most %d invitations a day are sent from this " + at.kind + " to " + email + "."},
+		{fmt.Sprintf("invite/pair:%d:%s", at.by.UserID, who), perPair, "At most %d invitations a day are sent by you to " + email + "."},
+		{"invite/address:" + who, perAddress, "At most %d invitations a day are sent to " + email + "."},
 	} {
 		err := throttle.Take(tx, l.key, l.limit)
 		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
-			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: "Too many invitations were sent today, by you, in this " + at.kind + ", or to " + email + ". Go on tomorrow."}
+			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(l.met, l.limit.Count) + " Nothing was sent. Go on tomorrow."}
 		}
 		if err != nil {
 			return err
@@ -498,6 +521,8 @@ func (i Invitation) void() error {
 		return errOver()
 	case VoidAccount:
 		return fault.Newf(fault.Conflict, "tenancy.uncertain", "Your account was activated by a link that somebody else had passed on, after %s invited you. Ask for a new invitation.", i.Inviter.Name)
+	case VoidFactor:
+		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, has to sign in in two steps first, which the organization asks for. It counts again when they do.", i.Inviter.Name)
 	case VoidInviter:
 		return fault.Newf(fault.Conflict, "tenancy.vouched", "%s, who invited you, may not do so any more. Ask for a new invitation.", i.Inviter.Name)
 	}
@@ -673,6 +698,9 @@ func vouched(tx *db.Tx, i Invitation) (err error) {
 		return fault.Newf(fault.Conflict, "tenancy.inactive", "The project %q is not open at this time.", i.Project.Name)
 	case !i.Until.IsZero() && !tx.Now.Before(i.Until):
 		return errOver()
+	case fault.HasCode(err, access.FactorNeeded) && i.Void != VoidInviter:
+		i.Void = VoidFactor
+		return i.void()
 	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.NotFound), fault.HasCode(err, access.FactorNeeded), err == nil && i.Inviter.State != accounts.Active:
 		i.Void = VoidInviter
 		return i.void()

@@ -15,6 +15,7 @@ type Void string
 // The reasons.
 const (
 	VoidInviter Void = "inviter" // who sent it may not do so any more
+	VoidFactor  Void = "factor"  // its organization asks for a second factor, which who sent it lacks: it counts again when they have one
 	VoidOver    Void = "over"    // the time in the project is over that it gives
 	VoidAccount Void = "account" // the account was activated by a link of somebody else's invitation: see accounts.Uncertain
 	VoidUntold  Void = "untold"  // the reader is not told whether it counts
@@ -61,8 +62,10 @@ func (g voucher) void(m Member, may bool, now time.Time) Void {
 		return VoidOver
 	case g.uncertain:
 		return VoidAccount
-	case !may || g.state != accounts.Active || g.demanded && !g.factor:
+	case !may || g.state != accounts.Active:
 		return VoidInviter
+	case g.demanded && !g.factor:
+		return VoidFactor
 	}
 	return ""
 }

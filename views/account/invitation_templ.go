@@ -42,6 +42,7 @@ type InvitationRow struct {
 	DeclineURL           string
 	DeclineKey           string
 	Void                 string // why it does not count any more; empty while it does
+	Rests                bool   // it counts again by itself
 	Demanding            string // the organization that asks for two-step sign-in, which the person does not have; empty for none
 }
 
@@ -151,7 +152,7 @@ func InvitationsPage(m Invitations) templ.Component {
 						}
 						ctx = templ.InitializeContext(ctx)
 						if r.Void != "" {
-							templ_7745c5c3_Err = ui.BannerOf(ui.Banner{Tone: "warn", Strong: "This invitation does not count any more.", Text: r.Void}).Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = ui.BannerOf(ui.Banner{Tone: "warn", Strong: ui.Void(r.Rests), Text: r.Void}).Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -193,7 +194,7 @@ func InvitationsPage(m Invitations) templ.Component {
 									var templ_7745c5c3_Var8 string
 									templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(r.Role)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 74, Col: 16}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 75, Col: 16}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 									if templ_7745c5c3_Err != nil {
@@ -206,7 +207,7 @@ func InvitationsPage(m Invitations) templ.Component {
 									var templ_7745c5c3_Var9 string
 									templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(r.RoleText)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 76, Col: 46}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 77, Col: 46}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 									if templ_7745c5c3_Err != nil {
@@ -310,7 +311,7 @@ func InvitationsPage(m Invitations) templ.Component {
 							var templ_7745c5c3_Var12 templ.SafeURL
 							templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinURLErrs(r.AcceptURL)
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 95, Col: 47}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 96, Col: 47}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 							if templ_7745c5c3_Err != nil {
@@ -331,7 +332,7 @@ func InvitationsPage(m Invitations) templ.Component {
 							var templ_7745c5c3_Var13 string
 							templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs("Accept the invitation to " + r.Place)
 							if templ_7745c5c3_Err != nil {
-								return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 97, Col: 101}
+								return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 98, Col: 101}
 							}
 							_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 							if templ_7745c5c3_Err != nil {
@@ -357,7 +358,7 @@ func InvitationsPage(m Invitations) templ.Component {
 						var templ_7745c5c3_Var14 templ.SafeURL
 						templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(r.DeclineURL)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 103, Col: 47}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 104, Col: 47}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 						if templ_7745c5c3_Err != nil {
@@ -378,7 +379,7 @@ func InvitationsPage(m Invitations) templ.Component {
 						var templ_7745c5c3_Var15 string
 						templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("Decline the invitation to " + r.Place)
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 105, Col: 108}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 106, Col: 108}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 						if templ_7745c5c3_Err != nil {
@@ -470,7 +471,7 @@ func InvitationsPage(m Invitations) templ.Component {
 									var templ_7745c5c3_Var20 string
 									templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(r.Place)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 120, Col: 42}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 121, Col: 42}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 									if templ_7745c5c3_Err != nil {
@@ -509,7 +510,7 @@ func InvitationsPage(m Invitations) templ.Component {
 									var templ_7745c5c3_Var22 string
 									templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(r.Inviter)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 123, Col: 44}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 124, Col: 44}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 									if templ_7745c5c3_Err != nil {
@@ -544,7 +545,7 @@ func InvitationsPage(m Invitations) templ.Component {
 									var templ_7745c5c3_Var24 string
 									templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(r.Outcome)
 									if templ_7745c5c3_Err != nil {
-										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 126, Col: 19}
+										return templ.Error{Err: templ_7745c5c3_Err, FileName: `account/invitation.templ`, Line: 127, Col: 19}
 									}
 									_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 									if templ_7745c5c3_Err != nil {

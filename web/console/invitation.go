@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/mail"
 	"strconv"
 	"strings"
 	"unicode"
@@ -60,12 +61,50 @@ func (c *Console) inviteSend(ec echo.Context, s access.Project) error {
 // invitationOf reads what all forms of invitations ask for.
 func invitationOf(f map[string]string) (n tenancy.NewInvitation, errs ui.Errors) {
 	n.Reason, errs = f["reason"], ui.Errors{}
-	n.Emails = strings.FieldsFunc(f["emails"], func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	n.Emails = addressesOf(f["emails"])
 	var err error
 	if n.Days, err = strconv.Atoi(f["days"]); err != nil {
 		errs["days"] = "Enter a number of days."
 	}
 	return n, errs
+}
+
+// addressMost is how long a line is, in bytes, that is read as mail programs write addresses.
+const addressMost = 320 * tenancy.InviteesMax
+
+// addressesOf reads what somebody typed or pasted: addresses with anything between them, and lines
+// of addresses with names, as mail programs write them.
+func addressesOf(text string) (out []string) {
+	for _, line := range linesOf(text) {
+		line = strings.Trim(strings.TrimSpace(line), ",;")
+		if list, ok := namedAddresses(line); ok {
+			out = append(out, list...)
+			continue
+		}
+		for _, part := range strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' }) {
+			if list, ok := namedAddresses(part); ok {
+				out = append(out, list...)
+				continue
+			}
+			out = append(out, strings.FieldsFunc(part, unicode.IsSpace)...)
+		}
+	}
+	return out
+}
+
+// namedAddresses reads addresses with names, if a line is a list of those and nothing else.
+func namedAddresses(line string) (out []string, ok bool) {
+	if len(line) > addressMost || !strings.Contains(line, "<") {
+		return nil, false
+	}
+	list, err := mail.ParseAddressList(line)
+	if err != nil {
+		list, err = mail.ParseAddressList(strings.ReplaceAll(line, ";", ","))
+	}
+	for _, a := range list {
+		out = append(out, a.Address)
+	}
+	return out, err == nil
 }
 
 // sends sends invitations, unless the form has errors already. Those that it has then come
@@ -156,6 +195,8 @@ func voids(m tenancy.Member) string {
 	switch m.Void {
 	case tenancy.VoidInviter:
 		return m.Invitor.Name + ", who sent it, may not do so any more. Whoever sends it again vouches for it."
+	case tenancy.VoidFactor:
+		return m.Invitor.Name + ", who sent it, has to sign in in two steps first, which the organization asks for: then it counts again. Whoever sends it again vouches for it, too."
 	case tenancy.VoidOver:
 		return "The time is over that it gives. Cancel it and send a new one."
 	case tenancy.VoidAccount:
@@ -217,7 +258,7 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 		list, err := tenancy.Invitations(tx, a)
 		for _, i := range list {
 			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Email: i.Inviter.Email, Reason: i.Reason,
-				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Demanding: i.Demanding}
+				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Rests: i.Void == tenancy.VoidFactor, Demanding: i.Demanding}
 			if row.Void == "" {
 				row.AcceptURL, row.AcceptKey = paths.InvitationAccept(i.ID), key()
 			}

@@ -229,7 +229,7 @@ const soon = 7 * 24 * time.Hour
 func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.end(m.Until),
 		By: broughtBy(m), Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
-	row.Void = voids(m)
+	row.Void, row.Rests = voids(m), m.Void == tenancy.VoidFactor
 	row.Soon = !m.Until.IsZero() && m.Until.Sub(c.app.DB.Now()) < soon
 	switch m.Through {
 	case tenancy.ThroughMaintainer:

@@ -77,3 +77,122 @@ func TestSentencesNameTheirPlace(t *testing.T) {
 		t.Errorf("the export says %s", got)
 	}
 }
+
+// TestInvitationLimitsAreNamed: who sends too many is told which limit they met, and nobody else's
+// address.
+func TestInvitationLimitsAreNamed(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Many", false)
+	c := s.SignIn(admin)
+	many := func(begin string, n int) (out []string) {
+		for i := range n {
+			out = append(out, begin+num(int64(i))+"@many.example")
+		}
+		return out
+	}
+	refused := func(path string, f url.Values) string {
+		t.Helper()
+		return text(c.Post(path, f).Want(http.StatusTooManyRequests), "#emails-error")
+	}
+	c.Post(users(p), inviting(access.Guest, many("a", 46)...)).Want(http.StatusOK)
+	if got := refused(users(p), inviting(access.Guest, many("p", 5)...)); got != "Error: At most 50 invitations a day are sent from this project. Nothing was sent. Go on tomorrow." {
+		t.Errorf("of the project it says %q", got)
+	}
+	path := ofOrganization(s, p, admin)
+	toTeam := func(emails ...string) url.Values {
+		return url.Values{"emails": {strings.Join(emails, "\n")}, "reason": {""}, "days": {"7"}}
+	}
+	c.Post(path+"/members", toTeam(many("b", 49)...)).Want(http.StatusOK)
+	if got := refused(path+"/members", toTeam(many("q", 2)...)); got != "Error: At most 50 invitations a day are sent from this organization. Nothing was sent. Go on tomorrow." {
+		t.Errorf("of the organization it says %q", got)
+	}
+	s.Clock.Forward(25 * time.Hour)
+	c = s.SignIn(admin)
+	at := rowOf(c, p, "a0@many.example")
+	for range 5 {
+		c.Post(at+"/send", nil).Want(http.StatusOK)
+	}
+	r := c.Get(c.Post(at+"/send", nil).Want(http.StatusSeeOther).Location)
+	if !strings.Contains(r.Body, "At most 5 invitations a day are sent from this project to a0@many.example.") {
+		t.Errorf("of the address it says %q", text(r, "main"))
+	}
+}
+
+// TestPastedAddresses: what mail programs write is read as they mean it, and what is no address is
+// told of as before, with who is known already.
+func TestPastedAddresses(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Pasted", false)
+	c := s.SignIn(admin)
+	for i, pasted := range []string{
+		`Priya Raman <priya%@northwind.example>, "Lee, Ann" <ann%@x.example>`,
+		`Priya Raman <priya%@northwind.example>; "Lee, Ann" <ann%@x.example>;`,
+		"<priya%@northwind.example>,\r\nAnn Lee <ann%@x.example>,\r\n",
+		"priya%@northwind.example ann%@x.example",
+	} {
+		n := num(int64(i))
+		c.Post(users(p), inviting(access.Guest, strings.ReplaceAll(pasted, "%", n))).Want(http.StatusOK)
+		if got := strings.Join(listed(c, p, "&q=a"+"&status=invited"), " "); !strings.Contains(got, "(ann"+n+"@x.example guest)") || !strings.Contains(got, "(priya"+n+"@northwind.example guest)") {
+			t.Errorf("of %q are invited %q", pasted, got)
+		}
+	}
+	for pasted, want := range map[string]string{
+		"Priya <priya0@northwind.example>, nonsense, worse@": `Error: "nonsense", "worse@" are no full email addresses, like name@example.com. priya0@northwind.example is invited already.`,
+		"Priya <priya":              `Error: "Priya", "<priya" are no full email addresses, like name@example.com.`,
+		admin.Email + " bad":        `Error: "bad" is no full email address, like name@example.com. ` + admin.Email + " is a member already.",
+		strings.Repeat("<", 30_000): "",
+	} {
+		got := text(c.Post(users(p), inviting(access.Guest, pasted)).Want(http.StatusUnprocessableEntity), "#emails-error")
+		if want != "" && got != want {
+			t.Errorf("of %q it says %q", pasted, got)
+		}
+	}
+	f := inviting(access.Guest, "bad "+admin.Email)
+	f.Set("days", "99")
+	if page := c.Post(users(p), f).Want(http.StatusUnprocessableEntity); text(page, "#days-error") == "" || !strings.Contains(text(page, "#emails-error"), "is a member already.") {
+		t.Errorf("with another fault it says %q", text(page, "main"))
+	}
+	for _, m := range listed(c, p, "") {
+		if strings.Contains(m, "<") || strings.Contains(m, "nonsense") {
+			t.Errorf("%s is in the list", m)
+		}
+	}
+}
+
+// TestInvitationThatRests: one whose sender lacks the second factor that the organization asks for
+// counts again when they have one, and says so.
+func TestInvitationThatRests(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Resting", false)
+	guest, other := s.User("Guest"), s.Member(p, access.Admin)
+	c := s.SignIn(admin)
+	c.Post(users(p), inviting(access.Guest, guest.Email)).Want(http.StatusOK)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET mfa_required = TRUE WHERE id = $1", p.Organization)
+	})
+	theirs, colleague := s.SignIn(guest), s.SignIn(other)
+	s.TwoStep(theirs)
+	s.TwoStep(colleague)
+	const rests = "This invitation does not count at this time."
+	page := theirs.Get("/account/invitations").Want(http.StatusOK)
+	if got := text(page, "main"); !strings.Contains(got, rests+" "+admin.Name+", who invited you, has to sign in in two steps first, which the organization asks for. It counts again when they do.") || page.Page().Find(`form[action$="/accept"]`).Length() != 0 {
+		t.Errorf("they read %q", got)
+	}
+	path := strings.Replace(page.Page().Find(`form[action$="/decline"]`).AttrOr("action", ""), "/decline", "/accept", 1)
+	if got := theirs.Get(theirs.Post(path, nil).Want(http.StatusSeeOther).Location).Body; !strings.Contains(got, "It counts again when they do.") {
+		t.Error("who accepts it is not told that it counts again")
+	}
+	row := colleague.Get(users(p) + "?q=" + url.QueryEscape(guest.Email)).Want(http.StatusOK)
+	if got := text(row, "tbody"); !strings.Contains(got, "Does not count") || !strings.Contains(got, admin.Name+", who sent it, has to sign in in two steps first, which the organization asks for: then it counts again.") {
+		t.Errorf("the list says %q", got)
+	}
+	if got := text(colleague.Get(row.Page().Find("tbody a.row-link").AttrOr("href", "")), ".banner"); !strings.Contains(got, rests) {
+		t.Errorf("its page says %q", got)
+	}
+	s.TwoStep(c)
+	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
+	theirs.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
+}
