@@ -37,7 +37,7 @@ func lifeScreens() []Screen {
 	project.Follow = ui.Choices{ID: "follow", Legend: "It expires", Items: []ui.Choice{{Value: "type", Label: "As the type says, from now on"}, {Value: "never", Label: "Never"}}}
 	wrong := project
 	wrong.Type, wrong.Types, wrong.Follow.Error = name, []ui.Option{{Value: "demo", Label: name + " (expires: after 2 days)"}}, "Choose when it expires."
-	wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters.", "template": "Choose one of the types that are offered.", "follow": "Choose when it expires."}
+	wrong.Back, wrong.Name, wrong.Expiry.Value, wrong.Disable.Value, wrong.Errors = "2001-01-01", name, "2001-01-01", name, ui.Errors{"expires": "Choose a day that is still to come, or none.", "reason": "At most 500 characters.", "back": "Choose today or a day that is still to come, or none.", "template": "Choose one of the types that are offered.", "follow": "Choose when it expires."}
 	project.Agree, project.Terms = form("terms", ""), admin.Terms{Users: "12", Storage: "50", Jobs: "3", Usual: "10"}
 	wrong.Agree, wrong.Terms = project.Agree, admin.Terms{Users: "0", Storage: "1000001", Jobs: "101", Usual: "10"}
 	wrong.Errors["users"], wrong.Errors["storage"], wrong.Errors["jobs"] = "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 1,000,000, or nothing for no limit.", "Enter a number from 1 to 100, or nothing for 10."
@@ -46,6 +46,7 @@ func lifeScreens() []Screen {
 	agreed.Now = []ui.Pair{{Name: "Limit of users", Value: "None"}, {Name: "Limit of stored data", Value: "1,000,000 GB"}, {Name: "Jobs at once", Value: "100"}, {Name: "Roles come from single sign-on", Value: "Yes"}}
 	disabled := project
 	disabled.State, disabled.Disabled, disabled.Reason, disabled.Disable, disabled.Enable = admin.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}, ago(2*day), name, admin.Form{}, form("enable", "")
+	disabled.Expected = ago(-6 * day)
 	gone := project
 	gone.State, gone.Deleted, gone.DeletedBy, gone.Until, gone.PurgeDue = deleted, ago(time.Hour), name, ago(-59*day), ago(-59*day)
 	gone.Retype, gone.Agree, gone.MoveURL = admin.Form{}, admin.Form{}, ""

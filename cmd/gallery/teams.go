@@ -30,7 +30,7 @@ func teamScreens() []Screen {
 		Deleted: []tenancy.DeletedProject{{Number: "1031", Name: "Harvest 2024", By: "Hana Dvořáková", Deleted: ago(10 * day), Purge: ago(-50 * day)}, {Number: "1017", Name: longest, By: longest, Deleted: ago(61 * day), Purge: ago(time.Hour), Purging: true}}}
 	visited := organization
 	visited.Name, visited.List, visited.NewURL, visited.JoinReason = longest, nil, "", "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
-	kinds := ui.Choices{ID: "template", Legend: "Kind", Items: []ui.Choice{{Value: "production", Label: "Production", Text: "For work that stays. It never expires."}, {Value: "demo", Label: "Demo, 2 days", Text: "To look around, or to show something."}}}
+	kinds := ui.Choices{ID: "template", Legend: "Type", Items: []ui.Choice{{Value: "production", Label: "Production", Text: "For work that stays. It never expires."}, {Value: "demo", Label: "Demo, 2 days", Text: "To look around, or to show something."}}}
 	fresh := tenancy.ProjectNew{Shell: outside(), Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Action: "/organizations/7/projects", Key: "k62", Template: kinds}
 	wrong := fresh
 	wrong.Name, wrong.Errors, wrong.Template.Error = "", ui.Errors{"name": "Enter a name for the project.", "template": "Choose what kind of project it is."}, "Choose what kind of project it is."

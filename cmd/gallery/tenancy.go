@@ -17,8 +17,10 @@ func tenancyScreens() []Screen {
 			{ID: "1043", Name: "Supply chain", URL: "/projects/1043", Organization: "Northwind Foods", Role: "Admin", Changed: ago(26 * time.Hour)},
 			{ID: "1051", Name: "Finance sandbox for the month end of all regions", URL: "/projects/1051", Organization: "Northwind Foods and its subsidiaries in Central and Eastern Europe", Role: "Read only", Changed: ago(90 * day)},
 			{ID: "1066", Name: "Trial", URL: "/projects/1066", Organization: "Partner Labs", Role: "Guest"},
+			{ID: "1067", Name: "Closed books", Organization: "Partner Labs", Role: "Guest", Disabled: true, Reason: "Its storage is being moved.", Back: ago(-6 * day)},
+			{ID: "1068", Name: "Payroll", Organization: "Partner Labs", Role: "Guest", Locked: true},
 		},
-		Pager:    ui.Pager{Text: "4 projects"},
+		Pager:    ui.Pager{Text: "6 projects"},
 		Download: ui.Download{CSV: "/?format=csv", JSON: "/?format=json"},
 	}
 	many := list

@@ -64,11 +64,11 @@ const (
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours, organization when it goes to its members; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
-	ProjectExpires    Kind = "projectExpires"    // project, expires
-	ProjectDeleted    Kind = "projectDeleted"    // by, project, until, expired, at
-	ProjectRestored   Kind = "projectRestored"   // by, project, expires, at
-	ProjectDisabled   Kind = "projectDisabled"   // by, project, reason, at
-	ProjectEnabled    Kind = "projectEnabled"    // by, project, at
+	ProjectExpires    Kind = "projectExpires"    // project, organization, expires; has a link
+	ProjectDeleted    Kind = "projectDeleted"    // by, project, organization, until, expired, at
+	ProjectRestored   Kind = "projectRestored"   // by, project, organization, expires, at; has a link
+	ProjectDisabled   Kind = "projectDisabled"   // by, project, organization, reason, back, at
+	ProjectEnabled    Kind = "projectEnabled"    // by, project, organization, at; has a link
 	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, at
 	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
 	MoreWanted        Kind = "moreWanted"        // by, address, project, for, text; has a link

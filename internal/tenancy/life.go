@@ -23,6 +23,7 @@ const (
 
 	expiryYearsMax = 10
 	reasonMax      = 500 // characters
+	expectedMax    = 366 // days ahead
 )
 
 // The states of a project.
@@ -39,6 +40,7 @@ type Life struct {
 	ExpiresAt      time.Time
 	DisabledAt     time.Time
 	DisabledReason string
+	ExpectedAt     time.Time // the end of the day on which a disabled one is expected back; nothing happens then
 	DeletedAt      time.Time
 	DeletedBy      string // a person's name, or Steward
 	PurgeAt        time.Time
@@ -60,10 +62,10 @@ func (l Life) Recoverable(now time.Time) bool {
 	return l.State == Deleted && l.PurgeBegunAt.IsZero() && now.Before(l.Until())
 }
 
-const lifeColumns = `p.state, p.expires_at, p.disabled_at, p.disabled_reason, p.deleted_at, p.deleted_by, p.purge_at, p.purge_job, p.purge_begun_at, p.purged_at`
+const lifeColumns = `p.state, p.expires_at, p.disabled_at, p.disabled_reason, p.expected_at, p.deleted_at, p.deleted_by, p.purge_at, p.purge_job, p.purge_begun_at, p.purged_at`
 
 func (l *Life) scans() []any {
-	return []any{&l.State, db.Time(&l.ExpiresAt), db.Time(&l.DisabledAt), &l.DisabledReason, db.Time(&l.DeletedAt), &l.DeletedBy,
+	return []any{&l.State, db.Time(&l.ExpiresAt), db.Time(&l.DisabledAt), &l.DisabledReason, db.Time(&l.ExpectedAt), db.Time(&l.DeletedAt), &l.DeletedBy,
 		db.Time(&l.PurgeAt), db.Null(&l.PurgeJob), db.Time(&l.PurgeBegunAt), db.Time(&l.PurgedAt)}
 }
 
@@ -90,9 +92,9 @@ func closed(tx *db.Tx, project int64) error {
 	}
 	switch {
 	case l.State == Disabled && l.DisabledReason == "":
-		return fault.New(fault.Forbidden, IsDisabled, "A super admin disabled this project. Its data is kept.")
+		return fault.New(fault.Forbidden, IsDisabled, "A super admin disabled this project. Its data is kept."+l.expected())
 	case l.State == Disabled:
-		return fault.Newf(fault.Forbidden, IsDisabled, "A super admin disabled this project on %s, for this reason: %s Its data is kept, and a super admin can enable it again.", day(l.DisabledAt), sentence(l.DisabledReason))
+		return fault.Newf(fault.Forbidden, IsDisabled, "A super admin disabled this project on %s, for this reason: %s Its data is kept, and a super admin can enable it again.%s", day(l.DisabledAt), sentence(l.DisabledReason), l.expected())
 	case l.State == Active:
 		return fault.Newf(fault.Forbidden, IsExpired, "The time of this project was over on %s, so it is being deleted. A super admin can bring it back for %d days.", day(l.ExpiresAt), int(Grace/(24*time.Hour)))
 	case !l.Recoverable(tx.Now):
@@ -107,6 +109,17 @@ func closed(tx *db.Tx, project int64) error {
 
 // day is a moment as people read it who may be anywhere.
 func day(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// date is the day of a moment, where the rest of it tells nothing.
+func date(t time.Time) string { return t.UTC().Format("2 January 2006") }
+
+// expected is a sentence of when a disabled project is expected back; "" when nobody said.
+func (l Life) expected() string {
+	if l.ExpectedAt.IsZero() {
+		return ""
+	}
+	return " It is expected back on " + date(l.ExpectedAt) + "."
+}
 
 // sentence ends a text that people wrote.
 func sentence(text string) string {
@@ -170,11 +183,11 @@ func (v *Service) delete(tx *db.Tx, p Project, e audit.Event) error {
 	if err != nil {
 		return err
 	}
-	told := map[string]string{"project": p.Name, "by": e.ActorName, "at": moment(tx.Now), "until": moment(until)}
+	told := map[string]string{"by": e.ActorName, "at": moment(tx.Now), "until": moment(until)}
 	if e.UserID == 0 {
 		told["expired"] = moment(tx.Now)
 	}
-	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectDeleted, Values: told}); err != nil {
+	if err := v.tellLife(tx, p, mail.ProjectDeleted, told); err != nil {
 		return err
 	}
 	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"until": until}, map[string]any{"jobsStopped": stopped, "invitationsClosed": len(waiting), "requestsClosed": asking}
@@ -254,7 +267,7 @@ func (v *Service) warn(tx *db.Tx, p Project, l Life) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectExpires, Values: map[string]string{"project": p.Name, "expires": moment(l.ExpiresAt)}}); err != nil {
+	if err := v.tellLife(tx, p, mail.ProjectExpires, map[string]string{"expires": moment(l.ExpiresAt)}); err != nil {
 		return err
 	}
 	e, err := lifeEvent(tx, steward(), p, "project.expiryTold")
@@ -327,11 +340,11 @@ func (v *Service) Undelete(tx *db.Tx, by access.Actor, project int64, expires ti
 	if err != nil {
 		return err
 	}
-	told := map[string]string{"project": p.Name, "by": by.Name, "at": moment(tx.Now)}
+	told := map[string]string{"by": by.Name, "at": moment(tx.Now)}
 	if !expires.IsZero() {
 		told["expires"] = moment(expires)
 	}
-	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectRestored, Values: told}); err != nil {
+	if err := v.tellLife(tx, p, mail.ProjectRestored, told); err != nil {
 		return err
 	}
 	e, err := lifeEvent(tx, by, p, "project.undeleted")
@@ -408,9 +421,10 @@ func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires t
 }
 
 // Disable closes a project for a reason that its members are mailed, and that whoever opens it is
-// told. What runs in it stops; everything is kept. Invalid for the reason; Conflict unless it is
-// active.
-func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason string) error {
+// told, with the day on which it is expected back, if one is given: nothing happens then. What runs
+// in it stops; everything is kept. Invalid for the reason, and for a day that is over or more than
+// a year ahead; Conflict unless it is active.
+func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason string, back time.Time) error {
 	p, l, err := v.decides(tx, by, project)
 	if err != nil {
 		return err
@@ -419,18 +433,27 @@ func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason stri
 		return fault.New(fault.Conflict, "tenancy.state", "Only a project that is active can be disabled.")
 	}
 	reason = strings.TrimSpace(reason)
-	if err := accounts.CheckText("reason", "a reason", reason, reasonMax); err != nil {
+	var c fault.Check
+	c.Field(back.IsZero() || back.After(tx.Now), "back", "Choose today or a day that is still to come, or none.")
+	c.Field(back.Before(tx.Now.AddDate(0, 0, expectedMax+1)), "back", fmt.Sprintf("Choose a day within %d days, or none.", expectedMax))
+	if err := c.Join(accounts.CheckText("reason", "a reason", reason, reasonMax)); err != nil {
 		return err
 	}
-	if err := tx.Must("UPDATE projects SET state = 'disabled', disabled_at = $2, disabled_reason = $3 WHERE id = $1 AND state = 'active'", p.ID, tx.Now, reason); err != nil {
+	if c.Err() != nil {
+		return c.Err()
+	}
+	if err := tx.Must("UPDATE projects SET state = 'disabled', disabled_at = $2, disabled_reason = $3, expected_at = $4 WHERE id = $1 AND state = 'active'", p.ID, tx.Now, reason, back); err != nil {
 		return err
 	}
 	stopped, err := v.jobs.StopProject(tx, p.ID, "Cancelled because the project was disabled. The table was not changed.")
 	if err != nil {
 		return err
 	}
-	told := map[string]string{"project": p.Name, "by": by.Name, "reason": reason, "at": moment(tx.Now)}
-	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectDisabled, Values: told}); err != nil {
+	told := map[string]string{"by": by.Name, "reason": reason, "at": moment(tx.Now)}
+	if !back.IsZero() {
+		told["back"] = date(back)
+	}
+	if err := v.tellLife(tx, p, mail.ProjectDisabled, told); err != nil {
 		return err
 	}
 	e, err := lifeEvent(tx, by, p, "project.disabled")
@@ -438,7 +461,12 @@ func (v *Service) Disable(tx *db.Tx, by access.Actor, project int64, reason stri
 		return err
 	}
 	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"reason": reason}, map[string]any{"jobsStopped": stopped}
-	return audit.Record(tx, e.Says("%s disabled the project %q: %q", by.Name, p.Name, reason))
+	e = e.Says("%s disabled the project %q: %q", by.Name, p.Name, reason)
+	if !back.IsZero() {
+		e.Params["expectedBack"] = back
+		e = e.Says("%s disabled the project %q, which is expected back on %s: %q", by.Name, p.Name, date(back), reason)
+	}
+	return audit.Record(tx, e)
 }
 
 // Enable opens a disabled project again, and its members are mailed. Conflict when it is not
@@ -457,11 +485,10 @@ func (v *Service) Enable(tx *db.Tx, by access.Actor, project int64) error {
 	if err := resume(tx, p.ID, l.DisabledAt); err != nil {
 		return err
 	}
-	if err := tx.Must("UPDATE projects SET state = 'active', disabled_at = NULL, disabled_reason = '' WHERE id = $1 AND state = 'disabled'", p.ID); err != nil {
+	if err := tx.Must("UPDATE projects SET state = 'active', disabled_at = NULL, disabled_reason = '', expected_at = NULL WHERE id = $1 AND state = 'disabled'", p.ID); err != nil {
 		return err
 	}
-	told := map[string]string{"project": p.Name, "by": by.Name, "at": moment(tx.Now)}
-	if err := v.tellMembers(tx, tellParams{Project: p.ID, Kind: mail.ProjectEnabled, Values: told}); err != nil {
+	if err := v.tellLife(tx, p, mail.ProjectEnabled, map[string]string{"by": by.Name, "at": moment(tx.Now)}); err != nil {
 		return err
 	}
 	e, err := lifeEvent(tx, by, p, "project.enabled")
@@ -481,9 +508,24 @@ const tellMost = 200
 type tellParams struct {
 	Project int64             `json:"project"`
 	Kind    mail.Kind         `json:"kind"`
+	Path    string            `json:"path,omitempty"` // of the letter's link
 	Values  map[string]string `json:"values"`
 	But     int64             `json:"butUser,omitempty"`   // who knows it
 	After   int64             `json:"afterUser,omitempty"` // who was told last
+}
+
+// tellLife mails the members of a project what became of it, with its organization, as names may
+// repeat, and with a link while they can open it.
+func (v *Service) tellLife(tx *db.Tx, p Project, kind mail.Kind, values map[string]string) (err error) {
+	values["project"] = p.Name
+	if values["organization"], err = TeamName(tx, OfOrganization, p.Organization); err != nil {
+		return err
+	}
+	told := tellParams{Project: p.ID, Kind: kind, Values: values}
+	if kind != mail.ProjectDeleted && kind != mail.ProjectDisabled {
+		told.Path = fmt.Sprintf("/projects/%d", p.ID)
+	}
+	return v.tellMembers(tx, told)
 }
 
 func (v *Service) tellMembers(tx *db.Tx, p tellParams) error {
@@ -512,7 +554,7 @@ func (v *Service) RunTell(ctx context.Context, run *jobs.Run) error {
 			if p.After = w.ID; w.State != accounts.Active || w.ID == p.But {
 				continue
 			}
-			if _, err := v.mail.Send(tx, mail.Letter{Kind: p.Kind, To: w.Email, Name: w.Name, UserID: w.ID, Values: p.Values}); err != nil {
+			if _, err := v.mail.Send(tx, mail.Letter{Kind: p.Kind, To: w.Email, Name: w.Name, UserID: w.ID, Path: p.Path, Values: p.Values}); err != nil {
 				return err
 			}
 			told++

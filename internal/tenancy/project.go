@@ -25,6 +25,8 @@ type Project struct {
 	Governed         bool
 	State            string
 	DisabledReason   string    // only from OrganizationProjects and Mine
+	ExpectedAt       time.Time // when a disabled one is expected back; only from Mine
+	Locked           bool      // its organization asks for a second factor, which the person lacks; only from Mine
 	ExpiresAt        time.Time // zero = never
 	CreatedAt        time.Time
 	CreatedBy        string      // name of the person; only from Describe
@@ -464,7 +466,7 @@ type After struct {
 }
 
 // Mine lists the projects that a person is a member of, by name: the active ones, and those that
-// are disabled, with why. A search finds the name of a project or of its organization.
+// are disabled, with why and until when. A search finds the name of a project or of its organization.
 func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	w := mine(tx, a)
 	w.And("p.state IN ('active', 'disabled')")
@@ -477,8 +479,9 @@ func Mine(tx *db.Tx, a access.Actor, f Filter) ([]Project, error) {
 	return db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
 		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State,
-			db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Time(&p.ChangedAt), &p.Role, db.Time(&p.JoinedAt), &p.DisabledReason)
-	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at, p.disabled_reason
+			db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Time(&p.ChangedAt), &p.Role, db.Time(&p.JoinedAt), &p.DisabledReason, db.Time(&p.ExpectedAt), &p.Locked)
+	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, p.changed_at, m.role, m.joined_at, p.disabled_reason, p.expected_at,
+			o.mfa_required AND NOT EXISTS (SELECT 1 FROM factors f WHERE f.user_id = m.user_id)
 		FROM memberships m JOIN projects p ON p.id = m.project_id JOIN organizations o ON o.id = p.organization_id WHERE `+w.SQL()+
 		fmt.Sprintf(" ORDER BY p.name_search, p.id LIMIT %d", f.Limit), w.Args()...)
 }

@@ -313,6 +313,20 @@ func (t Told) project() string {
 	return "a project"
 }
 
+// projectOf is project with its organization: names may repeat.
+func (t Told) projectOf() string {
+	if name := t.value("organization"); name != "" {
+		return t.project() + " of the organization " + name
+	}
+	return t.project()
+}
+
+// opens is a letter with where its project is opened.
+func (t Told) opens(m Letter) Letter {
+	m.Button = ui.Link{Label: "Open the project", URL: t.Link}
+	return m
+}
+
 // invited is what both letters about an invitation to a project say.
 func (t Told) invited() Letter {
 	m := t.letter("Invitation to "+t.named("project", "a project"), t.inviter()+" invites you to "+t.project()+" at "+t.host()+", a console for data projects.")
@@ -525,21 +539,22 @@ func JoinRejected(t Told) Letter {
 
 // ProjectExpires tells that the time of a project is over soon.
 func ProjectExpires(t Told) Letter {
-	said := "The time of " + t.project() + " at " + t.host() + ", in which you are, is over soon."
+	said := "The time of " + t.projectOf() + " at " + t.host() + ", in which you are, is over soon."
 	if end := t.moment("expires", time.Time{}); end != "" {
-		said = "The time of " + t.project() + " at " + t.host() + ", in which you are, is over on " + end + "."
+		said = "The time of " + t.projectOf() + " at " + t.host() + ", in which you are, is over on " + end + "."
 	}
 	m := t.letter("The time of "+t.named("project", "a project")+" is over soon", said,
 		"Then it is deleted: nobody can enter it any more, and what runs in it stops. A super admin can bring it back for some weeks. After that its data is purged for good.")
+	m = t.opens(m)
 	m.Advice = []ui.Link{do("If it is still needed, ask the people who run this console for more time.")}
 	return m
 }
 
 // ProjectDeleted tells that a project was deleted.
 func ProjectDeleted(t Told) Letter {
-	said := t.named("by", "Somebody") + " deleted " + t.project() + " at " + t.host() + ", in which you are."
+	said := t.named("by", "Somebody") + " deleted " + t.projectOf() + " at " + t.host() + ", in which you are."
 	if t.value("expired") != "" {
-		said = "The time of " + t.project() + " at " + t.host() + ", in which you are, is over. So it was deleted."
+		said = "The time of " + t.projectOf() + " at " + t.host() + ", in which you are, is over. So it was deleted."
 	}
 	m := t.letter(t.named("project", "A project")+" was deleted", said+" Nobody can enter it any more, and what ran in it was stopped.")
 	if until := t.moment("until", time.Time{}); until != "" {
@@ -550,26 +565,28 @@ func ProjectDeleted(t Told) Letter {
 
 // ProjectRestored tells that a project is back that was deleted.
 func ProjectRestored(t Told) Letter {
-	m := t.letter(t.named("project", "A project")+" is back", t.named("by", "Somebody")+" brought "+t.project()+" at "+t.host()+" back, which was deleted. You are in it as before. What ran in it when it was deleted has to be started again.")
+	m := t.letter(t.named("project", "A project")+" is back", t.named("by", "Somebody")+" brought "+t.projectOf()+" at "+t.host()+" back, which was deleted. You are in it as before. What ran in it when it was deleted has to be started again.")
 	if end := t.moment("expires", time.Time{}); end != "" {
 		m.Said = append(m.Said, "Its time is over on "+end+".")
 	}
-	return t.happened(m)
+	return t.happened(t.opens(m))
 }
 
 // ProjectDisabled tells that a project was closed for a while, and why.
 func ProjectDisabled(t Told) Letter {
-	m := t.happened(t.letter(t.named("project", "A project")+" was disabled", t.named("by", "Somebody")+" disabled "+t.project()+" at "+t.host()+", in which you are. Nobody can enter it, and what ran in it was stopped. Its data is kept, and a super admin can enable it again."),
+	m := t.happened(t.letter(t.named("project", "A project")+" was disabled", t.named("by", "Somebody")+" disabled "+t.projectOf()+" at "+t.host()+", in which you are. Nobody can enter it, and what ran in it was stopped. Its data is kept, and a super admin can enable it again."),
 		do("If you need it, ask the people who run this console."))
-	if reason := t.value("reason"); reason != "" {
-		m.Facts = append(m.Facts, ui.Pair{Name: "Reason", Value: reason})
+	for _, f := range []ui.Pair{{Name: "Reason", Value: t.value("reason")}, {Name: "Expected back on", Value: t.value("back")}} {
+		if f.Value != "" {
+			m.Facts = append(m.Facts, f)
+		}
 	}
 	return m
 }
 
 // ProjectEnabled tells that a project is open again that was disabled.
 func ProjectEnabled(t Told) Letter {
-	return t.happened(t.letter(t.named("project", "A project")+" is open again", t.named("by", "Somebody")+" enabled "+t.project()+" at "+t.host()+" again, which was disabled. You are in it as before. What ran in it when it was disabled has to be started again."))
+	return t.happened(t.opens(t.letter(t.named("project", "A project")+" is open again", t.named("by", "Somebody")+" enabled "+t.projectOf()+" at "+t.host()+" again, which was disabled. You are in it as before. What ran in it when it was disabled has to be started again.")))
 }
 
 // ProjectMoved tells that a project is in another organization.

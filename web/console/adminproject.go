@@ -30,6 +30,7 @@ var overseenFields = []field[tenancy.Overseen]{
 	{"expires", func(p tenancy.Overseen) any { return p.ExpiresAt }},
 	{"disabled", func(p tenancy.Overseen) any { return p.DisabledAt }},
 	{"disabledReason", func(p tenancy.Overseen) any { return p.DisabledReason }},
+	{"expectedBack", func(p tenancy.Overseen) any { return p.ExpectedAt }},
 	{"deleted", func(p tenancy.Overseen) any { return p.DeletedAt }},
 	{"deletedBy", func(p tenancy.Overseen) any { return p.DeletedBy }},
 	{"purgeDue", func(p tenancy.Overseen) any { return p.PurgeAt }},
@@ -149,6 +150,7 @@ func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
 	}
 	m.Type = p.Type.Name
 	m.Created, m.Expires, m.Disabled, m.Reason = c.when(p.CreatedAt), c.when(p.ExpiresAt), c.when(p.DisabledAt), p.DisabledReason
+	m.Expected = c.end(p.ExpectedAt)
 	m.Deleted, m.DeletedBy, m.Purged = c.when(p.DeletedAt), p.DeletedBy, c.when(p.PurgedAt)
 	if p.Recoverable(c.app.DB.Now()) {
 		m.Until = c.when(p.Until())
@@ -186,7 +188,7 @@ func (c *Console) adminProjectForms(m *view.Project, p tenancy.Overseen, status 
 	switch p.State {
 	case tenancy.Active:
 		m.Disable = do("disable")
-		m.Disable.Value = typed["reason"]
+		m.Disable.Value, m.Back = typed["reason"], typed["back"]
 		m.MoveURL = paths.ProjectMove(p.ID)
 	case tenancy.Disabled:
 		m.Enable = do("enable")
@@ -354,12 +356,16 @@ func (c *Console) adminProjectPurgeStop(ec echo.Context, a access.Actor) error {
 }
 
 func (c *Console) adminProjectDisable(ec echo.Context, a access.Actor) error {
-	f, err := form(ec, "reason")
+	f, err := form(ec, "reason", "back")
 	if err != nil {
 		return err
 	}
 	return c.adminProjectDo(ec, a, "The project is disabled.", f, func(tx *db.Tx, project int64) error {
-		return c.app.Tenancy.Disable(tx, a, project, f["reason"])
+		back, err := endOfDay("back", f["back"])
+		if err != nil {
+			return err
+		}
+		return c.app.Tenancy.Disable(tx, a, project, f["reason"], back)
 	})
 }
 

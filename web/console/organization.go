@@ -163,7 +163,7 @@ func (c *Console) projectNew(ec echo.Context, s access.Organization) error {
 
 func (c *Console) projectNewPage(ec echo.Context, s access.Organization, status int, name, template string, errs ui.Errors) error {
 	m := view.ProjectNew{Shell: c.shell(ec, s.Actor()), Action: paths.OrganizationProjects(s.ID()), Key: key(), Name: name, Errors: errs,
-		Template: ui.Choices{ID: "template", Legend: "Kind", Value: template, Error: errs["template"]}}
+		Template: ui.Choices{ID: "template", Legend: "Type", Value: template, Error: errs["template"]}}
 	err := c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
 		if err != nil {

@@ -29,6 +29,8 @@ var projectFields = []field[tenancy.Project]{
 	{"joined", func(p tenancy.Project) any { return p.JoinedAt }},
 	{"state", func(p tenancy.Project) any { return p.State }},
 	{"disabledReason", func(p tenancy.Project) any { return p.DisabledReason }},
+	{"expectedBack", func(p tenancy.Project) any { return p.ExpectedAt }},
+	{"needsTwoStep", func(p tenancy.Project) any { return p.Locked }},
 }
 
 func (c *Console) projects(ec echo.Context, a access.Actor) error {
@@ -77,7 +79,8 @@ func (c *Console) projects(ec echo.Context, a access.Actor) error {
 		m.Pager = more(ec, ui.Count(int64(len(mine)), "project", "projects")+" on this page", "after", cursor, "More projects")
 		for _, p := range mine {
 			row := view.ProjectRow{ID: strconv.FormatInt(p.ID, 10), Name: p.Name, Organization: p.OrganizationName, Role: p.Role.Label(), Changed: c.when(p.ChangedAt)}
-			if row.Disabled, row.Reason = p.State == tenancy.Disabled, p.DisabledReason; !row.Disabled {
+			row.Disabled, row.Reason, row.Back, row.Locked = p.State == tenancy.Disabled, p.DisabledReason, c.end(p.ExpectedAt), p.Locked
+			if !row.Disabled && !row.Locked {
 				row.URL = paths.Project(p.ID)
 			}
 			m.Projects = append(m.Projects, row)

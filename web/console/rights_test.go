@@ -92,7 +92,7 @@ func TestASVS_8_3_1(t *testing.T) {
 		"project":     func(tx *db.Tx) error { _, err := life.Oversee(tx, who, p.ID); return err },
 		"undelete":    func(tx *db.Tx) error { return life.Undelete(tx, who, p.ID, time.Time{}) },
 		"expiry":      func(tx *db.Tx) error { _, err := life.SetExpiry(tx, who, p.ID, time.Time{}); return err },
-		"close":       func(tx *db.Tx) error { return life.Disable(tx, who, p.ID, "x") },
+		"close":       func(tx *db.Tx) error { return life.Disable(tx, who, p.ID, "x", time.Time{}) },
 		"open":        func(tx *db.Tx) error { return life.Enable(tx, who, p.ID) },
 		"purge":       func(tx *db.Tx) error { return life.PurgeNow(tx, who, p.ID, p.Name) },
 		"stop":        func(tx *db.Tx) error { return life.StopPurge(tx, who, p.ID) },

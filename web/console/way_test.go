@@ -239,7 +239,7 @@ func (w *world) change() {
 			_, err = v.JoinProject(tx, s, p.ID, tenancy.Joining{Role: pick(w, access.Roles(p.Governed)), Reason: "A reason", Hours: pick(w, tenancy.VisitHours())})
 			return err
 		}},
-		{1, "disabled project", func(tx *db.Tx) error { return v.Disable(tx, root, p.ID, "A reason") }},
+		{1, "disabled project", func(tx *db.Tx) error { return v.Disable(tx, root, p.ID, "A reason", time.Time{}) }},
 		{3, "enabled project", func(tx *db.Tx) error { return v.Enable(tx, root, p.ID) }},
 	}
 	switch w.rand.IntN(20) {

@@ -196,3 +196,136 @@ func TestInvitationThatRests(t *testing.T) {
 	theirs.Post(asked(theirs), nil).Want(http.StatusSeeOther)
 	theirs.Get("/projects/" + num(p.ID)).Want(http.StatusOK)
 }
+
+// TestDisabledUntil: who disables a project may say when it is expected back, which everybody of it
+// reads; enabling clears it, and nothing happens on that day.
+func TestDisabledUntil(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, "Maintained")
+	noon(l.Site)
+	super := l.super()
+	l.house() // what waited
+	for _, bad := range []string{dayIn(l.Site, -1), dayIn(l.Site, 367), "soon", "2027-02-30", "9999-12-31"} {
+		page := l.does(super, "disable", url.Values{"reason": {"Too large"}, "back": {bad}}).Want(http.StatusUnprocessableEntity)
+		if page.Page().Find("#back-error").Length() != 1 || page.Page().Find("#reason").AttrOr("value", "") != "Too large" {
+			t.Errorf("of %q it says %q", bad, text(page, "main"))
+		}
+	}
+	if page := l.does(super, "disable", url.Values{"reason": {""}, "back": {dayIn(l.Site, -1)}}).Want(http.StatusUnprocessableEntity); page.Page().Find("#back-error, #reason-error").Length() != 2 {
+		t.Error("not all that is wrong is told")
+	}
+	if l.value("SELECT count(*) FROM projects WHERE state = 'disabled' OR expected_at IS NOT NULL") != 0 {
+		t.Fatal("it is disabled")
+	}
+	for _, ahead := range []int{366, 0, 6} {
+		l.does(super, "disable", url.Values{"reason": {"Too large"}, "back": {dayIn(l.Site, ahead)}}).Want(http.StatusSeeOther)
+		if ahead != 6 {
+			l.does(super, "enable", nil).Want(http.StatusSeeOther)
+		}
+	}
+	day := spelled(dayIn(l.Site, 6))
+	if got := sentence(l.Site, "project.disabled"); got != `"Vera" disabled the project "Maintained", which is expected back on `+day+`: "Too large"` {
+		t.Errorf("the event says %s", got)
+	}
+	c := l.SignIn(l.admin)
+	if got := text(c.Get(l.path("")).Want(http.StatusForbidden), "main"); !strings.Contains(got, "It is expected back on "+day+".") {
+		t.Errorf("who opens it reads %q", got)
+	}
+	last := `time[datetime^="` + dayIn(l.Site, 6) + `"]`
+	if row := c.Get("/").Want(http.StatusOK).Page().Find("tbody tr"); !strings.Contains(words(row), "Expected back on") || row.Find(last).Length() != 1 {
+		t.Errorf("the list says %q", words(row))
+	}
+	if list := c.Get("/?format=json").Want(http.StatusOK).Body; !strings.Contains(list, `"expectedBack":"`+dayIn(l.Site, 6)) {
+		t.Errorf("the export says %s", list)
+	}
+	if page := super.Get(l.above("")).Want(http.StatusOK).Page(); page.Find("main "+last).Length() != 1 || !strings.Contains(words(page.Find("main")), "Expected back on") {
+		t.Errorf("super admins read %q", words(page.Find("main")))
+	}
+	l.house()
+	if got := words(newest(t, l.Site, l.admin.Email)); !strings.Contains(got, "Expected back on "+day) {
+		t.Errorf("the mail says %q", got)
+	}
+	l.Clock.Forward(8 * 24 * time.Hour)
+	if err := l.App.Tenancy.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	super = l.super()
+	if l.value("SELECT count(*) FROM projects WHERE state = 'disabled' AND expected_at IS NOT NULL") != 1 {
+		t.Error("something happened on that day")
+	}
+	l.does(super, "enable", nil).Want(http.StatusSeeOther)
+	if l.value("SELECT count(*) FROM projects WHERE expected_at IS NOT NULL") != 0 {
+		t.Error("enabling does not clear the day")
+	}
+	l.does(super, "disable", url.Values{"reason": {"Again"}, "back": {""}}).Want(http.StatusSeeOther)
+	if got := text(l.SignIn(l.admin).Get(l.path("")).Want(http.StatusForbidden), "main"); strings.Contains(got, "expected") {
+		t.Errorf("without a day they read %q", got)
+	}
+}
+
+// TestMailsOfLifeNameTheOrganization: mails about what became of a project name its organization,
+// and lead to it while it can be opened.
+func TestMailsOfLifeNameTheOrganization(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, "Reports")
+	super := l.super()
+	says := func(what string, leads bool) {
+		t.Helper()
+		l.house()
+		letter := newest(t, l.Site, l.admin.Email)
+		if got := words(letter); !strings.Contains(got, "the project Reports of the organization Organization of Reports at ") || !strings.Contains(got, what) {
+			t.Errorf("of %q the mail says %q", what, got)
+		}
+		if got := letter.Find(`a[href="` + l.URL + l.path("") + `"]`).Length(); (got > 0) != leads {
+			t.Errorf("the mail of %q has %d links to the project", what, got)
+		}
+		l.mails()
+	}
+	l.does(super, "disable", url.Values{"reason": {"Too large"}}).Want(http.StatusSeeOther)
+	says("was disabled", false)
+	l.does(super, "enable", nil).Want(http.StatusSeeOther)
+	says("is open again", true)
+	l.delete(l.SignIn(l.admin)).Want(http.StatusSeeOther)
+	says("was deleted", false)
+	l.does(super, "undelete", url.Values{"expires": {dayIn(l.Site, 3)}}).Want(http.StatusSeeOther)
+	says("is back", true)
+	if err := l.App.Tenancy.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	says("is over soon", true)
+}
+
+// TestLockedProjectsAreMarked: the list of one's projects marks those that want a second factor,
+// until one has it.
+func TestLockedProjectsAreMarked(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Locked", false)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE organizations SET mfa_required = TRUE WHERE id = $1", p.Organization)
+	})
+	c := s.SignIn(admin)
+	row := c.Get("/").Want(http.StatusOK).Page().Find("tbody tr").First()
+	if !strings.Contains(words(row), "Locked Needs two-step sign-in Turn it on") || row.Find(`a[href="/account/security"]`).Length() != 1 || row.Find("a").Length() != 1 {
+		t.Errorf("it says %q", words(row))
+	}
+	if list := c.Get("/?format=json").Want(http.StatusOK).Body; !strings.Contains(list, `"needsTwoStep":true`) {
+		t.Errorf("the export says %s", list)
+	}
+	s.TwoStep(c)
+	if row := c.Get("/").Want(http.StatusOK).Page().Find("tbody tr").First(); strings.Contains(words(row), "Needs") || row.Find(`a[href="/projects/`+num(p.ID)+`"]`).Length() != 1 {
+		t.Errorf("with a second factor it says %q", words(row))
+	}
+}
+
+// TestNewProjectHasAType: what a project is to be is called as its settings do.
+func TestNewProjectHasAType(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Typed", false)
+	path := ofOrganization(s, p, admin)
+	form := s.SignIn(admin).Get(path + "/projects/new").Want(http.StatusOK)
+	if got := text(form, "legend"); got != "Type" || !strings.Contains(text(form, "form"), "It can be changed later: ask a super admin.") {
+		t.Errorf("it says %q", text(form, "form"))
+	}
+}
