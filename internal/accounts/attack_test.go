@@ -17,6 +17,7 @@ import (
 	"steward/internal/accounts"
 	"steward/internal/config"
 	"steward/internal/db"
+	"steward/internal/jobs"
 	"steward/internal/tenancy"
 	"steward/web/console"
 	"steward/web/gate"
@@ -325,6 +326,19 @@ func TestHostileHosts(t *testing.T) {
 			})
 			lie(super, evil, fmt.Sprintf("/organizations/%d/join", project.Organization), url.Values{}, spoofs...).Want(http.StatusSeeOther)
 
+			lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/limits/ask", project.ID), url.Values{"for": {"time"}, "text": {"Two weeks"}}, spoofs...).Want(http.StatusSeeOther)
+			above := fmt.Sprintf("/admin/projects/%d/", project.ID)
+			lie(super, evil, above+"disable", url.Values{"reason": {"Moved"}, "back": {""}}, spoofs...).Want(http.StatusSeeOther)
+			lie(super, evil, above+"enable", url.Values{}, spoofs...).Want(http.StatusSeeOther)
+			lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/project/delete", project.ID), url.Values{"confirm": {"Hosts"}}, spoofs...).Want(http.StatusSeeOther)
+			lie(super, evil, above+"undelete", url.Values{"expires": {time.Now().AddDate(0, 0, 3).UTC().Format(time.DateOnly)}}, spoofs...).Want(http.StatusSeeOther)
+			if err := s.App.Tenancy.Expire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.App.Jobs.Drain(t.Context(), jobs.System); err != nil {
+				t.Fatal(err)
+			}
+
 			links := map[string][]string{}
 			for _, to := range []string{u.Email, v.Email, admin.Email, root.Email, "new@example.com", "newcomer@example.com", "another@example.com"} {
 				mailed(s, to, links)
@@ -332,6 +346,7 @@ func TestHostileHosts(t *testing.T) {
 			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath,
 				"projectWelcome": accounts.ActivatePath, "teamWelcome": accounts.ActivatePath}
 			pages := map[string]string{"projectInvitation": tenancy.InvitationsPath, "teamInvitation": tenancy.InvitationsPath, "joinRequested": tenancy.RequestPath(project.ID, 1), "joinApproved": fmt.Sprintf("/projects/%d", project.ID),
+				"moreWanted": fmt.Sprintf("/admin/projects/%d", project.ID), "projectExpires": fmt.Sprintf("/projects/%d", project.ID), "projectRestored": fmt.Sprintf("/projects/%d", project.ID), "projectEnabled": fmt.Sprintf("/projects/%d", project.ID),
 				"teamJoined": fmt.Sprintf("/organizations/%d/members", project.Organization)} // others lead to where one gets a new password
 			for _, kind := range append(linking(t), "passwordChanged", "newDevice") { // which tell where to get a new password
 				if len(links[kind]) == 0 {
