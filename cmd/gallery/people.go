@@ -14,11 +14,11 @@ func peopleScreens() []Screen {
 	invited := people.Standing{Tone: "info", Icon: "mail", Word: "Invited"}
 	newcomer := people.Standing{Tone: "warn", Icon: "clock", Word: "Not activated yet"}
 	rows := []people.MemberRow{
-		{Name: longEmail, Email: longEmail, URL: "/projects/1042/settings/invitations/8", Role: "Read only", Standing: newcomer, Since: ago(26 * time.Hour), Until: ago(-90 * day), By: people.By{Text: "Invited by Hana Dvořáková", Reason: "Audit of all deliveries"}},
+		{Name: longEmail, Email: longEmail, URL: "/projects/1042/settings/invitations/8", Role: "Read only", Standing: newcomer, Since: ago(26 * time.Hour), Until: ago(-90 * day), Answer: ago(-6 * day), By: people.By{Text: "Invited by Hana Dvořáková", Reason: "Audit of all deliveries"}},
 		{Name: "Hana Dvořáková", Email: "hana.dvorakova@northwind.example", You: true, URL: "/projects/1042/settings/users/1", Role: "Share", Standing: in, Factor: "On", Since: ago(600 * day), By: people.By{Text: "Came with the project"}},
 		{Name: longest, Email: "jonas@lindqvist-consulting.example", URL: "/projects/1042/settings/users/2", Role: "Production manager", Standing: people.Standing{Tone: "bad", Icon: "ban", Word: "Disabled"}, Since: ago(90 * day), By: people.By{Text: "Asked to join, approved by " + longest, Reason: longest}},
 		{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Standing: people.Standing{Tone: "info", Icon: "door-open", Word: "Asks to join"}, Factor: "On", Since: ago(time.Hour), By: people.By{Text: "Asks to be let in", Reason: "Ticket 4711"}},
-		{Name: "Priya Raman", Email: "priya.raman@northwind.example", URL: "/projects/1042/settings/invitations/9", Role: "Guest", Standing: invited, Factor: "Off", Since: ago(time.Hour), By: people.By{Text: "Invited by Marcus Oyelaran"}},
+		{Name: "Priya Raman", Email: "priya.raman@northwind.example", URL: "/projects/1042/settings/invitations/9", Role: "Guest", Standing: invited, Factor: "Off", Since: ago(time.Hour), Answer: ago(-7 * day), By: people.By{Text: "Invited by Marcus Oyelaran"}},
 	}
 	var choices []ui.Choice
 	for _, r := range access.Roles(false) {

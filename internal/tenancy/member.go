@@ -83,7 +83,21 @@ const (
 	StandsAsking  Standing = "asking"   // by a request that waits
 	StandsUnknown Standing = "inactive" // has not activated the account yet
 	StandsOff     Standing = "disabled" // has a role, and cannot sign in
+	StandsOutside Standing = "outside"  // visits from the maintainer or support
+	StandsEnding  Standing = "ending"   // has a role that ends soon
 )
+
+// Soon is how near the end of a membership is for that.
+const Soon = 7 * 24 * time.Hour
+
+// listed reports whether there is such a filter and order of people.
+func (f MemberFilter) listed() bool {
+	switch f.Standing {
+	case "", StandsIn, StandsInvited, StandsAsking, StandsUnknown, StandsOff, StandsOutside, StandsEnding:
+		return !f.Nobody && (f.Sort == ByAddress || f.Sort == ByNewest)
+	}
+	return false
+}
 
 // MemberFilter selects among the people of a project. Zero fields select all.
 type MemberFilter struct {
@@ -91,6 +105,7 @@ type MemberFilter struct {
 	Role     access.Role
 	Standing Standing
 	NoFactor bool // only members who sign in without a second factor
+	Nobody   bool // they were asked for by something that nobody is
 	Sort     Sort
 	After    *Member // the last one that is known
 	Limit    int
@@ -106,10 +121,14 @@ func seesPeople(s access.Project) error {
 }
 
 // Members lists the people of the scope's project, those first who ask to be let in. Forbidden
-// without ProjectRead and MembersRole.
+// without ProjectRead and MembersRole. By a standing, an order or a role that there is not it finds
+// nobody.
 func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err error) {
 	if err := seesPeople(s); err != nil {
 		return nil, err
+	}
+	if !f.listed() {
+		return nil, nil
 	}
 	list := func(from source, fits bool) {
 		if err != nil || !fits {
@@ -121,7 +140,7 @@ func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err err
 		}
 	}
 	list(inProject, f.Standing != StandsInvited && f.Standing != StandsAsking)
-	list(inviting, f.Standing != StandsIn && f.Standing != StandsAsking && f.Standing != StandsOff && !f.NoFactor)
+	list(inviting, (f.Standing == "" || f.Standing == StandsInvited || f.Standing == StandsUnknown) && !f.NoFactor)
 	list(asking, (f.Standing == "" || f.Standing == StandsAsking) && !f.NoFactor && f.Role == "" && (f.After == nil || f.After.Asks))
 	// Each of the three is in order, and begins with as many as are asked for.
 	slices.SortFunc(out, func(a, b Member) int {
@@ -171,6 +190,10 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 		w.And("u.state = 'invited'")
 	case StandsOff:
 		w.And("u.state = 'disabled'")
+	case StandsOutside:
+		w.And("x.through IN ('maintainer', 'support')")
+	case StandsEnding:
+		w.And("x.expires_at < ?", tx.Now.Add(Soon))
 	}
 	if f.NoFactor {
 		w.And("u.state = 'active' AND t.user_id IS NULL")

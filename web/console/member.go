@@ -21,6 +21,7 @@ import (
 
 var memberFields = []field[tenancy.Member]{
 	{"id", func(m tenancy.Member) any { return m.ID }},
+	{"userId", userOf},
 	{"email", func(m tenancy.Member) any { return m.Who.Email }},
 	{"name", func(m tenancy.Member) any { return m.Who.Name }},
 	{"role", func(m tenancy.Member) any { return string(m.Role) }},
@@ -38,6 +39,14 @@ var memberFields = []field[tenancy.Member]{
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 	{"approver", func(m tenancy.Member) any { return m.Approver.Email }},
+}
+
+// userOf is the number of a member, as the audit log has it; nil of who is none yet.
+func userOf(m tenancy.Member) any {
+	if m.Invited || m.Asks {
+		return nil
+	}
+	return m.Who.ID
 }
 
 // factorKnown reports whether it is told how somebody signs in: of who has come in, and can.
@@ -61,6 +70,7 @@ func stateOfMember(m tenancy.Member) any {
 
 func (c *Console) members(ec echo.Context, s access.Project) error {
 	f := tenancy.MemberFilter{Search: query(ec, "q"), Role: access.Role(query(ec, "role")), Standing: tenancy.Standing(query(ec, "status")), NoFactor: query(ec, "twoStep") == "off", Sort: tenancy.Sort(query(ec, "sort"))}
+	f.Nobody = !f.NoFactor && query(ec, "twoStep") != ""
 	list := func(limit int, after *tenancy.Member) (out []tenancy.Member, err error) {
 		f := f
 		f.Limit, f.After = limit, after
@@ -222,15 +232,12 @@ func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {
 	return row
 }
 
-// soon is how near the end of a membership is that the list marks.
-const soon = 7 * 24 * time.Hour
-
 // personRow is a person of a list, without a link.
 func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	row := view.MemberRow{Name: m.Who.Name, Email: m.Who.Email, You: m.Who.ID == a.UserID && !m.Invited, Role: m.Role.Label(), Since: c.when(m.Since), Until: c.end(m.Until),
-		By: broughtBy(m), Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
+		By: broughtBy(m), Answer: c.when(m.Open), Standing: view.Standing{Tone: "ok", Icon: "check", Word: "Active"}}
 	row.Void, row.Rests = voids(m), m.Void == tenancy.VoidFactor
-	row.Soon = !m.Until.IsZero() && m.Until.Sub(c.app.DB.Now()) < soon
+	row.Soon = !m.Until.IsZero() && m.Until.Sub(c.app.DB.Now()) < tenancy.Soon
 	switch m.Through {
 	case tenancy.ThroughMaintainer:
 		row.Badge = "Maintainer"

@@ -3,6 +3,7 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -327,5 +328,56 @@ func TestNewProjectHasAType(t *testing.T) {
 	form := s.SignIn(admin).Get(path + "/projects/new").Want(http.StatusOK)
 	if got := text(form, "legend"); got != "Type" || !strings.Contains(text(form, "form"), "It can be changed later: ask a super admin.") {
 		t.Errorf("it says %q", text(form, "form"))
+	}
+}
+
+// TestUsersSayUntilWhen: an invitation and a request show until when they can be answered; the list
+// can be narrowed to who visits and to whose time ends soon, and tells programs who a member is.
+func TestUsersSayUntilWhen(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	noon(s)
+	p, admin := s.Project("Until", false)
+	lets(s, p, true)
+	leaving, guest := s.Member(p, access.Guest), s.Member(p, access.Guest)
+	sven, visitor, _ := ofSupport(s, "Sven")
+	visitor.Post("/projects/"+num(p.ID)+"/join", url.Values{"reason": {"Ticket 3"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	c := s.SignIn(admin)
+	c.Post(users(p), inviting(access.Guest, "nina@example.com")).Want(http.StatusOK)
+	c.Post(rowOf(c, p, leaving.Email)+"/last-day", lasting(dayIn(s, 6))).Want(http.StatusSeeOther)
+	c.Post(rowOf(c, p, guest.Email)+"/last-day", lasting(dayIn(s, 8))).Want(http.StatusSeeOther)
+	row := c.Get(users(p) + "?q=nina").Want(http.StatusOK).Page().Find("tbody tr")
+	if !strings.Contains(words(row), "Never Answer until ") || row.Find(`small time[datetime^="`+dayIn(s, 7)+`"]`).Length() != 1 {
+		t.Errorf("the row of who is invited says %q", words(row))
+	}
+	if row := c.Get(users(p) + "?q=" + url.QueryEscape(guest.Email)).Want(http.StatusOK).Page().Find("tbody tr"); strings.Contains(words(row), "Answer") {
+		t.Errorf("the row of a member says %q", words(row))
+	}
+	emails := func(query string) (out []string) {
+		for _, m := range listed(c, p, query) {
+			out = append(out, strings.Fields(strings.Trim(m, "()"))[0])
+		}
+		slices.Sort(out)
+		return out
+	}
+	ending := []string{leaving.Email, sven.Email}
+	slices.Sort(ending)
+	for query, want := range map[string][]string{"&status=outside": {sven.Email}, "&status=ending": ending, "&status=ending&sort=newest": ending, "&status=nothing": nil, "&sort=nothing": nil, "&twoStep=nothing": nil, "&twoStep=on": nil, "&role=nothing": nil} {
+		if got := emails(query); !slices.Equal(got, want) {
+			t.Errorf("%s finds %q, want %q", query, got, want)
+		}
+		if got := c.Get(users(p) + "?" + query[1:]).Want(http.StatusOK).Page().Find("tbody tr").Length(); got != len(want) {
+			t.Errorf("the page of %s has %d rows", query, got)
+		}
+	}
+	var list []struct {
+		Email  string
+		UserID int64
+	}
+	c.Get(users(p) + "?format=json").Want(http.StatusOK).JSON(&list)
+	for _, m := range list {
+		if want := map[string]int64{admin.Email: admin.ID, sven.Email: sven.ID, guest.Email: guest.ID, leaving.Email: leaving.ID}[m.Email]; m.UserID != want {
+			t.Errorf("%s is told of as number %d, want %d", m.Email, m.UserID, want)
+		}
 	}
 }
