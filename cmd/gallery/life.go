@@ -87,7 +87,7 @@ func lifeScreens() []Screen {
 	refusedWish.For.Error, refusedWish.Text = "Choose what you ask for.", name
 	refusedWish.Errors = ui.Errors{"for": "Choose what you ask for.", "text": "At most 500 characters."}
 
-	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Grace: "60 days"}
+	ask := people.ProjectDelete{Shell: inside(), Members: "/projects/1042/settings/users", URL: "/projects/1042/settings/project", Name: "Retail analytics", Action: "/projects/1042/settings/project/delete", Key: "k61", Tables: "1,204", Rows: "48,120,311", People: "12", Asking: "2 wait.", Grace: "60 days"}
 	ask.Shell.Ends = layout.Ends{Left: "in 3 days", At: exact(-3 * day), URL: "/projects/1042/settings/limits/ask?for=time"}
 	again := ask
 	again.Name, again.Errors = name, ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}

@@ -62,12 +62,16 @@ func peopleScreens() []Screen {
 	over := invitation
 	over.AgainURL, over.Outcome, over.Ended, over.Cancel = "", "It was declined.", ago(day), ui.Confirm{}
 	rows[4].Void = void.Row.Void
+	past := list
+	past.Standing, past.List, past.Sum = "over", nil, "2 invitations on this page, of those that ended in the last 30 days"
+	past.Over = []people.OverRow{{MemberRow: invitation.Row, Outcome: "It was declined.", Ended: ago(day)}, {MemberRow: void.Row, Outcome: "It was not needed any more: they joined by themselves.", Ended: ago(9 * day)}}
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
 		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Email: "marcus@northwind.example", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
 		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Email: "marcus@northwind.example", Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}
 	own.List = append(own.List, account.InvitationRow{Place: "Northwind Foods", Kind: "organization", Inviter: "Hana Dvořáková", Email: "hana@northwind.example", Reason: longest, Open: ago(-5 * day), AcceptURL: "/account/invitations/11/accept", AcceptKey: "k50", DeclineURL: "/account/invitations/11/decline", DeclineKey: "k51"})
 	own.List[1].AcceptURL, own.List[1].Void = "", longest+", who invited you, may not do so any more. Ask for a new invitation."
 	own.List[2].Demanding = "Northwind Foods"
+	own.Asked = []account.PastRequest{{Project: "Supply chain", Outcome: "You took it back", When: ago(day)}, {Project: longest, Outcome: longest + " did not let you in", Answer: longest, When: ago(9 * day)}}
 	own.Past = []account.PastInvitation{{Place: "Supply chain", Inviter: "Hana Dvořáková", Outcome: "Cancelled: ask for a new one if you need it", When: ago(day)}, {Place: longest, Inviter: longest, Outcome: "You declined it", When: ago(9 * day)}}
 	about := people.Project{Shell: inside(), Tabs: settingsTabs(), Organization: "Northwind Foods", Number: "1042", Kind: "Standard", Type: "Production", MoveURL: "/projects/1042/move", Created: ago(600 * day), CreatedBy: longest, Expires: ago(-12 * day),
 		Editable: true, Key: "k48", Name: "Retail analytics", Description: "Customers, orders and advertising costs of the Northwind shops.", Retention: "30"}
@@ -85,6 +89,7 @@ func peopleScreens() []Screen {
 		ok("project-settings-reader", "Project settings, who may only read", people.ProjectPage(readAbout)),
 		ok("users", "Users & settings", people.MembersPage(list)),
 		ok("users-reader", "Users & settings, who may not invite", people.MembersPage(reader)),
+		ok("users-over", "Users & settings, invitations that wait no more", people.MembersPage(past)),
 		ok("users-none", "Users & settings, nobody fits", people.MembersPage(none)),
 		ok("user", "A member, long name", people.MemberPage(member)),
 		refused("user-last", "A member, the last administrator", people.MemberPage(last)),

@@ -62,6 +62,8 @@ func teamScreens() []Screen {
 		Stays: []ui.Option{{Value: "1", Label: "1 hour"}, {Value: "8", Label: "8 hours"}}, Errors: ui.Errors{"reason": "Say what for: the people of the project read it.", "hours": "Choose for how long."}}
 	asked := ask
 	asked.Errors, asked.Waiting, asked.WaitingFor, asked.CancelURL, asked.CancelKey = nil, ago(-5*day), longest, "/projects/1058/request/cancel", "k69"
+	before := ask
+	before.Errors, before.Last = nil, tenancy.PastRequest{Reason: longest, Outcome: longest + " did not let you in", Answer: longest, When: ago(day)}
 	moveTo := tenancy.MoveTo{Shell: outside(), Project: "Retail analytics", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Back: "/organizations/7", URL: "/projects/1042/move", Pager: ui.Pager{Text: "2 organizations on this page"},
 		List: []tenancy.MoveTarget{{Number: "8", Name: "Contoso Data", Maintainer: "North EU", URL: "/projects/1042/move?to=8", Factor: true}, {Number: "9", Name: longest[:200], Maintainer: longest[:200], URL: "/projects/1042/move?to=9"}}}
 	nowhere := moveTo
@@ -111,6 +113,7 @@ func teamScreens() []Screen {
 		refused("move-errors", "Move a project, another name typed", tenancy.MovePage(stricter)),
 		refused("ask", "Ask to join a project, with faults", tenancy.EntrancePage(ask)),
 		ok("asked", "Ask to join a project, asked", tenancy.EntrancePage(asked)),
+		ok("asked-before", "Ask to join a project, once more", tenancy.EntrancePage(before)),
 		ok("request", "A request to join", people.RequestPage(request)),
 		ok("request-decided", "A request to join, that somebody has decided", people.RequestPage(decided)),
 		refused("request-late", "A request to join, that may not be made any more", people.RequestPage(late)),

@@ -47,6 +47,7 @@ func letters() map[mail.Kind]func(view.Told) view.Letter {
 		mail.JoinRequested:     view.JoinRequested,
 		mail.JoinApproved:      view.JoinApproved,
 		mail.JoinRejected:      view.JoinRejected,
+		mail.JoinClosed:        view.JoinClosed,
 
 		// What becomes of one's place in an organization or maintainer
 		mail.FactorDemanded: view.FactorDemanded,

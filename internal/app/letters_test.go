@@ -15,7 +15,7 @@ import (
 )
 
 // values are all that any kind of letter takes.
-var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked", "project", "until", "expired", "role", "from", "to", "reason", "organization", "who", "hours", "email", "twoStep", "for", "text"}
+var values = []string{"inviter", "admin", "expires", "address", "device", "method", "at", "count", "left", "provider", "by", "what", "unlinked", "project", "until", "expired", "role", "from", "to", "reason", "organization", "who", "hours", "email", "twoStep", "for", "text", "ended"}
 
 // elements are the names of the elements of a letter, in their order, and the addresses
 // that it leads to.

@@ -64,6 +64,7 @@ const (
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours, organization when it goes to its members; has a link
 	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
+	JoinClosed        Kind = "joinClosed"        // by, project, ended (deleted, moved or right), expired, at
 	ProjectExpires    Kind = "projectExpires"    // project, organization, expires; has a link
 	ProjectDeleted    Kind = "projectDeleted"    // by, project, organization, until, expired, at
 	ProjectRestored   Kind = "projectRestored"   // by, project, organization, expires, at; has a link
@@ -80,7 +81,7 @@ func Kinds() []Kind {
 		Activate, ActivateSoon, ResetPassword, ResetByAdmin, PasswordChanged, NewDevice, SignInAttempts, FactorEnabled, FactorDisabled, FactorLost, FactorLocked,
 		RecoveryCodesNew, RecoveryCodeUsed, IdentityLinked, IdentityUnlinked, IdentityConfirm, IdentityRefused, SessionsEnded, AccountDisabled, AccountEnabled, SupportEnded,
 		ProjectWelcome, ProjectInvitation, FactorWanted, FactorDemanded, RoleChanged, LastDayChanged, MemberRemoved, MembershipEnded,
-		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected,
+		TeamWelcome, TeamInvitation, TeamRemoved, TeamJoined, TeamDeleted, JoinRequested, JoinApproved, JoinRejected, JoinClosed,
 		ProjectExpires, ProjectDeleted, ProjectRestored, ProjectDisabled, ProjectEnabled, ProjectMoved, ProjectVisited, MoreWanted,
 	}
 }

@@ -275,7 +275,7 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	if err != nil {
 		return Sent{}, underEmails(err)
 	}
-	if _, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $3 WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", at.id, u.ID, tx.Now); err != nil {
+	if err := expireInvitation(tx, at.kind, at.id, u.ID); err != nil {
 		return Sent{}, err
 	}
 	number, err := tx.NewID("invitations")
@@ -476,17 +476,10 @@ func cancelInvitation(tx *db.Tx, at place, invitation int64) (Member, error) {
 	if err != nil {
 		return m, err
 	}
-	if err := endInvitation(tx, m.ID, "cancelled"); err != nil {
+	if err := endInvitation(tx, m.ID, "cancelled", ""); err != nil {
 		return m, err
 	}
 	return m, audit.Record(tx, at.event(at.by, m.Who, "*.invitationCancelled").Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
-}
-
-func endInvitation(tx *db.Tx, id int64, state string) error {
-	if err := tx.Must("UPDATE invitations SET state = $2, ended_at = $3 WHERE id = $1 AND state = 'pending'", id, state, tx.Now); err != nil {
-		return err
-	}
-	return accounts.EndInvited(tx, id)
 }
 
 // Invitation is one as the person sees it who is asked.
@@ -500,7 +493,7 @@ type Invitation struct {
 	Inviter   Who
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	State     string    // pending, accepted, declined, cancelled or expired
+	State     string    // pending, accepted, declined, cancelled, expired, or a Cause
 	Ended     time.Time // zero while it waits
 	Void      Void      // why it does not count any more though it waits
 	Demanding string    // the organization that asks for a second factor, which the person does not have; "" for none
@@ -537,15 +530,9 @@ func (i Invitation) Place() string {
 	return i.Project.Name
 }
 
-// Bounds of the list of invitations that wait no more.
-const (
-	pastDays = 30
-	pastMost = 20
-)
-
 // selectInvitations is of the person $1, at the time $2.
 var selectInvitations = `SELECT x.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
-		x.role, x.reason, x.member_until, x.created_at, x.expires_at, a.id, a.email, a.name, a.state, x.state, x.ended_at, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), ` + vouchers("COALESCE(p.organization_id, x.organization_id)", "$2") + `
+		x.role, x.reason, x.member_until, x.created_at, x.expires_at, a.id, a.email, a.name, a.state, ` + became + `, x.ended_at, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), ` + vouchers("COALESCE(p.organization_id, x.organization_id)", "$2") + `
 	FROM invitations x JOIN users u ON u.id = x.user_id ` + inviters + `LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations po ON po.id = p.organization_id
 		LEFT JOIN organizations o ON o.id = x.organization_id LEFT JOIN maintainers t ON t.id = x.maintainer_id
 	WHERE x.user_id = $1 AND `
@@ -584,21 +571,6 @@ func scanInvitation(now time.Time) func(db.Row) (Invitation, error) {
 // anybody gets in the two weeks that one may count.
 func Invitations(tx *db.Tx, a access.Actor) ([]Invitation, error) {
 	return db.All(tx, scanInvitation(tx.Now), selectInvitations+"x.state = 'pending' AND x.expires_at > $2 ORDER BY x.id DESC LIMIT 200", a.UserID, tx.Now)
-}
-
-// PastInvitations are those of a person that ended in the last 30 days, whoever ended them, the
-// last first, 20 at most.
-func PastInvitations(tx *db.Tx, a access.Actor) ([]Invitation, error) {
-	since := tx.Now.AddDate(0, 0, -pastDays)
-	// Those whose time is over, and which nothing has marked yet.
-	over, err := db.All(tx, scanInvitation(tx.Now), selectInvitations+fmt.Sprintf("x.state = 'pending' AND x.expires_at <= $2 AND x.expires_at > $3 ORDER BY x.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
-	if err != nil {
-		return nil, err
-	}
-	out, err := db.All(tx, scanInvitation(tx.Now), selectInvitations+fmt.Sprintf("x.state <> 'pending' AND x.ended_at > $3 ORDER BY x.ended_at DESC, x.id DESC LIMIT %d", pastMost), a.UserID, tx.Now, since)
-	out = append(over, out...)
-	slices.SortStableFunc(out, func(a, b Invitation) int { return b.Ended.Compare(a.Ended) })
-	return out[:min(len(out), pastMost)], err
 }
 
 // CountInvitations is how many invitations of a person wait.
@@ -728,7 +700,7 @@ func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitati
 	if err != nil {
 		return i, err
 	}
-	if err := endInvitation(tx, i.ID, "declined"); err != nil {
+	if err := endInvitation(tx, i.ID, "declined", ""); err != nil {
 		return i, err
 	}
 	if i.Team.ID != 0 {
@@ -740,10 +712,4 @@ func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitati
 		return i, err
 	}
 	return i, audit.Record(tx, e.Says("%s declined the invitation to %q as %s.", a.Name, i.Project.Name, i.Role.Label()))
-}
-
-// CloseInvitations marks those whose time is over. They count for nothing before that either.
-func CloseInvitations(tx *db.Tx) error {
-	_, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = $1 WHERE state = 'pending' AND expires_at <= $1", tx.Now)
-	return err
 }

@@ -107,6 +107,24 @@ func closed(tx *db.Tx, project int64) error {
 	return fault.Newf(fault.Forbidden, IsDeleted, "%s A super admin can bring it back as it was, until %s. Then its data is purged for good.", says, day(l.Until()))
 }
 
+// shut is what who may join a project, or ask to, is told of one that nobody can enter.
+func shut(tx *db.Tx, project int64) error {
+	l, err := lifeOf(tx, project)
+	if err != nil {
+		return err
+	}
+	const until = " Nobody can join it, or ask to, unless a super admin "
+	switch {
+	case l.State == Disabled:
+		return fault.New(fault.Forbidden, IsDisabled, "This project is disabled."+until+"enables it again.")
+	case l.State == Active:
+		return fault.New(fault.Forbidden, IsExpired, "The time of this project is over, so it is being deleted."+until+"brings it back.")
+	case l.Recoverable(tx.Now):
+		return fault.New(fault.Forbidden, IsDeleted, "This project was deleted."+until+"brings it back.")
+	}
+	return fault.New(fault.Forbidden, IsDeleted, "This project was deleted. It cannot be brought back.")
+}
+
 // day is a moment as people read it who may be anywhere.
 func day(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 
@@ -140,8 +158,8 @@ func Typed(p Project, text string) error {
 }
 
 // Delete deletes the scope's project. From the next request on nobody enters it, what runs or
-// waits in it stops, and invitations to it are closed for good; members are told. Its data is
-// kept for the grace. typed is its name as the person typed it: Invalid unless it is that.
+// waits in it stops, and invitations and requests to join it are closed for good; members are told,
+// and who asked. Its data is kept for the grace. typed is its name as the person typed it: Invalid unless it is that.
 // Forbidden without ProjectDelete, and when it is deleted already.
 func (v *Service) Delete(tx *db.Tx, s access.Project, typed string) error {
 	s, err := again(tx, s, access.ProjectDelete)
@@ -156,11 +174,11 @@ func (v *Service) Delete(tx *db.Tx, s access.Project, typed string) error {
 		return err
 	}
 	e := audit.In(s, "project.deleted", "project", fmt.Sprint(p.ID), p.Name)
-	return v.delete(tx, p, e.Says("%s deleted the project %q. It can be brought back until %s.", s.Actor().Name, p.Name, day(tx.Now.Add(Grace))))
+	return v.delete(tx, s.Actor(), p, e.Says("%s deleted the project %q. It can be brought back until %s.", s.Actor().Name, p.Name, day(tx.Now.Add(Grace))))
 }
 
 // delete is what every deletion does. The caller holds the lock of the members.
-func (v *Service) delete(tx *db.Tx, p Project, e audit.Event) error {
+func (v *Service) delete(tx *db.Tx, by access.Actor, p Project, e audit.Event) error {
 	until := tx.Now.Add(Grace)
 	err := tx.Must("UPDATE projects SET state = 'deleted', deleted_at = $2, deleted_by = $3, purge_at = $4, purge_job = NULL WHERE id = $1 AND state = 'active'", p.ID, tx.Now, e.ActorName, until)
 	if err != nil {
@@ -175,11 +193,11 @@ func (v *Service) delete(tx *db.Tx, p Project, e audit.Event) error {
 		return err
 	}
 	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled"); err != nil {
+		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
 			return err
 		}
 	}
-	asking, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $2 WHERE project_id = $1 AND state = 'pending'", p.ID, tx.Now)
+	asking, err := v.closeRequests(tx, by, p, CauseDeleted)
 	if err != nil {
 		return err
 	}
@@ -287,7 +305,7 @@ func (v *Service) expire(tx *db.Tx, p Project, l Life) error {
 	if err != nil {
 		return err
 	}
-	return v.delete(tx, p, e.Says("Steward deleted the project %q: its time was over on %s. It can be brought back until %s.", p.Name, day(l.ExpiresAt), day(tx.Now.Add(Grace))))
+	return v.delete(tx, steward(), p, e.Says("Steward deleted the project %q: its time was over on %s. It can be brought back until %s.", p.Name, day(l.ExpiresAt), day(tx.Now.Add(Grace))))
 }
 
 // decides is Forbidden for who may not decide on the life of projects, and gives the project.

@@ -159,7 +159,7 @@ func (v *Service) DeleteMaintainer(tx *db.Tx, by access.Actor, maintainer int64,
 		return m, err
 	}
 	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled"); err != nil {
+		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
 			return m, err
 		}
 	}

@@ -45,7 +45,7 @@ type Member struct {
 	Approver Who // who let them in that asked to join; themselves, when they came in so
 	Through  Through
 	Void     Void      // why an invitation that waits does not count any more
-	State    string    // of an invitation: pending, accepted, declined, cancelled or expired
+	State    string    // of an invitation: pending, accepted, declined, cancelled, expired, or a Cause
 	Ended    time.Time // when an invitation was answered or cancelled, or was over; zero while it waits
 	founds   bool      // they come in with what is being made, as its first one
 }
@@ -85,6 +85,7 @@ const (
 	StandsOff     Standing = "disabled" // has a role, and cannot sign in
 	StandsOutside Standing = "outside"  // visits from the maintainer or support
 	StandsEnding  Standing = "ending"   // has a role that ends soon
+	StandsOver    Standing = "over"     // was invited in the last 30 days, and the invitation waits no more
 )
 
 // Soon is how near the end of a membership is for that.
@@ -93,7 +94,7 @@ const Soon = 7 * 24 * time.Hour
 // listed reports whether there is such a filter and order of people.
 func (f MemberFilter) listed() bool {
 	switch f.Standing {
-	case "", StandsIn, StandsInvited, StandsAsking, StandsUnknown, StandsOff, StandsOutside, StandsEnding:
+	case "", StandsIn, StandsInvited, StandsAsking, StandsUnknown, StandsOff, StandsOutside, StandsEnding, StandsOver:
 		return !f.Nobody && (f.Sort == ByAddress || f.Sort == ByNewest)
 	}
 	return false
@@ -120,15 +121,22 @@ func seesPeople(s access.Project) error {
 	return s.Require(access.ProjectRead, false)
 }
 
-// Members lists the people of the scope's project, those first who ask to be let in. Forbidden
-// without ProjectRead and MembersRole. By a standing, an order or a role that there is not it finds
-// nobody.
+// Members lists the people of the scope's project, those first who ask to be let in. Those whose
+// invitation waits no more are in no list but their own, the last that ended first. By a standing,
+// an order or a role that there is not it finds nobody. Forbidden without ProjectRead and
+// MembersRole, and without MembersInvite for the latter.
 func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err error) {
 	if err := seesPeople(s); err != nil {
 		return nil, err
 	}
 	if !f.listed() {
 		return nil, nil
+	}
+	if f.Standing == StandsOver {
+		if err := s.Require(access.MembersInvite, false); err != nil || f.NoFactor {
+			return nil, err
+		}
+		return pastInvitations(tx, "project_id", s.ID(), pastFilter{f.Search, f.Role, f.After, f.Limit})
 	}
 	list := func(from source, fits bool) {
 		if err != nil || !fits {

@@ -188,7 +188,7 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err != nil {
 		return m, err
 	}
-	asking, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $2 WHERE project_id = $1 AND state = 'pending'", p.ID, tx.Now)
+	asking, err := v.closeRequests(tx, s.Actor(), p, CauseMoved)
 	if err != nil {
 		return m, err
 	}
@@ -304,7 +304,7 @@ func closeUnvouched(tx *db.Tx, p Project) (closed int, err error) {
 		if !void[g] {
 			continue
 		}
-		if err := endInvitation(tx, x.id, "cancelled"); err != nil {
+		if err := endInvitation(tx, x.id, "cancelled", CauseMoved); err != nil {
 			return closed, err
 		}
 		closed++

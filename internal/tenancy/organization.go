@@ -384,7 +384,7 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 		return err
 	}
 	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled"); err != nil {
+		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
 			return err
 		}
 	}

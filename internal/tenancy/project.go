@@ -150,16 +150,12 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID)
-	if err != nil {
+	closed := audit.By(a, "project.invitationClosed", "user", m.Who.Email, m.Who.Name)
+	closed.Organization, closed.Project, closed.Branch = p.Organization, p.ID, branch
+	if err := overtakeInvitation(tx, "project", fmt.Sprintf("%q", p.Name), p.ID, *m, closed); err != nil {
 		return err
 	}
-	for _, i := range waiting {
-		if err := endInvitation(tx, i, "accepted"); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.Exec("UPDATE join_requests SET state = 'cancelled', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", p.ID, m.Who.ID, tx.Now); err != nil {
+	if err := overtakeRequest(tx, a, p, *m); err != nil {
 		return err
 	}
 	return audit.Record(tx, joined(a, p, *m, branch))
@@ -241,7 +237,7 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 		r.facts.Role, r.facts.TokenID, r.facts.Visitor = "", 0, false
 	}
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
-		return access.Project{}, outside(tx, a, r.place)
+		return access.Project{}, outside(tx, a, r.place, r.state == Active && (r.projectTo.IsZero() || tx.Now.Before(r.projectTo)))
 	}
 	if r.locked && control.On(control.FactorDemanded) {
 		return access.Project{}, errFactor(tx, r.place.Org)
@@ -266,8 +262,8 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 
 // outside is what somebody without a role in a project is told: NotFound, as of one that does
 // not exist, but Forbidden to who knows of it: by an invitation, or as somebody of the
-// maintainer or support, who may join it or ask to.
-func outside(tx *db.Tx, a access.Actor, at access.Place) error {
+// maintainer or support, who may join it or ask to while it is open.
+func outside(tx *db.Tx, a access.Actor, at access.Place, open bool) error {
 	waits, err := isInvited(tx, a, "project", at.Project)
 	if err != nil {
 		return err
@@ -279,6 +275,8 @@ func outside(tx *db.Tx, a access.Actor, at access.Place) error {
 	switch {
 	case err != nil:
 		return err
+	case !open && (access.MayAbove(access.ProjectsJoin, is) || access.MayAbove(access.ProjectsRequestAccess, is)):
+		return shut(tx, at.Project)
 	case access.MayAbove(access.ProjectsJoin, is):
 		return fault.New(fault.Forbidden, access.JoinFirst, "You are not in this project. Its organization lets you join it, for a time and with a reason.")
 	case access.MayAbove(access.ProjectsRequestAccess, is):
@@ -288,33 +286,48 @@ func outside(tx *db.Tx, a access.Actor, at access.Place) error {
 }
 
 // Approach decides what an actor may do who is not in a project, by what they are to its
-// organization: join it, or ask to. Otherwise as EnterOrganization.
+// organization: join it, or ask to. Of one that nobody can enter it is Forbidden to who could join
+// or ask, and else NotFound. Otherwise as EnterOrganization.
 func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (access.Organization, error) {
-	organization, err := db.Value[int64](tx, "SELECT organization_id FROM projects WHERE id = $1 AND state = 'active' AND (expires_at IS NULL OR expires_at > $2)", project, tx.Now)
+	var organization int64
+	open, err := db.One(tx, func(r db.Row) (open bool, err error) { return open, r.Scan(&organization, &open) },
+		"SELECT organization_id, state = 'active' AND (expires_at IS NULL OR expires_at > $2) FROM projects WHERE id = $1", project, tx.Now)
 	if err != nil {
 		return access.Organization{}, err
 	}
 	s, err := enterOrganization(tx, a, organization, p)
-	if !fault.Is(err, fault.Forbidden) || p != access.ProjectsJoin && p != access.ProjectsRequestAccess {
+	enters := p == access.ProjectsJoin || p == access.ProjectsRequestAccess
+	switch {
+	case !open && (err != nil || !enters):
+		return access.Organization{}, fault.New(fault.NotFound, "notFound", "Not found.")
+	case !open:
+		return access.Organization{}, shut(tx, project)
+	case !enters || !fault.Is(err, fault.Forbidden):
 		return s, err
 	}
+	return s, wrongDoor(tx, a, project, organization, err)
+}
+
+// wrongDoor is why somebody may not join a project, or ask to, as they try it, with what they may
+// do instead.
+func wrongDoor(tx *db.Tx, a access.Actor, project, organization int64, refused error) error {
 	inside, other := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
 	if other != nil {
-		return s, other
+		return other
 	}
 	if inside {
-		return s, fault.New(fault.Forbidden, fault.Of(err).Code, "You are in this project already.")
+		return fault.New(fault.Forbidden, fault.Of(refused).Code, "You are in this project already.")
 	}
 	is, _, other := standing(tx, a.UserID, organization)
 	switch {
 	case other != nil:
-		return s, other
+		return other
 	case access.MayAbove(access.ProjectsJoin, is):
-		return s, fault.New(fault.Forbidden, access.JoinFirst, "You need not ask: you may join this project by yourself.")
+		return fault.New(fault.Forbidden, access.JoinFirst, "You need not ask: you may join this project by yourself.")
 	case access.MayAbove(access.ProjectsRequestAccess, is):
-		return s, fault.New(fault.Forbidden, AskFirst, "You cannot join this project by yourself. Ask those who manage its people to let you in.")
+		return fault.New(fault.Forbidden, AskFirst, "You cannot join this project by yourself. Ask those who manage its people to let you in.")
 	}
-	return s, err
+	return refused
 }
 
 // AskFirst is the code of the fault for somebody who may ask to be let into a project.

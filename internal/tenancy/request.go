@@ -26,6 +26,7 @@ var (
 // Request is somebody's wish to be let into a project.
 type Request struct {
 	ID      int64
+	Project string // its name
 	Who     Who
 	Factor  bool
 	Through Through
@@ -33,7 +34,7 @@ type Request struct {
 	Hours   int // for which they will be in it
 	At      time.Time
 	Open    time.Time // until when it counts: a week, or until the right ends by which they ask
-	State   string    // pending, approved, rejected, cancelled or expired
+	State   string    // pending, approved, rejected, cancelled (taken back), expired, or a Cause
 	Ended   time.Time // when somebody decided, or it ended by itself; zero while it waits
 	By      Who       // who decided; zero for nobody
 	Answer  string    // why they rejected it; "" when they did not say
@@ -47,23 +48,28 @@ func RequestPath(project, request int64) string {
 	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
 }
 
-const selectRequests = `SELECT x.id, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, x.state, x.ended_at, d.id, d.email, d.name, x.answer
-	FROM join_requests x JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
+const selectRequests = `SELECT x.id, p.name, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, ` + became + `, x.ended_at, d.id, d.email, d.name, x.answer
+	FROM join_requests x JOIN projects p ON p.id = x.project_id JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
 
 // stillWaits is the condition of the requests that somebody may decide on.
 const stillWaits = "x.state = 'pending' AND x.expires_at > $1 AND "
 
-func scanRequest(r db.Row) (Request, error) {
-	var q Request
-	var factor int64
-	err := r.Scan(&q.ID, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name), &q.Answer)
-	q.Factor = factor != 0
-	return q, err
+// scanRequest reads a request as it is at a time.
+func scanRequest(now time.Time) func(db.Row) (Request, error) {
+	return func(r db.Row) (Request, error) {
+		var q Request
+		var factor int64
+		err := r.Scan(&q.ID, &q.Project, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name), &q.Answer)
+		if q.Factor = factor != 0; q.Waits() && !now.Before(q.Open) { // nothing has marked it yet
+			q.State, q.Ended = "expired", q.Open
+		}
+		return q, err
+	}
 }
 
 // myRequest is the one of a person that waits in a project, zero for none.
 func myRequest(tx *db.Tx, a access.Actor, project int64) (Request, error) {
-	r, err := db.One(tx, scanRequest, selectRequests+stillWaits+"x.project_id = $2 AND x.user_id = $3", tx.Now, project, a.UserID)
+	r, err := db.One(tx, scanRequest(tx.Now), selectRequests+stillWaits+"x.project_id = $2 AND x.user_id = $3", tx.Now, project, a.UserID)
 	if fault.Is(err, fault.NotFound) {
 		return Request{}, nil
 	}
@@ -76,11 +82,7 @@ func FindRequest(tx *db.Tx, s access.Project, request int64) (Request, error) {
 	if err := s.Require(access.JoinRequestsDecide, false); err != nil {
 		return Request{}, err
 	}
-	r, err := db.One(tx, scanRequest, selectRequests+"x.project_id = $1 AND x.id = $2", s.ID(), request)
-	if err == nil && r.Waits() && !tx.Now.Before(r.Open) { // nothing has marked it yet
-		r.State, r.Ended = "expired", r.Open
-	}
-	return r, err
+	return db.One(tx, scanRequest(tx.Now), selectRequests+"x.project_id = $1 AND x.id = $2", s.ID(), request)
 }
 
 // findWaiting is FindRequest for one that waits. Conflict for another.
@@ -137,7 +139,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	if err != nil {
 		return e, err
 	}
-	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = $3 WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", project, u.ID, tx.Now); err != nil {
+	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", project, u.ID); err != nil {
 		return e, err
 	}
 	id, err := tx.NewID("join_requests")
@@ -177,7 +179,7 @@ func CancelRequest(tx *db.Tx, s access.Organization, project int64) (Entrance, e
 	if e.Request.ID == 0 {
 		return e, fault.New(fault.NotFound, "notFound", "Not found.")
 	}
-	if err := endRequest(tx, e.Request.ID, "cancelled", 0); err != nil {
+	if err := endRequest(tx, e.Request.ID, "cancelled", "", 0); err != nil {
 		return e, err
 	}
 	event, err := inDefault(tx, audit.By(s.Actor(), "project.joinRequestCancelled", "user", e.Request.Who.Email, e.Request.Who.Name), e.Project)
@@ -185,10 +187,6 @@ func CancelRequest(tx *db.Tx, s access.Organization, project int64) (Entrance, e
 		return e, err
 	}
 	return e, audit.Record(tx, event.Says("%s took back the request to join %q.", s.Actor().Name, e.Project.Name))
-}
-
-func endRequest(tx *db.Tx, request int64, state string, by int64) error {
-	return tx.Must("UPDATE join_requests SET state = $2, ended_at = $3, decided_by = $4 WHERE id = $1 AND state = 'pending'", request, state, tx.Now, db.ZeroNull(by))
 }
 
 // Approve lets somebody into the scope's project who asked, for the time that they asked for,
@@ -222,7 +220,7 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 	if err != nil {
 		return r, err
 	}
-	if err := endRequest(tx, r.ID, "approved", s.Actor().UserID); err != nil {
+	if err := endRequest(tx, r.ID, "approved", "", s.Actor().UserID); err != nil {
 		return r, err
 	}
 	a := s.Actor()
@@ -249,7 +247,7 @@ func (v *Service) Reject(tx *db.Tx, s access.Project, request int64, reason stri
 	if err != nil {
 		return r, err
 	}
-	if err := endRequest(tx, r.ID, "rejected", s.Actor().UserID); err != nil {
+	if err := endRequest(tx, r.ID, "rejected", "", s.Actor().UserID); err != nil {
 		return r, err
 	}
 	if err := tx.Must("UPDATE join_requests SET answer = $2 WHERE id = $1", r.ID, reason); err != nil {
@@ -278,12 +276,5 @@ func (v *Service) answer(tx *db.Tx, s access.Project, p Project, r Request, kind
 		l.Path = fmt.Sprintf("/projects/%d", p.ID)
 	}
 	_, err := v.mail.Send(tx, l)
-	return err
-}
-
-// CloseRequests marks the requests to join whose time is over. They count for nothing before
-// that either.
-func CloseRequests(tx *db.Tx) error {
-	_, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = $1 WHERE state = 'pending' AND expires_at <= $1", tx.Now)
 	return err
 }

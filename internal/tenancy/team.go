@@ -128,12 +128,20 @@ func (v *Service) tellOut(tx *db.Tx, t Team, m Member) error {
 // TeamFilter selects among the people of a team, who are in order of their addresses.
 type TeamFilter struct {
 	Search string  // a part of the address, or of a member's name
+	Over   bool    // in their place, those whose invitation waits no more: see Members
 	After  *Member // the last one that is known
 	Limit  int
 }
 
-// TeamMembers lists the members of a team, and who is invited to it.
+// TeamMembers lists the members of a team, and who is invited to it. Forbidden, of invitations that
+// wait no more, for who does not manage it.
 func TeamMembers(tx *db.Tx, t Team, f TeamFilter) ([]Member, error) {
+	if f.Over {
+		if !t.manages {
+			return nil, fault.New(fault.Forbidden, "access.above", "Only who may invite people here reads what became of invitations.")
+		}
+		return pastInvitations(tx, t.column(), t.ID, pastFilter{search: f.Search, after: f.After, limit: f.Limit})
+	}
 	members, err := t.list(tx, f, false)
 	if err != nil {
 		return nil, err
@@ -245,14 +253,8 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE "+t.column()+" = $1 AND user_id = $2 AND state = 'pending'", t.ID, m.Who.ID)
-	if err != nil {
+	if err := overtakeInvitation(tx, string(t.Kind), fmt.Sprintf("the %s %q", t.Kind, t.Name), t.ID, m, t.event(by, m.Who, "*.invitationClosed")); err != nil {
 		return err
-	}
-	for _, i := range waiting {
-		if err := endInvitation(tx, i, "accepted"); err != nil {
-			return err
-		}
 	}
 	e := t.event(by, m.Who, "*.memberAdded")
 	e.Params = map[string]any{"user": m.Who.ID}

@@ -232,13 +232,7 @@ func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, says, condition s
 			return err
 		}
 	}
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT m.id FROM join_requests m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND m.state = 'pending' AND "+condition, append([]any{w.ID}, args...)...)
-	for _, r := range waiting {
-		if err := endRequest(tx, r, "cancelled", 0); err != nil {
-			return err
-		}
-	}
-	return err
+	return v.endAsking(tx, by, w, condition, args...)
 }
 
 // lockRights puts those in a row who use and who take the rights by which a person may come

@@ -133,6 +133,6 @@ func scanInvited(now time.Time, may func(voucher, access.Role) bool) func(db.Row
 // they stand in the statement. Of who has not accepted one nothing is told but the address, which
 // was known, and whether the account is still to be activated.
 func invited(organization, at string) string {
-	return "SELECT x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name, x.state, x.ended_at, " +
+	return "SELECT x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name, " + became + ", x.ended_at, " +
 		vouchers(organization, at) + " FROM invitations x JOIN users u ON u.id = x.user_id " + inviters + "LEFT JOIN users b ON b.id = 0 WHERE "
 }

@@ -537,6 +537,22 @@ func JoinRejected(t Told) Letter {
 	return m
 }
 
+// JoinClosed tells that nobody decides any more on a request to join a project.
+func JoinClosed(t Told) Letter {
+	said := "Your request to join " + t.project() + " at " + t.host() + " was closed: "
+	switch {
+	case t.value("ended") == "moved":
+		said += t.named("by", "somebody") + " moved the project to another organization. If you need it all the same and may ask there, ask again."
+	case t.value("ended") == "right":
+		said += "you do not have the right any more by which you asked."
+	case t.value("expired") != "":
+		said += "the time of the project was over, so it was deleted."
+	default:
+		said += t.named("by", "somebody") + " deleted the project."
+	}
+	return t.happened(t.letter("Your request to join "+t.named("project", "a project")+" was closed", said), do("Nobody decides on it any more. There is nothing to do."))
+}
+
 // ProjectExpires tells that the time of a project is over soon.
 func ProjectExpires(t Told) Letter {
 	said := "The time of " + t.projectOf() + " at " + t.host() + ", in which you are, is over soon."

@@ -33,7 +33,14 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 		return err
 	}
 	var e tenancy.Entrance
-	if err := c.view(ec, func(tx *db.Tx) error { e, err = tenancy.FindEntrance(tx, s, id); return err }); err != nil {
+	var last tenancy.Request
+	err = c.view(ec, func(tx *db.Tx) error {
+		if e, err = tenancy.FindEntrance(tx, s, id); err == nil && e.Request.ID == 0 {
+			last, err = tenancy.LastRequest(tx, s.Actor(), id)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if e.Project.Role != "" {
@@ -64,6 +71,9 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	}
 	if e.Request.ID != 0 {
 		m.Waiting, m.WaitingFor, m.CancelURL, m.CancelKey = c.when(e.Request.Open), e.Request.Reason, paths.AskCancel(id), key()
+	}
+	if last.ID != 0 {
+		m.Last = view.PastRequest{Reason: last.Reason, Outcome: askedFor(last), Answer: last.Answer, When: c.when(last.Ended)}
 	}
 	return page(ec, status, view.EntrancePage(m))
 }
@@ -183,7 +193,7 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 		r, err := tenancy.FindRequest(tx, s, id)
 		m.Hours, m.Open = hours(r.Hours), c.when(r.Open)
 		if !r.Waits() {
-			m.Outcome, m.Ended, m.Answer = outcomeOf(r), c.when(r.Ended), r.Answer
+			m.Outcome, m.Ended, m.Answer = decided(r), c.when(r.Ended), r.Answer
 		}
 		m.Row = c.personRow(s.Actor(), tenancy.Member{ID: r.ID, Asks: true, Who: r.Who, Factor: r.Factor, Hours: r.Hours, Reason: r.Reason, Since: r.At, Through: r.Through})
 		return err
@@ -192,19 +202,6 @@ func (c *Console) requestPage(ec echo.Context, s access.Project, status int, rea
 		return err
 	}
 	return page(ec, status, people.RequestPage(m))
-}
-
-// outcomeOf tells what became of a request that waits no more.
-func outcomeOf(r tenancy.Request) string {
-	switch r.State {
-	case "approved":
-		return r.By.Name + " let them in."
-	case "rejected":
-		return r.By.Name + " did not let them in."
-	case "cancelled":
-		return "It was taken back, or was not needed any more."
-	}
-	return "Its time was over before anybody decided."
 }
 
 func (c *Console) requestApprove(ec echo.Context, s access.Project) error {

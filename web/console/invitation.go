@@ -184,11 +184,8 @@ func (c *Console) memberInvited(ec echo.Context, s access.Project) error {
 
 // became shows until when an invitation counts, or what became of it.
 func (c *Console) became(m *view.Invitation, p tenancy.Member) {
-	m.Open, m.Outcome, m.Ended = c.when(p.Open), outcomes[p.State], c.when(p.Ended)
+	m.Open, m.Outcome, m.Ended = c.when(p.Open), outcomeOf(p), c.when(p.Ended)
 }
-
-// outcomes are what became of an invitation, in words to those who invite.
-var outcomes = map[string]string{"accepted": "It was accepted.", "declined": "It was declined.", "cancelled": "It was cancelled.", "expired": "Its time was over before it was answered."}
 
 // voids are why an invitation that waits does not count any more, in words to those who invite.
 func voids(m tenancy.Member) string {
@@ -274,7 +271,14 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 		}
 		past, err := tenancy.PastInvitations(tx, a)
 		for _, i := range past {
-			m.Past = append(m.Past, account.PastInvitation{Place: i.Place(), Inviter: i.Inviter.Name, Outcome: answers[i.State], When: c.when(i.Ended)})
+			m.Past = append(m.Past, account.PastInvitation{Place: i.Place(), Inviter: i.Inviter.Name, Outcome: answerOf(i), When: c.when(i.Ended)})
+		}
+		if err != nil {
+			return err
+		}
+		requests, err := tenancy.PastRequests(tx, a)
+		for _, r := range requests {
+			m.Asked = append(m.Asked, account.PastRequest{Project: r.Project, Outcome: askedFor(r), Answer: r.Answer, When: c.when(r.Ended)})
 		}
 		return err
 	})
@@ -283,9 +287,6 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 	}
 	return page(ec, http.StatusOK, account.InvitationsPage(m))
 }
-
-// answers are what became of an invitation, in words to its person.
-var answers = map[string]string{"accepted": "Accepted", "declined": "You declined it", "cancelled": "Cancelled: ask for a new one if you need it", "expired": "Its time was over: ask for a new one if you need it"}
 
 func (c *Console) invitationAccept(ec echo.Context, a access.Actor) error {
 	i, err := c.answered(ec, a, c.app.Tenancy.Accept)
@@ -321,16 +322,19 @@ func led(i tenancy.Invitation) (at, where string) {
 func (c *Console) answeredBefore(ec echo.Context, a access.Actor, i tenancy.Invitation) error {
 	in := false
 	at, where := led(i)
-	if i.State == "accepted" {
+	if i.State == "accepted" || i.State == string(tenancy.CauseJoined) || i.State == string(tenancy.CauseAdded) {
 		err := c.view(ec, func(tx *db.Tx) (err error) { in, err = tenancy.Entered(tx, a, i); return err })
 		if err != nil {
 			return err
 		}
 	}
+	if in && i.State != "accepted" {
+		return c.done(ec, "You are in "+where+" already. The invitation was not needed any more.", at)
+	}
 	if in {
 		return c.done(ec, "You accepted the invitation to "+where+" before.", at)
 	}
-	return c.refused(ec, fault.New(fault.Conflict, tenancy.Answered, "The invitation to "+where+" does not wait any more. "+answers[i.State]+"."), paths.Invitations())
+	return c.refused(ec, fault.New(fault.Conflict, tenancy.Answered, "The invitation to "+where+" does not wait any more. "+answerOf(i)+"."), paths.Invitations())
 }
 
 func (c *Console) invitationDecline(ec echo.Context, a access.Actor) error {

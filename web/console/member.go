@@ -36,6 +36,8 @@ var memberFields = []field[tenancy.Member]{
 	{"hours", func(m tenancy.Member) any { return orNil(int64(m.Hours)) }},
 	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
 	{"counts", countsOf},
+	{"outcome", becameOf},
+	{"ended", func(m tenancy.Member) any { return m.Ended }},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 	{"approver", func(m tenancy.Member) any { return m.Approver.Email }},
@@ -60,8 +62,12 @@ func twoStepOf(m tenancy.Member) any {
 	return m.Factor
 }
 
-// stateOfMember is active, disabled, or invited: by an invitation, or to activate the account.
+// stateOfMember is active, disabled, or invited: by an invitation, or to activate the account. It is
+// nil of an invitation that waits no more.
 func stateOfMember(m tenancy.Member) any {
+	if m.Invited && !m.Waits() {
+		return nil
+	}
 	if m.Invited {
 		return string(accounts.Invited)
 	}
@@ -83,7 +89,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	}
 	var after *tenancy.Member
 	if cursor := ec.QueryParam("after"); cursor != "" {
-		m, err := memberAfter(cursor, f.Sort)
+		m, err := memberAfter(cursor, f)
 		if err != nil {
 			return err
 		}
@@ -96,7 +102,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	next := ""
 	if len(people) > pageSize {
 		people = people[:pageSize]
-		next = memberCursor(f.Sort, people[pageSize-1])
+		next = memberCursor(f, people[pageSize-1])
 	}
 	m := view.Members{Tabs: settingsTabs(s), Query: f.Search, Role: string(f.Role), Standing: string(f.Standing), NoFactor: f.NoFactor, Download: downloads(ec), Roles: []ui.Option{{Label: "All roles"}}}
 	for _, r := range access.Roles(s.Governed()) {
@@ -112,7 +118,9 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		}
 		m.Shell, m.External, fixed = shell, project.ExternalRoles, project.ExternalRoles
 		n, err := tenancy.CountMembers(tx, s)
-		m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"
+		if m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"; f.Standing == tenancy.StandsOver {
+			m.Sum = overSum(len(people))
+		}
 		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {
 			m.Asking, m.AskingURL = ui.Count(n.Asking, "person asks", "people ask")+" to be let in.", paths.With(m.Tabs.Users, "status", string(tenancy.StandsAsking))
 		}
@@ -135,6 +143,10 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	}
 	for _, p := range people {
 		row := c.memberRow(s, p)
+		if f.Standing == tenancy.StandsOver {
+			m.Over = append(m.Over, c.overRow(row, p))
+			continue
+		}
 		row.Deeds = view.Deeds{ID: "deeds-" + kindOf(p) + itoa(p.ID), List: memberDeeds(s, p, row.URL, fixed)}
 		m.List = append(m.List, row)
 	}
@@ -168,8 +180,11 @@ func memberDeeds(s access.Project, m tenancy.Member, url string, fixed bool) (ou
 
 // memberCursor is a place in the list of people: which of its sources the row is from, and
 // where in it.
-func memberCursor(o tenancy.Sort, m tenancy.Member) string {
-	if o == tenancy.ByNewest {
+func memberCursor(f tenancy.MemberFilter, m tenancy.Member) string {
+	switch {
+	case f.Standing == tenancy.StandsOver:
+		return kindOf(m) + cursorOf(m.Ended, m.ID)
+	case f.Sort == tenancy.ByNewest:
 		return kindOf(m) + cursorOf(m.Since, m.ID)
 	}
 	return kindOf(m) + m.Who.Email + "\n" + itoa(m.ID)
@@ -187,12 +202,15 @@ func kindOf(m tenancy.Member) string {
 }
 
 // memberAfter reads what memberCursor wrote.
-func memberAfter(text string, o tenancy.Sort) (m tenancy.Member, err error) {
+func memberAfter(text string, f tenancy.MemberFilter) (m tenancy.Member, err error) {
 	kind, rest := text[:1], text[1:]
 	m.Asks, m.Invited = kind == "a", kind == "i"
-	if o == tenancy.ByNewest {
+	switch {
+	case f.Standing == tenancy.StandsOver:
+		m.Ended, m.ID, err = parseCursor(rest)
+	case f.Sort == tenancy.ByNewest:
 		m.Since, m.ID, err = parseCursor(rest)
-	} else {
+	default:
 		m.Who.Email, m.ID, err = parseNamed(rest)
 	}
 	return m, err

@@ -126,6 +126,13 @@ func (c *Console) projectDeletePage(ec echo.Context, s access.Project, status in
 		if err != nil {
 			return err
 		}
+		asking, err := tenancy.CountRequests(tx, s)
+		if err != nil {
+			return err
+		}
+		if asking > 0 {
+			m.Asking = ui.Count(asking, "waits", "wait") + "."
+		}
 		t, err := c.app.Storage.Totals(tx, s)
 		m.Shell, m.Name, m.Tables, m.Rows, m.People = shell, p.Name, ui.Number(t.Tables), ui.Number(t.Rows), ui.Number(p.Members)
 		return err

@@ -56,12 +56,14 @@ var teamFields = []field[tenancy.Member]{
 	{"expires", func(m tenancy.Member) any { return m.Until }},
 	{"invitationExpires", func(m tenancy.Member) any { return m.Open }},
 	{"counts", countsOf},
+	{"outcome", becameOf},
+	{"ended", func(m tenancy.Member) any { return m.Ended }},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 }
 
 func (c *Console) team(ec echo.Context, at teamAt) error {
-	f := tenancy.TeamFilter{Search: query(ec, "q")}
+	f := tenancy.TeamFilter{Search: query(ec, "q"), Over: query(ec, "status") == string(tenancy.StandsOver)}
 	var t tenancy.Team
 	list := func(limit int, after *tenancy.Member) (out []tenancy.Member, err error) {
 		f := f
@@ -79,8 +81,13 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 		return err
 	}
 	var after *tenancy.Member
-	if email := query(ec, "after"); email != "" {
-		after = &tenancy.Member{Who: tenancy.Who{Email: email}}
+	if cursor := query(ec, "after"); cursor != "" {
+		after = &tenancy.Member{Who: tenancy.Who{Email: cursor}}
+		if f.Over {
+			if after.Ended, after.ID, err = parseCursor(cursor); err != nil {
+				return err
+			}
+		}
 	}
 	people, err := list(pageSize+1, after)
 	if err != nil {
@@ -89,13 +96,17 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 	next := ""
 	if len(people) > pageSize {
 		people = people[:pageSize]
-		next = people[pageSize-1].Who.Email
+		if next = people[pageSize-1].Who.Email; f.Over {
+			next = cursorOf(people[pageSize-1].Ended, people[pageSize-1].ID)
+		}
 	}
-	m := view.Team{Shell: c.shell(ec, at.actor), Name: t.Name, Kind: string(t.Kind), Home: at.url, Tabs: at.tabs, URL: paths.TeamMembers(at.url), Query: f.Search, Download: downloads(ec)}
+	m := view.Team{Shell: c.shell(ec, at.actor), Name: t.Name, Kind: string(t.Kind), IsOver: f.Over, Home: at.url, Tabs: at.tabs, URL: paths.TeamMembers(at.url), Query: f.Search, Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
 	err = c.view(ec, func(tx *db.Tx) error {
 		n, err := tenancy.CountTeam(tx, t)
-		m.Sum = ui.Count(n.Members, "member", "members") + ", " + ui.Number(n.Invited) + " invited"
+		if m.Sum = ui.Count(n.Members, "member", "members") + ", " + ui.Number(n.Invited) + " invited"; f.Over {
+			m.Sum = overSum(len(people))
+		}
 		return err
 	})
 	if err != nil {
@@ -111,7 +122,11 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 		m.OutURL, m.OutKey = paths.OrganizationJoinEnd(t.ID), key()
 	}
 	for _, p := range people {
-		m.List = append(m.List, c.teamRow(at, t, p))
+		if row := c.teamRow(at, t, p); f.Over {
+			m.Over = append(m.Over, c.overRow(row, p))
+		} else {
+			m.List = append(m.List, row)
+		}
 	}
 	return page(ec, http.StatusOK, view.TeamPage(m))
 }

@@ -172,7 +172,7 @@ func TestRequests(t *testing.T) {
 	at = request()
 	c.Post(path+"/request/cancel", nil).Want(http.StatusSeeOther)
 	c.Post(path+"/request/cancel", nil).Want(http.StatusNotFound)
-	decided("It was taken back, or was not needed any more.")
+	decided("They took it back.")
 	c.Post(path+"/request", wish).Want(http.StatusSeeOther)
 	at = request()
 	member.Post(at+"/approve", nil).Want(http.StatusSeeOther)
