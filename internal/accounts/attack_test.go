@@ -324,7 +324,7 @@ func TestHostileHosts(t *testing.T) {
 			s.Update(func(tx *db.Tx) error {
 				return tx.Must("UPDATE organizations SET allow_auto_join = TRUE WHERE id = $1", project.Organization)
 			})
-			lie(super, evil, fmt.Sprintf("/organizations/%d/join", project.Organization), url.Values{}, spoofs...).Want(http.StatusSeeOther)
+			lie(super, evil, fmt.Sprintf("/organizations/%d/join", project.Organization), url.Values{"reason": {"To look"}, "hours": {"1"}}, spoofs...).Want(http.StatusSeeOther)
 
 			lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/limits/ask", project.ID), url.Values{"for": {"time"}, "text": {"Two weeks"}}, spoofs...).Want(http.StatusSeeOther)
 			above := fmt.Sprintf("/admin/projects/%d/", project.ID)

@@ -58,7 +58,7 @@ func TestDocumentedLimits(t *testing.T) {
 			t.Errorf("docs/people.md does not say %q", row)
 		}
 	}
-	if !strings.Contains(string(text), fmt.Sprintf("change at most %d times an hour.", tenancy.PerMember.Count)) {
+	if !strings.Contains(string(text), fmt.Sprintf("change at most %d times an hour by one person.", tenancy.PerMember.Count)) {
 		t.Error("docs/people.md does not tell how often a role and a last day change")
 	}
 	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {

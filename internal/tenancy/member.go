@@ -394,7 +394,8 @@ func endOf(until time.Time) time.Time {
 	return until
 }
 
-// perMember keeps changes of one member's role and last day from filling a mailbox.
+// perMember keeps changes of one member's role and last day by one person from filling a mailbox. What
+// others change does not count: else who manages people could keep others from lowering a role.
 var perMember = throttle.Limit{Count: 20, Window: time.Hour}
 
 // SetRole gives a member of the scope's project another role, at once. Forbidden without
@@ -413,7 +414,7 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 	if err := grantable(s, role); err != nil {
 		return m, err
 	}
-	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", m.ID), perMember); err != nil {
+	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d:%d", m.ID, s.Actor().UserID), perMember); err != nil {
 		return m, err
 	}
 	if err := refusal(tx, s, m, role); err != nil {
@@ -458,7 +459,7 @@ func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, unti
 	if err := mayStay(tx, s, was, until); err != nil {
 		return was, false, err
 	}
-	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d", was.ID), perMember); err != nil {
+	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d:%d", was.ID, s.Actor().UserID), perMember); err != nil {
 		return was, false, err
 	}
 	if err := tx.Must("UPDATE memberships SET expires_at = $3 WHERE id = $1 AND project_id = $2", was.ID, s.ID(), until); err != nil {
@@ -596,8 +597,9 @@ func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
 	case access.MayAbove(access.ProjectsRequestAccess, is):
 		d.Back = StepAsk
 	}
-	d.Returns = is.OrgMember
-	return d, nil
+	external, err := db.Value[bool](tx, "SELECT external_roles FROM projects WHERE id = $1", s.ID())
+	d.Returns = is.OrgMember && !external // where they would come back as Read only
+	return d, err
 }
 
 // Leave ends the actor's own membership in the scope's project, and tells what it was. Conflict

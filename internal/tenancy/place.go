@@ -24,7 +24,7 @@ const PlacesMost = 100
 // Places lists what a member of a team is in: of an organization, the projects in which they
 // have a role; of a maintainer, those in which they are by it, and which end with it. By name, no
 // more than one past PlacesMost. To others than who manages the team, and of organizations that
-// keep the actor out for want of a second factor: nothing.
+// keep the actor out, for want of a second factor or as they let nobody in: nothing.
 func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 	if !t.manages {
 		return nil, nil
@@ -32,7 +32,7 @@ func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 	where, args := "p.organization_id = $2", []any{m.Who.ID, t.ID, tx.Now}
 	ends := "FALSE"
 	if t.Kind == OfMaintainer {
-		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4))) AND m.through = 'maintainer'`
+		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND o.allow_auto_join AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4))) AND m.through = 'maintainer'`
 		args = append(args, t.actor.UserID)
 		ends = "TRUE"
 	}

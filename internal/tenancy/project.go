@@ -302,26 +302,29 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 		return access.Organization{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	case !open:
 		return access.Organization{}, shut(tx, project)
-	case !enters || !fault.Is(err, fault.Forbidden):
+	case !fault.Is(err, fault.Forbidden):
 		return s, err
 	}
-	return s, wrongDoor(tx, a, project, organization, err)
+	return s, wrongDoor(tx, a, project, organization, enters, err)
 }
 
 // wrongDoor is why somebody may not join a project, or ask to, as they try it, with what they may
-// do instead.
-func wrongDoor(tx *db.Tx, a access.Actor, project, organization int64, refused error) error {
+// do instead if they try to enter it. NotFound for who is only in another project of its organization.
+func wrongDoor(tx *db.Tx, a access.Actor, project, organization int64, enters bool, refused error) error {
 	inside, other := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
 	if other != nil {
 		return other
-	}
-	if inside {
-		return fault.New(fault.Forbidden, fault.Of(refused).Code, "You are in this project already.")
 	}
 	is, _, other := standing(tx, a.UserID, organization)
 	switch {
 	case other != nil:
 		return other
+	case inside && enters:
+		return fault.New(fault.Forbidden, fault.Of(refused).Code, "You are in this project already.")
+	case !inside && !is.OrgMember && !is.MaintainerMember && !is.Support && !is.SuperAdmin:
+		return fault.New(fault.NotFound, "notFound", "Not found.")
+	case !enters:
+		return refused
 	case access.MayAbove(access.ProjectsJoin, is):
 		return fault.New(fault.Forbidden, access.JoinFirst, "You need not ask: you may join this project by yourself.")
 	case access.MayAbove(access.ProjectsRequestAccess, is):

@@ -264,7 +264,7 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	switch {
 	case m.Invitor.ID == m.Who.ID:
 		e.Params["through"], e.Params["reason"] = m.Through, m.Reason
-		e = e.Says("%s (%s), %s, joined the %s %q until %s: %q.", by.Name, m.Who.Email, m.Through.Text(), string(t.Kind), t.Name, moment(m.Until), m.Reason)
+		e = e.Says("%s (%s), %s, joined the %s %q until %s: %q.", by.Name, m.Who.Email, m.Through.Text(), string(t.Kind), t.Name, day(m.Until), m.Reason)
 	case m.Invitor.ID != 0:
 		e.Params["invitor"] = m.Invitor.ID
 		e = e.Says("%s (%s) accepted the invitation of %q to the %s %q.", by.Name, m.Who.Email, m.Invitor.Name, string(t.Kind), t.Name)

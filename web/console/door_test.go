@@ -253,9 +253,61 @@ func TestMaintainerDeleted(t *testing.T) {
 		}
 	}
 	a := s.SignIn(waits)
-	if text := words(a.Get("/account/invitations").Want(http.StatusOK).Page().Find("main")); a.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).Length() != 0 || !strings.Contains(text, "ancelled") {
+	if text := words(a.Get("/account/invitations").Want(http.StatusOK).Page().Find("main")); a.Get("/account/invitations").Page().Find(`form[action$="/accept"]`).Length() != 0 || !strings.Contains(text, "the maintainer was deleted") {
 		t.Errorf("who is invited reads %q", text)
 	}
 	root.Post(at+"/delete", url.Values{"confirm": {"Short lived"}}).Want(http.StatusNotFound)
 	m.Get(held).Want(http.StatusOK)
+}
+
+// TestLowersAllTheSame: whoever has changed a role again and again keeps nobody else from lowering it.
+func TestLowersAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Lowered", false)
+	rogue, friend := s.Member(p, access.Admin), s.Member(p, access.Guest)
+	c := s.SignIn(rogue)
+	at := rowOf(c, p, friend.Email)
+	for i := range 20 {
+		c.Post(at+"/role", url.Values{"role": {[]string{"readOnly", "admin"}[i%2]}}).Want(http.StatusSeeOther)
+	}
+	c.Post(at+"/role", url.Values{"role": {"guest"}}).Want(http.StatusTooManyRequests)
+	s.SignIn(admin).Post(at+"/role", url.Values{"role": {"guest"}}).Want(http.StatusSeeOther)
+	s.SignIn(friend).Get(users(p) + "/invite").Want(http.StatusForbidden)
+}
+
+// TestNeighboursAreNotThere: who is in one project of an organization does not learn which others
+// there are.
+func TestNeighboursAreNotThere(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Here", false)
+	guest, boss := s.Member(p, access.Guest), s.User("Boss")
+	organization := ofOrganization(s, p, boss)
+	next := s.SignIn(boss).Post(organization+"/projects", url.Values{"name": {"Next"}, "template": {"production"}}).Want(http.StatusSeeOther).Location
+	c := s.SignIn(guest)
+	for _, door := range []string{"", "/join", "/request", "/move"} {
+		c.Get(next + door).Want(http.StatusNotFound)
+		if door != "" {
+			c.Post(next+door, asVisitor).Want(http.StatusNotFound)
+			c.Get("/projects/" + num(p.ID) + door).Want(http.StatusForbidden)
+		}
+	}
+}
+
+// TestLastWithRolesFromOutside: where roles come from single sign-on the last one who manages the
+// people cannot leave, as they would come back as Read only.
+func TestLastWithRolesFromOutside(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("External", false)
+	ofOrganization(s, p, admin)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET external_roles = TRUE WHERE id = $1", p.ID)
+	})
+	c := s.SignIn(admin)
+	c.Post(users(p)+"/leave", url.Values{"last": {"1"}}).Want(http.StatusSeeOther)
+	if text := words(c.Get(rowOf(c, p, admin.Email)).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "is the last one who manages the people of this project.") {
+		t.Errorf("they read %q", text)
+	}
 }

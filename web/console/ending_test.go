@@ -63,7 +63,7 @@ func TestJoinedWithoutInvitation(t *testing.T) {
 	organization := ofOrganization(s, q, member)
 	sven, c, _ := ofSupport(s, "Sven")
 	s.SignIn(member).Post(organization+"/members", url.Values{"emails": {sven.Email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
-	c.Post(organization+"/join", nil).Want(http.StatusSeeOther)
+	c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
 	if got := endings(c, "past"); len(got) != 1 || !strings.Contains(got[0], "Not needed any more: you joined by yourself") {
 		t.Errorf("their list has %q", got)
 	}

@@ -344,6 +344,11 @@ func TestPlacesOfMembers(t *testing.T) {
 		t.Errorf("who is kept out for want of a second factor reads %q", got)
 	}
 	must(false)
+	lets(s, p, false)
+	if got := places(s.SignIn(nora), maintainer+"/members/"+num(mina.ID)); got != "" {
+		t.Errorf("who is let in nowhere reads %q", got)
+	}
+	lets(s, p, true)
 	other, _ := s.Project("Elsewhere", false)
 	if got := places(c, organization+"/members/"+num(mina.ID)); strings.Contains(got, other.Name) || !strings.Contains(got, "Places Admin") {
 		t.Errorf("the organization reads %q", got)

@@ -193,7 +193,7 @@ func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenan
 	var list []tenancy.Place
 	err := c.view(ec, func(tx *db.Tx) (err error) { list, err = tenancy.Places(tx, t, p); return err })
 	if m.PlacesLede = "In projects of " + t.Name + "."; t.Kind == tenancy.OfMaintainer {
-		m.PlacesLede = "In which they are as somebody of " + t.Name + "."
+		m.PlacesLede = "In which they are as somebody of " + t.Name + ". Organizations that keep you out are left out here; what they are in there ends, too."
 	}
 	if len(list) > tenancy.PlacesMost {
 		list = list[:tenancy.PlacesMost]

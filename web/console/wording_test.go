@@ -62,8 +62,9 @@ func TestSentencesNameTheirPlace(t *testing.T) {
 	}
 	lets(s, p, true)
 	_, sven, _ := ofSupport(s, "Sven")
-	sven.Post(path+"/join", nil).Want(http.StatusSeeOther)
-	if got := sentence(s, "organization.memberAdded"); !strings.HasPrefix(got, `"Sven" (`) || !strings.HasSuffix(got, `), of support, joined the organization "Northwind".`) {
+	sven.Post(path+"/join", url.Values{"reason": {"Ticket 2"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	end := s.Clock.Now().UTC().Add(8 * time.Hour).Format("2 January 2006, 15:04 UTC")
+	if got := sentence(s, "organization.memberAdded"); !strings.HasPrefix(got, `"Sven" (`) || !strings.HasSuffix(got, `), of support, joined the organization "Northwind" until `+end+`: "Ticket 2".`) {
 		t.Errorf("the join says %s", got)
 	}
 	_, tilda, _ := ofSupport(s, "Tilda")
