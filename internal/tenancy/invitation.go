@@ -283,8 +283,8 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 		return Sent{}, err
 	}
 	open := tx.Now.AddDate(0, 0, n.Days)
-	_, err = tx.Exec("INSERT INTO invitations (id, "+at.kind+"_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12)",
-		number, at.id, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, at.by.UserID, open)
+	_, err = tx.Exec("INSERT INTO invitations (id, "+at.kind+"_id, user_id, email, role, reason, member_until, days, newcomer, state, created_at, created_by, expires_at, place_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11, $12, $13)",
+		number, at.id, u.ID, u.Email, string(n.Role), strings.TrimSpace(n.Reason), n.Until, n.Days, made, tx.Now, at.by.UserID, open, at.name)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -433,7 +433,7 @@ func (v *Service) inviteAgain(tx *db.Tx, at place, m Member) (Sent, error) {
 	}
 	m.Open = tx.Now.AddDate(0, 0, days)
 	// Who sends it vouches for it from now on, and for the account as it is: see Accept.
-	if err := tx.Must("UPDATE invitations SET created_at = $4, expires_at = $2, created_by = $3 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID, tx.Now); err != nil {
+	if err := tx.Must("UPDATE invitations SET created_at = $4, expires_at = $2, created_by = $3, place_name = $5 WHERE id = $1 AND state = 'pending'", m.ID, m.Open, at.by.UserID, tx.Now, at.name); err != nil {
 		return Sent{}, err
 	}
 	e := at.event(at.by, m.Who, "*.memberInvited")
@@ -531,7 +531,7 @@ func (i Invitation) Place() string {
 }
 
 // selectInvitations is of the person $1, at the time $2.
-var selectInvitations = `SELECT x.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name,
+var selectInvitations = `SELECT x.id, p.id, p.organization_id, po.name, p.name, p.governed, p.state, p.expires_at, o.id, o.name, t.id, t.name, x.place_name,
 		x.role, x.reason, x.member_until, x.created_at, x.expires_at, a.id, a.email, a.name, a.state, ` + became + `, x.ended_at, EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id), ` + vouchers("COALESCE(p.organization_id, x.organization_id)", "$2") + `
 	FROM invitations x JOIN users u ON u.id = x.user_id ` + inviters + `LEFT JOIN projects p ON p.id = x.project_id LEFT JOIN organizations po ON po.id = p.organization_id
 		LEFT JOIN organizations o ON o.id = x.organization_id LEFT JOIN maintainers t ON t.id = x.maintainer_id
@@ -544,8 +544,9 @@ func scanInvitation(now time.Time) func(db.Row) (Invitation, error) {
 		var o, t Team
 		var factor bool
 		var by voucher
+		var called string
 		err := r.Scan(append([]any{&i.ID, db.Null(&i.Project.ID), db.Null(&i.Project.Organization), db.Null(&i.Project.OrganizationName), db.Null(&i.Project.Name), db.Null(&i.Project.Governed), db.Null(&i.Project.State), db.Time(&i.Project.ExpiresAt),
-			db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name),
+			db.Null(&o.ID), db.Null(&o.Name), db.Null(&t.ID), db.Null(&t.Name), &called,
 			&i.Role, &i.Reason, db.Time(&i.Until), db.Time(&i.CreatedAt), db.Time(&i.ExpiresAt), &i.Inviter.ID, &i.Inviter.Email, &i.Inviter.Name, &i.Inviter.State, &i.State, db.Time(&i.Ended), &factor}, by.scans()...)...)
 		may := by.invites(access.Place{Project: i.Project.ID, Org: i.Project.Organization, Governed: i.Project.Governed}, i.Role)
 		switch {
@@ -559,6 +560,8 @@ func scanInvitation(now time.Time) func(db.Row) (Invitation, error) {
 		}
 		if i.State == "pending" {
 			i.Void = by.void(Member{Until: i.Until}, may, now)
+		} else { // whoever is not in it reads no later name
+			i.Project.Name, i.Team.Name = called, called
 		}
 		if by.demanded && !factor {
 			i.Demanding = cmp.Or(i.Project.OrganizationName, o.Name)

@@ -59,8 +59,7 @@ func Targets(tx *db.Tx, s access.Organization, f Filter) ([]Organization, error)
 		args = append(args, id)
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (%s) part%d", part(fmt.Sprintf(of, len(args))), len(args)))
 	}
-	args = append(args, tx.Now)
-	add(fmt.Sprintf("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%%d AND (expires_at IS NULL OR expires_at > $%d)) AND ", len(args)), s.Actor().UserID)
+	add("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%d AND through = '') AND ", s.Actor().UserID)
 	for _, m := range theirs { // each by itself, along its index
 		add("o.maintainer_id = $%d AND ", m.ID)
 	}
@@ -78,6 +77,7 @@ type Moving struct {
 	From, To    Organization // of From no more than number and name
 	Out         []Member     // whose place ends: they hold no right in the other organization like the one by which they came in
 	Locked      []Member     // who stays, but signs in without the second factor that is a must there
+	Alone       bool         // nobody in it will manage its people: members of the other organization do
 	Requests    int64        // to join, which wait: they end
 	Invitations int64        // which wait: those end that could not be given there
 }
@@ -104,7 +104,14 @@ func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, er
 			return m, err
 		}
 	}
-	return m, nil
+	m.Alone, err = alone(tx, m)
+	return m, err
+}
+
+// alone reports whether nobody in a project will manage its people after it has moved.
+func alone(tx *db.Tx, m Moving) (bool, error) {
+	return db.Value[bool](tx, `SELECT NOT EXISTS (SELECT 1 FROM memberships x JOIN users u ON u.id = x.user_id WHERE x.project_id = $1 AND x.role IN ('share', 'admin', 'productionManager')
+		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+staysIn+")", m.Project.ID, m.To.ID, tx.Now)
 }
 
 // staysIn is the condition of a membership x, of the user u, that a move to the organization $2
@@ -184,6 +191,9 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := throttle.Take(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved); err != nil { // each is mailed to many
 		return m, err
 	}
+	if m.Alone, err = alone(tx, m); err != nil {
+		return m, err
+	}
 	out, err := v.endPlaces(tx, s.Actor(), m)
 	if err != nil {
 		return m, err
@@ -202,7 +212,7 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := v.tellMoved(tx, s.Actor(), m); err != nil {
 		return m, err
 	}
-	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed}
+	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed, "nobodyManages": m.Alone}
 	return m, recordMove(tx, s.Actor(), m, results)
 }
 

@@ -311,3 +311,54 @@ func TestLastWithRolesFromOutside(t *testing.T) {
 		t.Errorf("they read %q", text)
 	}
 }
+
+// TestMovedWithoutAdministrator: a move after which nobody in the project manages its people says so
+// before, and in its event.
+func TestMovedWithoutAdministrator(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Lonely", false)
+	other, _ := s.Project("Other", false)
+	own := s.User("Own")
+	ofOrganization(s, p, own, admin)
+	s.SignIn(own).Post("/projects/"+num(p.ID)+"/join", url.Values{"role": {"admin"}, "reason": {""}}).Want(http.StatusSeeOther)
+	root := s.SignIn(s.SuperAdmin("Root"))
+	says := func() bool {
+		return strings.Contains(words(root.Get("/projects/"+num(p.ID)+"/move?to="+num(other.Organization)).Want(http.StatusOK).Page().Find("main")), "Nobody in it will manage its people.")
+	}
+	if says() {
+		t.Error("it is said though somebody stays")
+	}
+	s.SignIn(admin).Post(users(p)+"/leave", nil).Want(http.StatusSeeOther)
+	if !says() {
+		t.Error("it is not said")
+	}
+	root.Post("/projects/"+num(p.ID)+"/move", url.Values{"to": {num(other.Organization)}, "confirm": {"Lonely"}}).Want(http.StatusSeeOther)
+	s.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM events WHERE name LIKE 'project.%Organization' AND results LIKE '%\"nobodyManages\":true%'")
+		if n != 2 {
+			t.Errorf("%d events say it", n)
+		}
+		return err
+	})
+}
+
+// TestNamesOfPastInvitations: whoever was invited, and is not in it, reads no name that the place got
+// later.
+func TestNamesOfPastInvitations(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Before", false)
+	u := s.User("Asked")
+	c, mine := s.SignIn(admin), s.SignIn(u)
+	c.Post(users(p), inviting(access.Guest, u.Email)).Want(http.StatusOK)
+	accept := asked(mine)
+	c.Post(rowOf(c, p, u.Email)+"/cancel", nil).Want(http.StatusSeeOther)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET name = 'Secret merger' WHERE id = $1", p.ID)
+	})
+	mine.Post(accept, nil)
+	if got := mine.Get("/account/invitations").Want(http.StatusOK).Body; strings.Contains(got, "Secret merger") || !strings.Contains(got, "Before") {
+		t.Error("they read the later name, or not the one of then")
+	}
+}

@@ -88,7 +88,7 @@ func (c *Console) movePage(ec echo.Context, s access.Organization, status int, t
 	if err := c.view(ec, func(tx *db.Tx) error { x, err = tenancy.FindMoving(tx, s, id, target); return err }); err != nil {
 		return err
 	}
-	m := view.Move{Shell: c.shell(ec, s.Actor()), Project: x.Project.Name, To: x.To.Name, ToID: itoa(x.To.ID), Maintainer: x.To.MaintainerName, AutoJoin: x.To.AutoJoin, Factor: x.To.FactorRequired,
+	m := view.Move{Shell: c.shell(ec, s.Actor()), Project: x.Project.Name, To: x.To.Name, ToID: itoa(x.To.ID), Maintainer: x.To.MaintainerName, AutoJoin: x.To.AutoJoin, Factor: x.To.FactorRequired, Alone: x.Alone,
 		Action: paths.ProjectMove(id), Key: key(), Other: paths.ProjectMove(id), Errors: errs}
 	m.Organization, m.Back = mover(s, x.From.Name, x.Project.Role, id)
 	named := x.Project.Role != "" || s.May(access.ProjectsJoin) // others see no more than how many there are
