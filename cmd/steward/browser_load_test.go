@@ -453,6 +453,11 @@ func newWire(t *testing.T, site string) *wire {
 			if err != nil {
 				return
 			}
+			// What waits on the way still arrives when the browser has gone: a whole file must not.
+			if err := from.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+				_ = from.Close()
+				continue
+			}
 			to, err := net.Dial("tcp", strings.TrimPrefix(site, "http://"))
 			if err != nil || !w.connect(from, to) {
 				_ = from.Close()

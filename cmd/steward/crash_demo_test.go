@@ -221,8 +221,16 @@ func TestCrashDemo(t *testing.T) {
 func TestCrashDemoAgain(t *testing.T) {
 	temp, dir := t.TempDir(), filepath.Join(t.TempDir(), "world")
 	first := launchDemo(t, temp, 15*time.Second, "--dir", dir)
-	first.stop(25 * time.Second)
 	dsn := "sqlite:" + filepath.Join(dir, "steward.db")
+	poll(t, "the first one to have done what its world left to do", func() (done bool) {
+		inspect(t, dsn, func(tx *db.Tx) error {
+			n, err := db.Value[int64](tx, "SELECT count(*) FROM jobs WHERE state IN ('waiting', 'processing')")
+			done = n == 0
+			return err
+		})
+		return done
+	})
+	first.stop(25 * time.Second)
 	counts := func() (out []int64) {
 		inspect(t, dsn, func(tx *db.Tx) error {
 			for _, table := range []string{"users", "projects", "jobs", "versions", "files", "tables", "memberships"} {
