@@ -442,8 +442,7 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 // it back. Forbidden without MembersRole, and for giving more time to who has a role that only
 // members of the organization give; Invalid for an end that an invitation could not have;
 // NotFound for who is no member; Conflict for oneself, for who came in from the maintainer or
-// support, for more time than who came in as a member of the organization is one, and for less
-// time of the last one who manages people; TooMany past twenty changes an hour of the role and
+// support, and for less time of the last one who manages people; TooMany past twenty changes an hour of the role and
 // this.
 func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, until time.Time) (was Member, final bool, err error) {
 	if s, err = again(tx, s, access.MembersRole); err != nil {

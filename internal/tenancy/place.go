@@ -15,7 +15,7 @@ type Place struct {
 	Open                bool   // the project can be entered
 	Role                access.Role
 	Until               time.Time // zero = never
-	Ends                bool      // with the membership of the team
+	Ends                bool      // when somebody removes them from the team
 }
 
 // PlacesMost is how many places of somebody are listed.
@@ -31,7 +31,10 @@ func Places(tx *db.Tx, t Team, m Member) ([]Place, error) {
 	}
 	where, args := "p.organization_id = $2", []any{m.Who.ID, t.ID, tx.Now}
 	ends := "FALSE"
-	if t.Kind == OfMaintainer {
+	switch {
+	case t.Kind == OfOrganization && m.Through != "" && m.Who.ID != t.actor.UserID: // see Service.end
+		ends = "m.through IN ('maintainer', 'support')"
+	case t.Kind == OfMaintainer:
 		where = `p.organization_id IN (SELECT o.id FROM organizations o WHERE o.maintainer_id = $2 AND o.allow_auto_join AND (NOT o.mfa_required OR EXISTS (SELECT 1 FROM factors f WHERE f.user_id = $4))) AND m.through = 'maintainer'`
 		args = append(args, t.actor.UserID)
 		ends = "TRUE"

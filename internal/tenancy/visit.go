@@ -146,10 +146,10 @@ func (j Joining) check(by Through) error {
 }
 
 // JoinProject makes the actor a member of a project of the scope's organization. A member of
-// the organization chooses the role, but where roles come from single sign-on, where they are Read only; people of the maintainer and of support come in for a
-// time, with a reason, as Admin, in a governed project as Developer. Forbidden without
-// ProjectsJoin; NotFound for a project that is not of the organization, or not open; Conflict
-// for who is in it; Invalid by field.
+// the organization chooses the role, but where roles come from single sign-on they are Read only;
+// people of the maintainer and of support come in for a time, with a reason, as Admin, in a
+// governed project as Developer. Forbidden without ProjectsJoin; NotFound for a project that is not
+// of the organization, or not open; Conflict for who is in it; Invalid by field.
 func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j Joining) (Project, error) {
 	if err := lockRights(tx, s.Actor().UserID); err != nil {
 		return Project{}, err

@@ -40,7 +40,7 @@ func (m Team) frame() layout.Frame {
 
 func (m Team) lede() string {
 	if m.Kind == "organization" {
-		return "All are equal here: each may join every project of the organization, invite and remove people, and change its settings."
+		return "Members are equal: each may join every project of the organization, invite and remove people, and change its settings. Who joined for a time looks in only."
 	}
 	return "All are equal here: each may create organizations, invite and remove people, and come into the projects whose organization lets them."
 }

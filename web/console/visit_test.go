@@ -384,7 +384,7 @@ func TestPutOutOfOrganization(t *testing.T) {
 	leaves.Get(path).Want(http.StatusOK)
 	at := organization + "/members/" + num(removed.ID)
 	b := s.SignIn(boss)
-	if text := words(b.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "Their visits to its projects end, too.") || strings.Contains(text, "stay until") {
+	if text := words(b.Get(at).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "Their visits to its projects end, too.") || !strings.Contains(text, "Ends at once") || strings.Contains(text, "until somebody takes") {
 		t.Errorf("the page says %q", text)
 	}
 	b.Post(at+"/remove", nil).Want(http.StatusSeeOther)
