@@ -352,6 +352,12 @@ func MayAbove(p Permission, f Above) bool {
 	return false
 }
 
+// Lost are the permissions above projects that who is one thing there holds, and who is another
+// does not, by name.
+func Lost(before, after Above) []Permission {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(above)), func(p Permission) bool { return !MayAbove(p, before) || MayAbove(p, after) })
+}
+
 // Organization is the proof that an actor may act on an organization. Its zero value permits
 // nothing.
 type Organization struct{ over }

@@ -276,14 +276,29 @@ func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, mai
 	return v.endVisits(tx, by, w, "%s took from %s (%s) the right by which they were in %q.", "p."+of+" AND m.through = $3", maintainer, string(right))
 }
 
-// Visitors are who is in a project from the maintainer or support at this time.
+// Visitors are who is in a project or an organization from the maintainer or support at this time.
 type Visitors struct {
 	Count   int64
 	Name    string // of the one whose time ends first
 	Through Through
 	Reason  string
 	Until   time.Time
-	Own     int64 // the number of the actor's membership, if they are one; then the others are of it
+	Own     int64 // the number of the actor's membership of the project, or theirs, if they are one; then the others are of it
+}
+
+// OrganizationVisitors are who joined the scope's organization for a time. Of what its members see, that is
+// for all who may read it: who came by a right sees that others did.
+func OrganizationVisitors(tx *db.Tx, s access.Organization) (Visitors, error) {
+	const now = "organization_members m WHERE m.organization_id = $1 AND m.expires_at > $2"
+	v, err := db.One(tx, func(r db.Row) (Visitors, error) {
+		var v Visitors
+		return v, r.Scan(&v.Count, &v.Name, &v.Through, &v.Reason, db.Time(&v.Until), &v.Own)
+	}, "SELECT (SELECT count(*) FROM "+now+"), u.name, "+rightOf+", x.reason, x.expires_at, CASE WHEN x.user_id = $3 THEN x.user_id ELSE 0 END FROM organization_members x JOIN users u ON u.id = x.user_id"+
+		" WHERE x.organization_id = $1 AND x.user_id = COALESCE((SELECT m.user_id FROM "+now+" AND m.user_id = $3), (SELECT m.user_id FROM "+now+" ORDER BY m.expires_at LIMIT 1))", s.ID(), tx.Now, s.Actor().UserID)
+	if fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return v, err
 }
 
 // Text says who somebody is that comes by the right, in words that follow a name.

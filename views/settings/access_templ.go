@@ -413,7 +413,7 @@ func waysTable(g Ways) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = factor(w.Factor).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = factor(w.MemberRow).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -201,7 +201,7 @@ func RequestPage(m Request) templ.Component {
 									}()
 								}
 								ctx = templ.InitializeContext(ctx)
-								templ_7745c5c3_Err = factor(m.Row.Factor).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = factor(m.Row).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

@@ -78,7 +78,11 @@ func (c *Console) organizationAudit(ec echo.Context, s access.Organization) erro
 	if done || err != nil {
 		return err
 	}
-	m := tenants.OrganizationAudit{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "audit"), Log: log}
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := tenants.OrganizationAudit{Shell: shell, URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "audit"), Log: log}
 	err = c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
 		m.Name = o.Name

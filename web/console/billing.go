@@ -69,7 +69,11 @@ func (c *Console) billingPage(ec echo.Context, s access.Organization, status int
 	if len(history) > 20 {
 		shown, next = history[:20], itoa(history[19].ID)
 	}
-	m := view.Billing{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "billing"), Action: paths.Billing(s.ID()), Key: key(), Errors: errs, Download: downloads(ec)}
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := view.Billing{Shell: shell, URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "billing"), Action: paths.Billing(s.ID()), Key: key(), Errors: errs, Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(shown)), "change", "changes")+" on this page", "before", next, "Earlier ones")
 	var now tenancy.Billing
 	if len(newest) > 0 {

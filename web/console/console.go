@@ -256,20 +256,39 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 	return shell, p, nil
 }
 
-// notices are what each page of a project says above everything else.
-func notices(p tenancy.Project) (out []ui.Banner) {
-	if v := p.Visitors; v.Count > 0 {
-		text := v.Name + ", " + v.Through.Text() + ", is in this project until " + visitEnds(v.Until) + ": " + v.Reason
-		if v.Own != 0 {
-			text = "You are in this project as " + strings.Replace("somebody "+v.Through.Text(), "somebody super", "a super", 1) + " until " + visitEnds(v.Until) + ": " + v.Reason
-			return append(out, ui.Banner{Icon: "user-cog", Text: text, Action: ui.Button{Label: "Leave", URL: paths.Member(p.ID, v.Own) + "#end", Small: true}})
-		}
-		if v.Count > 1 {
-			text = v.Name + ", " + v.Through.Text() + ", and " + ui.Count(v.Count-1, "other", "others") + " from outside the organization are in this project for a time."
-		}
-		out = append(out, ui.Banner{Icon: "user-cog", Text: text, Action: ui.Button{Label: "See who", URL: paths.With(paths.Members(p.ID), "sort", "newest"), Small: true}})
+// organizationShell is the shell of the pages of an organization.
+func (c *Console) organizationShell(ec echo.Context, s access.Organization) (layout.Shell, error) {
+	var v tenancy.Visitors
+	err := c.view(ec, func(tx *db.Tx) (err error) { v, err = tenancy.OrganizationVisitors(tx, s); return err })
+	if err != nil {
+		return layout.Shell{}, err
 	}
-	return out
+	shell, members := c.shell(ec, s.Actor()), paths.TeamMembers(paths.Organization(s.ID()))
+	shell.Notices = visiting(v, "organization", members+"#leave", members)
+	return shell, nil
+}
+
+// notices are what each page of a project says above everything else.
+func notices(p tenancy.Project) []ui.Banner {
+	return visiting(p.Visitors, "project", paths.Member(p.ID, p.Visitors.Own)+"#end", paths.With(paths.Members(p.ID), "sort", "newest"))
+}
+
+// visiting tells of people from outside who are in a project or an organization for a time: each of
+// them where to leave it, and everybody else where they are listed.
+func visiting(v tenancy.Visitors, kind, leave, list string) []ui.Banner {
+	if v.Count == 0 {
+		return nil
+	}
+	text := v.Name + ", " + v.Through.Text() + ", is in this " + kind + " until " + visitEnds(v.Until) + ": " + v.Reason
+	action := ui.Button{Label: "See who", URL: list, Small: true}
+	switch {
+	case v.Own != 0:
+		text = "You are in this " + kind + " as " + strings.Replace("somebody "+v.Through.Text(), "somebody super", "a super", 1) + " until " + visitEnds(v.Until) + ": " + v.Reason
+		action = ui.Button{Label: "Leave", URL: leave, Small: true}
+	case v.Count > 1:
+		text = v.Name + ", " + v.Through.Text() + ", and " + ui.Count(v.Count-1, "other", "others") + " from outside the organization are in this " + kind + " for a time."
+	}
+	return []ui.Banner{{Icon: "user-cog", Text: text, Action: action}}
 }
 
 // visitEnds writes when a visit ends, within a sentence.

@@ -3,8 +3,11 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"steward/internal/access"
 	"steward/internal/accounts"
@@ -69,6 +72,19 @@ func TestVisitsOfOrganizations(t *testing.T) {
 			t.Errorf("the banner says %q", got)
 		}
 	}
+	nora := s.User("Nora")
+	ofMaintainer(s, p, nora)
+	for u, want := range map[*webtest.Client]string{s.SignIn(boss): "and 1 other from outside the organization are in this organization for a time. See who", s.SignIn(nora): "and 1 other",
+		c: "You are in this organization as somebody of support until ", m: "You are in this organization as somebody of the maintainer until "} {
+		for _, at := range []string{"", "/members", "/members/" + num(boss.ID), "/settings"} {
+			if got := words(u.Get(organization + at).Want(http.StatusOK).Page().Find(".banner")); !strings.Contains(got, want) {
+				t.Errorf("the banner on %s says %q, want %q", at, got, want)
+			}
+		}
+	}
+	if n := c.Get(strings.TrimSuffix(c.Get(organization).Page().Find(".banner a").AttrOr("href", ""), "#leave")).Page().Find("form#leave").Length(); n != 1 {
+		t.Errorf("the banner leads to %d ways out", n)
+	}
 	own := c.Get(path).Want(http.StatusOK).Page().Find(`.banner a[href$="#end"]`).AttrOr("href", "")
 	c.Get(strings.TrimSuffix(own, "#end")).Want(http.StatusOK)
 	c.Post(path+"/settings/users/leave", nil).Want(http.StatusSeeOther)
@@ -93,6 +109,54 @@ func TestVisitsOfOrganizations(t *testing.T) {
 		return nil
 	})
 	s.SignIn(mina).Get(organization + "/audit").Want(http.StatusForbidden)
+	if n := s.SignIn(boss).Get(organization).Want(http.StatusOK).Page().Find(".banner").Length(); n != 0 {
+		t.Errorf("%d banners after it", n)
+	}
+}
+
+// TestForegone: before somebody is put out of an organization or a maintainer, or leaves it, their page
+// tells what they may no longer then, as the table of permissions has it.
+func TestForegone(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Of two", false)
+	boss, both := s.User("Boss"), s.User("Both")
+	organization := ofOrganization(s, p, boss)
+	ofOrganization(s, p, both)
+	maintainer := ofMaintainer(s, p, boss, both)
+	lets(s, p, true)
+	b := s.SignIn(boss)
+	losses := func(c *webtest.Client, at string) (out []string) {
+		c.Get(at).Want(http.StatusOK).Page().Find(`[aria-labelledby="losses"] li`).Each(func(_ int, li *goquery.Selection) { out = append(out, words(li)) })
+		slices.Sort(out)
+		return out
+	}
+	// Both stays of the maintainer, which the organization lets in.
+	got := strings.Join(losses(b, organization+"/members/"+num(both.ID)), "\n")
+	want := strings.Join([]string{
+		"Change this organization.",
+		"In its projects, without a role there: change people's roles.", "In its projects, without a role there: grant the role Share or Production manager.", "In its projects, without a role there: invite people and cancel invitations.", "In its projects, without a role there: remove members.",
+		"Invite and remove its members.", "Read its audit log.", "Require two-step sign-in of its people.", "See its billing details.",
+	}, "\n")
+	if got != want {
+		t.Errorf("of the organization:\n%s\nwant\n%s", got, want)
+	}
+	got = strings.Join(losses(b, maintainer+"/members/"+num(boss.ID)), "\n") // oneself, who would leave
+	for _, want := range []string{"Create organizations.", "Manage this maintainer and its members.", "See this maintainer.", "In its organizations: join its projects. As far as they let their maintainer in."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("of the maintainer %q is missing:\n%s", want, got)
+		}
+	}
+	// And so it is.
+	b.Post(organization+"/members/"+num(both.ID)+"/remove", nil).Want(http.StatusSeeOther)
+	c := s.SignIn(both)
+	c.Get(organization + "/billing").Want(http.StatusForbidden)
+	c.Get(organization + "/audit").Want(http.StatusForbidden)
+	c.Get(users(p)).Want(http.StatusForbidden)
+	c.Get(organization).Want(http.StatusOK)
+	if got := losses(c, organization+"/members/"+num(boss.ID)); got != nil { // who manages nobody is told nothing
+		t.Errorf("others read %q", got)
+	}
 }
 
 // TestDoorCloses: when an organization does not let its maintainer and support in by themselves any

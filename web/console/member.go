@@ -164,7 +164,8 @@ func memberDeeds(s access.Project, m tenancy.Member, url string, fixed bool) (ou
 	you := m.Who.ID == s.Actor().UserID
 	switch {
 	case m.Asks:
-		deed(s.May(access.JoinRequestsDecide), "check", "Approve or reject", url)
+		deed(s.May(access.JoinRequestsDecide), "check", "Approve", url+"#request")
+		deed(s.May(access.JoinRequestsDecide), "x", "Reject", url+"#reject")
 	case m.Invited:
 		deed(s.May(access.MembersInvite), "send", "Send again", url+"#deeds")
 		deed(s.May(access.MembersInvite) && m.Who.State != accounts.Invited, "copy", "Copy link", url+"#invitation")
@@ -276,6 +277,9 @@ func (c *Console) personRow(a access.Actor, m tenancy.Member) view.MemberRow {
 	}
 	if factorKnown(m) {
 		row.Factor = map[bool]string{true: "On", false: "Off"}[m.Factor]
+		if row.You && !m.Factor {
+			row.FactorURL = paths.Security()
+		}
 	}
 	return row
 }

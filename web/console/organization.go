@@ -73,7 +73,11 @@ func (c *Console) organization(ec echo.Context, s access.Organization) error {
 		projects = projects[:pageSize]
 		next = namedCursor(projects[pageSize-1].Name, projects[pageSize-1].ID)
 	}
-	m := view.Organization{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "projects"), Query: f.Search, Download: downloads(ec)}
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := view.Organization{Shell: shell, URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "projects"), Query: f.Search, Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(projects)), "project", "projects")+" on this page", "after", next, "More projects")
 	err = c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
@@ -162,9 +166,13 @@ func (c *Console) projectNew(ec echo.Context, s access.Organization) error {
 }
 
 func (c *Console) projectNewPage(ec echo.Context, s access.Organization, status int, name, template string, errs ui.Errors) error {
-	m := view.ProjectNew{Shell: c.shell(ec, s.Actor()), Action: paths.OrganizationProjects(s.ID()), Key: key(), Name: name, Errors: errs,
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := view.ProjectNew{Shell: shell, Action: paths.OrganizationProjects(s.ID()), Key: key(), Name: name, Errors: errs,
 		Template: ui.Choices{ID: "template", Legend: "Type", Value: template, Error: errs["template"]}}
-	err := c.view(ec, func(tx *db.Tx) error {
+	err = c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
 		if err != nil {
 			return err
@@ -205,12 +213,16 @@ func (c *Console) organizationSettings(ec echo.Context, s access.Organization) e
 // organizationSettingsPage shows what is set, or what was typed in its place. When that was
 // overtaken, it shows both.
 func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organization, status int, typed map[string]string, errs ui.Errors) error {
-	m := view.OrganizationSettings{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "settings"), Action: paths.OrganizationSettings(s.ID()), Number: itoa(s.ID()),
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := view.OrganizationSettings{Shell: shell, URL: paths.Organization(s.ID()), Tabs: organizationTabs(s, "settings"), Action: paths.OrganizationSettings(s.ID()), Number: itoa(s.ID()),
 		Editable: s.May(access.OrganizationManage), Decides: s.Is().OrgMember, Key: key(), Errors: errs, Deletable: s.May(access.OrganizationDelete), DeleteURL: paths.OrganizationDelete(s.ID()), DeleteKey: key()}
 	if s.May(access.OrganizationRequireMfa) {
 		m.FactorURL = paths.OrganizationTwoStep(s.ID())
 	}
-	err := c.view(ec, func(tx *db.Tx) error {
+	err = c.view(ec, func(tx *db.Tx) error {
 		o, err := tenancy.DescribeOrganization(tx, s)
 		if err != nil {
 			return err
@@ -355,7 +367,11 @@ func (c *Console) organizationTwoStepPage(ec echo.Context, s access.Organization
 		people = people[:pageSize]
 		next = people[pageSize-1].Cursor()
 	}
-	m := view.TwoStep{Shell: c.shell(ec, s.Actor()), URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security(), Mails: ui.Number(tenancy.RemindMost)}
+	shell, err := c.organizationShell(ec, s)
+	if err != nil {
+		return err
+	}
+	m := view.TwoStep{Shell: shell, URL: paths.Organization(s.ID()), Settings: paths.OrganizationSettings(s.ID()), Action: paths.OrganizationTwoStep(s.ID()), Key: key(), Download: downloads(ec), Errors: errs, SecurityURL: paths.Security(), Mails: ui.Number(tenancy.RemindMost)}
 	who := map[string]bool{}
 	for _, u := range people {
 		who[u.Who.Email] = true

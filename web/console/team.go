@@ -10,6 +10,7 @@ import (
 	"steward/internal/db"
 	"steward/internal/fault"
 	"steward/internal/tenancy"
+	"steward/views/layout"
 	"steward/views/paths"
 	view "steward/views/settings"
 	tenants "steward/views/tenancy"
@@ -21,6 +22,7 @@ type teamAt struct {
 	url   string // of what the team belongs to
 	tabs  []ui.Tab
 	actor access.Actor
+	shell func(echo.Context) (layout.Shell, error)
 	find  func(*db.Tx) (tenancy.Team, error)
 	joins bool // the actor may join it by themselves
 	visit bool // they have
@@ -30,7 +32,8 @@ type teamAt struct {
 func (c *Console) ofOrganization(h func(echo.Context, teamAt) error) func(echo.Context, access.Organization) error {
 	return func(ec echo.Context, s access.Organization) error {
 		return h(ec, teamAt{url: paths.Organization(s.ID()), tabs: organizationTabs(s, "members"),
-			actor: s.Actor(), find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.OrganizationTeam(tx, s) }, joins: !s.Is().OrgMember && !s.Is().Visitor && s.May(access.OrganizationJoin), visit: s.Is().Visitor && s.May(access.OrganizationJoin)})
+			actor: s.Actor(), shell: func(ec echo.Context) (layout.Shell, error) { return c.organizationShell(ec, s) },
+			find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.OrganizationTeam(tx, s) }, joins: !s.Is().OrgMember && !s.Is().Visitor && s.May(access.OrganizationJoin), visit: s.Is().Visitor && s.May(access.OrganizationJoin)})
 	}
 }
 
@@ -38,7 +41,8 @@ func (c *Console) ofOrganization(h func(echo.Context, teamAt) error) func(echo.C
 func (c *Console) ofMaintainer(h func(echo.Context, teamAt) error) func(echo.Context, access.Maintainer) error {
 	return func(ec echo.Context, s access.Maintainer) error {
 		return h(ec, teamAt{url: paths.Maintainer(s.ID()), tabs: tenants.MaintainerTabs(s.ID(), "members"),
-			actor: s.Actor(), find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.MaintainerTeam(tx, s) }})
+			actor: s.Actor(), shell: func(ec echo.Context) (layout.Shell, error) { return c.shell(ec, s.Actor()), nil },
+			find: func(tx *db.Tx) (tenancy.Team, error) { return tenancy.MaintainerTeam(tx, s) }})
 	}
 }
 
@@ -100,7 +104,11 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 			next = cursorOf(people[pageSize-1].Ended, people[pageSize-1].ID)
 		}
 	}
-	m := view.Team{Shell: c.shell(ec, at.actor), Name: t.Name, Kind: string(t.Kind), IsOver: f.Over, Home: at.url, Tabs: at.tabs, URL: paths.TeamMembers(at.url), Query: f.Search, Download: downloads(ec)}
+	shell, err := at.shell(ec)
+	if err != nil {
+		return err
+	}
+	m := view.Team{Shell: shell, Name: t.Name, Kind: string(t.Kind), IsOver: f.Over, Home: at.url, Tabs: at.tabs, URL: paths.TeamMembers(at.url), Query: f.Search, Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
 	err = c.view(ec, func(tx *db.Tx) error {
 		n, err := tenancy.CountTeam(tx, t)
@@ -168,7 +176,11 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 	if err != nil {
 		return err
 	}
-	m := view.Member{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p)}
+	shell, err := at.shell(ec)
+	if err != nil {
+		return err
+	}
+	m := view.Member{Shell: shell, In: at.in(t), Row: c.teamRow(at, t, p)}
 	if err := c.teamPlaces(ec, at, t, p, &m); err != nil {
 		return err
 	}
@@ -191,7 +203,14 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 // they are a member no more.
 func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenancy.Member, m *view.Member) error {
 	var list []tenancy.Place
-	err := c.view(ec, func(tx *db.Tx) (err error) { list, err = tenancy.Places(tx, t, p); return err })
+	var loss tenancy.Loss
+	err := c.view(ec, func(tx *db.Tx) (err error) {
+		if list, err = tenancy.Places(tx, t, p); err == nil {
+			loss, err = tenancy.Foregone(tx, t, p)
+		}
+		return err
+	})
+	m.Losses = lossesOf(t, loss)
 	if m.PlacesLede = "In projects of " + t.Name + "."; t.Kind == tenancy.OfMaintainer {
 		m.PlacesLede = "In which they are as somebody of " + t.Name + ". Organizations that keep you out are left out here; what they are in there ends, too."
 	}
@@ -214,6 +233,27 @@ func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenan
 		m.Places = append(m.Places, row)
 	}
 	return err
+}
+
+// ofMaintainers reports whether a permission is on a maintainer itself.
+func ofMaintainers(p access.Permission) bool {
+	return p == access.MaintainerRead || p == access.MaintainerManage || p == access.OrganizationsCreate
+}
+
+// lossesOf tells what somebody may no longer who is out of a team.
+func lossesOf(t tenancy.Team, x tenancy.Loss) (out []ui.Item) {
+	for _, p := range x.Above {
+		item := ui.Item{Tone: "bad", Icon: "x", Text: capital(p.Describe()) + "."}
+		if t.Kind == tenancy.OfMaintainer && !ofMaintainers(p) {
+			item.Who, item.Text = "In its organizations:", p.Describe()+"."
+			item.Sub = "As far as they let their maintainer in."
+		}
+		out = append(out, item)
+	}
+	for _, c := range x.Inside {
+		out = append(out, ui.Item{Tone: "bad", Icon: "x", Who: "In its projects, without a role there:", Text: c.What + ".", Sub: extentWords("Until now only ", c.Before)})
+	}
+	return out
 }
 
 // keeps tells what leaving a team does to roles in projects.
@@ -275,7 +315,10 @@ func (c *Console) teamInvitePage(ec echo.Context, at teamAt, status int, m view.
 	if err != nil {
 		return err
 	}
-	m.Shell, m.In, m.To, m.Back, m.Action = c.shell(ec, at.actor), at.in(t), t.Name, paths.TeamMembers(at.url), paths.TeamMembers(at.url)
+	if m.Shell, err = at.shell(ec); err != nil {
+		return err
+	}
+	m.In, m.To, m.Back, m.Action = at.in(t), t.Name, paths.TeamMembers(at.url), paths.TeamMembers(at.url)
 	return page(ec, status, view.InvitePage(m))
 }
 
@@ -298,7 +341,11 @@ func (c *Console) teamInviteSend(ec echo.Context, at teamAt) error {
 	if err != nil {
 		return err
 	}
-	return c.sentPage(ec, view.Invited{Shell: c.shell(ec, at.actor), In: at.in(t), Back: paths.TeamMembers(at.url)}, sent)
+	shell, err := at.shell(ec)
+	if err != nil {
+		return err
+	}
+	return c.sentPage(ec, view.Invited{Shell: shell, In: at.in(t), Back: paths.TeamMembers(at.url)}, sent)
 }
 
 func (c *Console) teamInvited(ec echo.Context, at teamAt) error {
@@ -306,7 +353,11 @@ func (c *Console) teamInvited(ec echo.Context, at teamAt) error {
 	if err != nil {
 		return err
 	}
-	m := view.Invitation{Shell: c.shell(ec, at.actor), In: at.in(t), Row: c.teamRow(at, t, p)}
+	shell, err := at.shell(ec)
+	if err != nil {
+		return err
+	}
+	m := view.Invitation{Shell: shell, In: at.in(t), Row: c.teamRow(at, t, p)}
 	if c.became(&m, p); p.Waits() && t.Manages() {
 		m.Link, m.AgainURL, m.Cancel = c.invitedLink(p), paths.TeamInvitedAgain(at.url, p.ID), cancelInvitation(m.Row.Email, paths.TeamInvitedCancel(at.url, p.ID))
 	}
@@ -332,7 +383,11 @@ func (c *Console) teamInvitedAgain(ec echo.Context, at teamAt) error {
 	if err != nil {
 		return err
 	}
-	return c.sentPage(ec, view.Invited{Shell: c.shell(ec, at.actor), In: at.in(t), Back: paths.TeamMembers(at.url)}, []tenancy.Sent{sent})
+	shell, err := at.shell(ec)
+	if err != nil {
+		return err
+	}
+	return c.sentPage(ec, view.Invited{Shell: shell, In: at.in(t), Back: paths.TeamMembers(at.url)}, []tenancy.Sent{sent})
 }
 
 func (c *Console) teamInvitedCancel(ec echo.Context, at teamAt) error {
