@@ -140,7 +140,8 @@ func answer(c echo.Context, f *fault.Error, status int, sessions *scs.SessionMan
 	if f.Code != "notFound" { // one answer for all that nobody may know of, whatever the reason
 		page.Message = f.Message
 		page.Title = titles[f.Code]
-		page.Back = wayOn(r, f)
+		visit := accounts.VisitOf(r.Context())
+		page.Back = wayOn(r, f, visit.SignedIn() && visit.User.SuperAdmin)
 	}
 	if v := accounts.VisitOf(r.Context()); v.SignedIn() {
 		page.Theme, page.SignOutKey = v.User.Theme, id.Short()
@@ -155,15 +156,12 @@ func answer(c echo.Context, f *fault.Error, status int, sessions *scs.SessionMan
 
 // wayOn leads on from an error that somebody met who may be in the project of the address:
 // to the page without what the address asked of it, or to the project.
-func wayOn(r *http.Request, f *fault.Error) ui.Link {
+func wayOn(r *http.Request, f *fault.Error, super bool) ui.Link {
 	if f.Kind == fault.Invalid && r.Method == http.MethodGet && r.URL.RawQuery != "" {
 		return ui.Link{Label: "Open the page afresh", URL: r.URL.EscapedPath()}
 	}
 	if f.Code == tenancy.Invited || f.Code == tenancy.InvitedAbove {
 		return ui.Link{Label: "See the invitation", URL: paths.Invitations()}
-	}
-	if f.Code == tenancy.IsDeleted || f.Code == tenancy.IsExpired || f.Code == tenancy.IsDisabled {
-		return ui.Link{}
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, paths.Projects()+"projects/")
 	number, _, _ := strings.Cut(rest, "/")
@@ -172,6 +170,11 @@ func wayOn(r *http.Request, f *fault.Error) ui.Link {
 		return ui.Link{}
 	}
 	switch f.Code {
+	case tenancy.IsDeleted, tenancy.IsExpired, tenancy.IsDisabled:
+		if super {
+			return ui.Link{Label: "Administration of the project", URL: paths.AdminProject(id)}
+		}
+		return ui.Link{}
 	case access.JoinFirst:
 		return ui.Link{Label: "Join the project", URL: paths.Join(id)}
 	case tenancy.AskFirst:

@@ -160,6 +160,9 @@ func (s Project) Governed() bool { return s.place.Governed }
 // Role is the actor's role in the project.
 func (s Project) Role() Role { return s.facts.Role }
 
+// Visits reports whether the actor is in the project for a time, from the maintainer or support.
+func (s Project) Visits() bool { return s.facts.Visitor }
+
 // TokenID is the actor's master token in the project.
 func (s Project) TokenID() int64 { return s.facts.TokenID }
 

@@ -46,7 +46,7 @@ const (
 	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
 	AccountDisabled  Kind = "accountDisabled"  // by, at
 	AccountEnabled   Kind = "accountEnabled"   // by, at
-	SupportEnded     Kind = "supportEnded"     // at
+	SupportEnded     Kind = "supportEnded"     // at; by and places of who was put out
 
 	ProjectWelcome    Kind = "projectWelcome"    // inviter, address, project, role, until, reason, expires, twoStep; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link
@@ -54,15 +54,15 @@ const (
 	FactorDemanded    Kind = "factorDemanded"    // by, organization, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
 	LastDayChanged    Kind = "lastDayChanged"    // by, project, from, until, at
-	MemberRemoved     Kind = "memberRemoved"     // by, project, at
-	MembershipEnded   Kind = "membershipEnded"   // project, at
+	MemberRemoved     Kind = "memberRemoved"     // by, project, at, back; cause, with organization or to
+	MembershipEnded   Kind = "membershipEnded"   // project, at, back
 	TeamWelcome       Kind = "teamWelcome"       // inviter, address, organization or maintainer, reason, expires, twoStep; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
-	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at; visit of who had joined it by themselves
+	TeamRemoved       Kind = "teamRemoved"       // by, organization or maintainer, at; cause, places; back of who had joined it by themselves
 	TeamJoined        Kind = "teamJoined"        // by, email, who, organization, reason, until, at; has a link
 	TeamDeleted       Kind = "teamDeleted"       // by, organization, at
 	JoinRequested     Kind = "joinRequested"     // by, address, who, project, reason, hours, organization when it goes to its members; has a link
-	JoinApproved      Kind = "joinApproved"      // by, project, expires; has a link
+	JoinApproved      Kind = "joinApproved"      // by, project, role, expires; has a link
 	JoinRejected      Kind = "joinRejected"      // by, project, reason, at
 	JoinClosed        Kind = "joinClosed"        // by, project, ended (deleted, moved or right), expired, at
 	ProjectExpires    Kind = "projectExpires"    // project, organization, expires; has a link

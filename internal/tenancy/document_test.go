@@ -37,6 +37,9 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| places that a move of a project ends | %d |", tenancy.MovedOutMost),
 		fmt.Sprintf("| moves of one project | %d a day |", tenancy.PerMoved.Count),
 		fmt.Sprintf("| wishes of a project | %d a day, mailed to %d super admins |", tenancy.PerWishes.Count, tenancy.WishTells),
+		fmt.Sprintf("| organizations that one person makes | %d a day |", tenancy.PerFounder.Count),
+		fmt.Sprintf("| wishes of a person, all that a visitor asks for among them | %d a day |", tenancy.PerWisher.Count),
+		fmt.Sprintf("| places that end in one transaction when an organization closes its door; the rest end in the next ones | %d |", tenancy.InsideMost),
 		fmt.Sprintf("| projects that one person makes | %d a day |", tenancy.PerCreator.Count),
 		fmt.Sprintf("| addresses in one form | %d |", tenancy.InviteesMax),
 		fmt.Sprintf("| years until a last day | at most %d |", tenancy.MemberYearsMax),
@@ -64,7 +67,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {
 		t.Error("docs/people.md does not tell which invitations are shown that wait no more")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerWishes, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerWishes, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner, tenancy.PerFounder, tenancy.PerWisher} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

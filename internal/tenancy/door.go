@@ -1,76 +1,88 @@
 package tenancy
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"steward/internal/access"
-	"steward/internal/accounts"
 	"steward/internal/audit"
 	"steward/internal/db"
-	"steward/internal/fault"
 	"steward/internal/mail"
 )
 
 // letIn is the condition of who is in a project p of the organization $1, at $2, by a membership m
-// that they made themselves by a right from above: by joining it, or by making the project.
-const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND COALESCE(m.approver_id, m.user_id) = m.user_id AND (m.expires_at IS NULL OR m.expires_at > $2)"
+// that they made themselves by a right from above: by joining it, or by making the project. Who has come
+// to belong to the organization since is none of them.
+const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND COALESCE(m.approver_id, m.user_id) = m.user_id AND (m.expires_at IS NULL OR m.expires_at > $2)" +
+	" AND NOT EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = p.organization_id AND b.user_id = m.user_id AND b.through = '')"
 
 // Inside tells how many people are in an organization and its projects because it lets its
 // maintainer and support come in by themselves: in how many projects each is counts. No more than
-// one past the thousand that may be put out at once.
+// one past InsideMost.
 func Inside(tx *db.Tx, s access.Organization) (int64, error) {
 	return db.Value[int64](tx, fmt.Sprintf("SELECT count(*) FROM (SELECT m.user_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+letIn+
-		" UNION ALL SELECT o.user_id FROM organization_members o WHERE o.organization_id = $1 AND o.through <> '' AND o.expires_at > $2 LIMIT %d) places", movedOutMost+1), s.ID(), tx.Now)
+		" UNION ALL SELECT o.user_id FROM organization_members o WHERE o.organization_id = $1 AND o.through <> '' AND o.expires_at > $2 LIMIT %d) places", InsideMost+1), s.ID(), tx.Now)
 }
 
-// closeDoor puts out who is in the scope's organization and its projects because it let them in by
-// themselves. The caller holds the locks.
-func (v *Service) closeDoor(tx *db.Tx, s access.Organization, o Organization) error {
-	n, err := Inside(tx, s)
-	if err != nil {
-		return err
-	}
-	if n > movedOutMost {
-		return fault.Newf(fault.Conflict, "tenancy.closeMany", "More than %d places would end at once. Remove some of these people first.", movedOutMost)
-	}
+// InsideMost is how many such places are counted, and how many end in one transaction.
+const InsideMost = 1000
+
+// closeDoor puts out who is in an organization and its projects because it let them in by
+// themselves, as many as one transaction may, and tells whether there are more. by is who decided.
+// The caller holds the locks.
+func (v *Service) closeDoor(tx *db.Tx, by access.Actor, t Team) (more bool, err error) {
 	type place struct{ project, membership int64 }
 	list, err := db.All(tx, func(r db.Row) (place, error) {
 		var x place
 		return x, r.Scan(&x.project, &x.membership)
-	}, "SELECT m.project_id, m.id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+letIn+" ORDER BY m.project_id, m.id", s.ID(), tx.Now)
+	}, "SELECT m.project_id, m.id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+letIn+fmt.Sprintf(" ORDER BY m.project_id, m.id LIMIT %d", InsideMost+1), t.ID, tx.Now)
 	if err != nil {
+		return false, err
+	}
+	more = len(list) > InsideMost
+	for _, x := range list[:min(len(list), InsideMost)] {
+		if err := v.putOut(tx, by, t, x.project, x.membership); err != nil {
+			return false, err
+		}
+	}
+	in, err := db.All(tx, scanMember, t.members()+fmt.Sprintf("x.organization_id = $1 AND x.through <> '' ORDER BY x.email LIMIT %d", InsideMost+1), t.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range in[:min(len(in), InsideMost)] {
+		if err := v.putOutOf(tx, by, t, m); err != nil {
+			return false, err
+		}
+	}
+	return more || len(in) > InsideMost, nil
+}
+
+// putOutOf ends one membership of the organization, and tells its person.
+func (v *Service) putOutOf(tx *db.Tx, by access.Actor, t Team, m Member) error {
+	if ended, err := t.over(tx, m.Who); err != nil || ended { // its time was over before
 		return err
 	}
-	for _, x := range list {
-		if err := v.putOut(tx, s, o, x.project, x.membership); err != nil {
-			return err
-		}
-	}
-	t, err := findTeam(tx, OfOrganization, s.ID())
-	if err != nil {
+	if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
 		return err
 	}
-	t.actor = s.Actor()
-	in, err := db.All(tx, scanMember, t.members()+"x.organization_id = $1 AND x.through <> '' ORDER BY x.email", s.ID())
-	if err != nil {
+	if err := v.farewellOf(tx, t, by, m, outByDoor, 0); err != nil {
 		return err
 	}
-	for _, m := range in {
-		if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
-			return err
-		}
-		if err := v.write(tx, []Who{m.Who}, mail.Letter{Kind: mail.TeamRemoved, Values: map[string]string{"by": t.actor.Name, "organization": t.Name}}); err != nil {
-			return err
-		}
-		if err := audit.Record(tx, t.event(t.actor, m.Who, "*.memberRemoved").Says("%s decided that the maintainer and support have to ask; %s (%s), %s, is out of the organization %q.", t.actor.Name, m.Who.Name, m.Who.Email, m.Through.Text(), t.Name)); err != nil {
-			return err
-		}
+	return audit.Record(tx, t.event(by, m.Who, "*.memberRemoved").Says("%s; %s (%s), %s, is out of the organization %q.", decided(by, t), m.Who.Name, m.Who.Email, m.Through.Text(), t.Name))
+}
+
+// decided is a sentence of what puts people out.
+func decided(by access.Actor, t Team) string {
+	if by.UserID == 0 {
+		return fmt.Sprintf("The maintainer and support of %q have to ask", t.Name)
 	}
-	return nil
+	return fmt.Sprintf("%s decided that the maintainer and support of %q have to ask", by.Name, t.Name)
 }
 
 // putOut ends one membership of a project, and tells its person.
-func (v *Service) putOut(tx *db.Tx, s access.Organization, o Organization, project, membership int64) error {
+func (v *Service) putOut(tx *db.Tx, by access.Actor, t Team, project, membership int64) error {
 	if err := lockMembers(tx, project); err != nil { // who has come in since the caller took the others
 		return err
 	}
@@ -82,14 +94,56 @@ func (v *Service) putOut(tx *db.Tx, s access.Organization, o Organization, proje
 	if err != nil {
 		return err
 	}
-	if m.Who.State == accounts.Active {
-		if err := v.tell(tx, s.Actor(), m.Who, mail.MemberRemoved, p, nil); err != nil {
-			return err
-		}
+	if err := v.farewell(tx, by, m.Who, mail.MemberRemoved, p, map[string]string{"cause": outByDoor, "organization": t.Name}); err != nil {
+		return err
 	}
-	e, err := inDefault(tx, audit.By(s.Actor(), "project.memberRemoved", "user", m.Who.Email, m.Who.Name), p)
+	e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", m.Who.Email, m.Who.Name), p)
 	if err != nil {
 		return err
 	}
-	return audit.Record(tx, e.Says("%s decided that the maintainer and support of %q have to ask; %s (%s), %s, is out of %q.", s.Actor().Name, o.Name, m.Who.Name, m.Who.Email, m.Through.Text(), p.Name))
+	return audit.Record(tx, e.Says("%s; %s (%s), %s, is out of %q.", decided(by, t), m.Who.Name, m.Who.Email, m.Through.Text(), p.Name))
+}
+
+// CloseDoor puts out who is in an organization that does not let its maintainer and support in by
+// themselves, and still is because it did: what SetOrganization left, as there were too many.
+func (v *Service) CloseDoor(ctx context.Context, by access.Actor, organization int64) error {
+	for more := true; more; {
+		err := v.db.Update(ctx, func(tx *db.Tx) error {
+			more = false
+			if err := lockProjects(tx, letIn, organization, tx.Now); err != nil {
+				return err
+			}
+			if err := tx.Lock(fmt.Sprintf("organization %d", organization)); err != nil {
+				return err
+			}
+			if open, err := db.Value[bool](tx, "SELECT allow_auto_join FROM organizations WHERE id = $1", organization); err != nil || open {
+				return err
+			}
+			t, err := findTeam(tx, OfOrganization, organization)
+			if err == nil {
+				more, err = v.closeDoor(tx, by, t)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeDoors does so with all organizations of which somebody was left, should a process have ended
+// meanwhile.
+func (v *Service) closeDoors(ctx context.Context) error {
+	var list []int64
+	err := v.db.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = db.All(tx, db.Scalar[int64], `SELECT DISTINCT o.id FROM organizations o WHERE NOT o.allow_auto_join AND o.deleted_at IS NULL AND (
+			EXISTS (SELECT 1 FROM memberships m JOIN projects p ON p.id = m.project_id WHERE `+strings.NewReplacer("$1", "o.id", "$2", "$1").Replace(letIn)+`)
+			OR EXISTS (SELECT 1 FROM organization_members v WHERE v.organization_id = o.id AND v.expires_at > $1)) ORDER BY o.id LIMIT 100`, tx.Now)
+		return err
+	})
+	for _, id := range list {
+		err = errors.Join(err, v.CloseDoor(ctx, steward(), id))
+	}
+	return err
 }

@@ -19,6 +19,8 @@ var (
 	PerJoiner     = perJoiner
 	PerCreator    = perCreator
 	PerMoved      = perMoved
+	PerFounder    = perFounder
+	PerWisher     = perWisher
 )
 
 // MemberYearsMax is how far away the end of a membership may be.

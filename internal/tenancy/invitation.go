@@ -65,8 +65,8 @@ type place struct {
 	event   func(by access.Actor, w Who, name string) audit.Event // about a person in it; see Team.event
 }
 
-// membersOfProject is members of a project.
-const membersOfProject = "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)"
+// membersOfProject is members of a project, but for visitors, who may be invited for good.
+const membersOfProject = "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3 AND through NOT IN ('maintainer', 'support'))"
 
 func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 	p, err := Find(tx, s.ID())
@@ -77,8 +77,13 @@ func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 		}}, err
 }
 
+// place is where people are invited; who visits an organization may be.
 func (t Team) place(tx *db.Tx) place {
-	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " x WHERE " + t.column() + " = $1 AND user_id = $2 AND " + t.counts("$3"),
+	lasting := ""
+	if t.Kind == OfOrganization {
+		lasting = " AND x.through = ''"
+	}
+	return place{kind: string(t.Kind), id: t.ID, name: t.Name, by: t.actor, members: "FROM " + t.table() + " x WHERE " + t.column() + " = $1 AND user_id = $2 AND " + t.counts("$3") + lasting,
 		find:  func(id int64) (Member, error) { return FindTeamInvited(tx, t, id) },
 		event: t.event}
 }
@@ -188,6 +193,7 @@ func (v *Service) inviteAll(tx *db.Tx, at place, n NewInvitation, to addressees,
 // there are none. The caller holds its lock.
 func (at place) known(tx *db.Tx, emails []string) (string, error) {
 	var in, asked []string
+	var own string
 	for _, email := range emails {
 		user, err := db.Value[int64](tx, "SELECT id FROM users WHERE email = $1", email)
 		if fault.Is(err, fault.NotFound) {
@@ -195,6 +201,10 @@ func (at place) known(tx *db.Tx, emails []string) (string, error) {
 		}
 		if err != nil {
 			return "", err
+		}
+		if at.kind == "project" && user == at.by.UserID {
+			own = ownInvitation
+			continue
 		}
 		found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, user, tx.Now)
 		if err != nil {
@@ -212,7 +222,7 @@ func (at place) known(tx *db.Tx, emails []string) (string, error) {
 			asked = append(asked, email)
 		}
 	}
-	var says []string
+	says := slices.DeleteFunc([]string{own}, func(s string) bool { return s == "" })
 	if len(in) > 0 {
 		says = append(says, strings.Join(in, ", ")+plural(len(in), " is a member already.", " are members already."))
 	}
@@ -221,6 +231,10 @@ func (at place) known(tx *db.Tx, emails []string) (string, error) {
 	}
 	return strings.Join(says, " "), nil
 }
+
+// ownInvitation is why nobody invites themselves to a project: they would get around the terms on
+// which they may join it.
+const ownInvitation = "You do not invite yourself: join the project instead."
 
 func plural(n int, one, many string) string {
 	if n == 1 {
@@ -320,15 +334,20 @@ func take(tx *db.Tx, at place, email string) error {
 		{fmt.Sprintf("invite/pair:%d:%s", at.by.UserID, who), perPair, "At most %d invitations a day are sent by you to " + email + "."},
 		{"invite/address:" + who, perAddress, "At most %d invitations a day are sent to " + email + "."},
 	} {
-		err := throttle.Take(tx, l.key, l.limit)
-		if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
-			return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(l.met, l.limit.Count) + " Nothing was sent. Go on tomorrow."}
-		}
-		if err != nil {
-			return err
+		if err := throttle.Take(tx, l.key, l.limit); err != nil {
+			return met(err, l.met+" Nothing was sent.", l.limit)
 		}
 	}
 	return nil
+}
+
+// met is an error of throttle.Take that tells which limit was met, by a sentence about its count.
+func met(err error, says string, l throttle.Limit) error {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.TooMany {
+		return err
+	}
+	return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(says, l.Count) + " Go on tomorrow."}
 }
 
 func underEmails(err error) error {
@@ -402,6 +421,9 @@ func (v *Service) InviteAgain(tx *db.Tx, s access.Project, invitation int64) (Se
 	}
 	if err := grantable(s, m.Role); err != nil {
 		return Sent{}, err
+	}
+	if m.Who.ID == s.Actor().UserID {
+		return Sent{}, fault.New(fault.Conflict, "tenancy.self", ownInvitation)
 	}
 	return v.inviteAgain(tx, at, m)
 }
@@ -496,16 +518,25 @@ type Invitation struct {
 	State     string    // pending, accepted, declined, cancelled, expired, or a Cause
 	Ended     time.Time // zero while it waits
 	Void      Void      // why it does not count any more though it waits
+	Shut      bool      // nobody can enter the project at this time
 	Demanding string    // the organization that asks for a second factor, which the person does not have; "" for none
 }
 
-// Told says to the person why an invitation does not count any more; "" while it counts.
+// Told says to the person why an invitation does not count any more, or at this time; "" while it
+// counts.
 func (i Invitation) Told() string {
-	if f := fault.Of(i.void()); f != nil {
+	f := fault.Of(i.void())
+	switch {
+	case f != nil:
 		return f.Message
+	case i.Shut:
+		return "The project is not open at this time. The invitation counts again when it is."
 	}
 	return ""
 }
+
+// Rests reports whether an invitation that does not count does so again by itself.
+func (i Invitation) Rests() bool { return i.Void == VoidFactor || i.Void == "" && i.Shut }
 
 // void is Conflict for an invitation that does not count any more.
 func (i Invitation) void() error {
@@ -559,6 +590,7 @@ func scanInvitation(now time.Time) func(db.Row) (Invitation, error) {
 			i.State, i.Ended = "expired", i.ExpiresAt
 		}
 		if i.State == "pending" {
+			i.Shut = i.Project.ID != 0 && (i.Project.State != Active || !i.Project.ExpiresAt.IsZero() && !now.Before(i.Project.ExpiresAt))
 			i.Void = by.void(Member{Until: i.Until}, may, now)
 		} else { // whoever is not in it reads no later name
 			i.Project.Name, i.Team.Name = called, called

@@ -107,8 +107,12 @@ func closed(tx *db.Tx, project int64) error {
 	return fault.Newf(fault.Forbidden, IsDeleted, "%s A super admin can bring it back as it was, until %s. Then its data is purged for good.", says, day(l.Until()))
 }
 
-// shut is what who may join a project, or ask to, is told of one that nobody can enter.
-func shut(tx *db.Tx, project int64) error {
+// shut is what who may join a project, or ask to, is told of one that nobody can enter. A super admin
+// is told all.
+func shut(tx *db.Tx, project int64, is access.Above) error {
+	if is.SuperAdmin {
+		return closed(tx, project)
+	}
 	l, err := lifeOf(tx, project)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/throttle"
 )
 
 // Maintainer owns organizations.
@@ -261,7 +262,7 @@ func NamesOfProjects(tx *db.Tx, s access.Maintainer, organization int64, f Filte
 }
 
 // NewOrganization makes an organization of the scope's maintainer, whose first member is the
-// actor. Forbidden without OrganizationsCreate; Invalid for the name.
+// actor. Forbidden without OrganizationsCreate; Invalid for the name; TooMany past fifty a day.
 func NewOrganization(tx *db.Tx, s access.Maintainer, name string) (Organization, error) {
 	if err := tx.Lock(fmt.Sprintf("maintainer %d", s.ID())); err != nil { // which may be about to be deleted
 		return Organization{}, err
@@ -277,5 +278,12 @@ func NewOrganization(tx *db.Tx, s access.Maintainer, name string) (Organization,
 	if err != nil {
 		return Organization{}, err
 	}
-	return CreateOrganization(tx, s.Actor(), s.ID(), name, u)
+	o, err := CreateOrganization(tx, s.Actor(), s.ID(), name, u)
+	if err != nil {
+		return o, err
+	}
+	return o, met(throttle.Take(tx, fmt.Sprintf("create/organizations:%d", u.ID), perFounder), "At most %d organizations a day are made by one person.", perFounder)
 }
+
+// perFounder keeps one person from filling the console with organizations.
+var perFounder = throttle.Limit{Count: 50, Window: 24 * time.Hour}

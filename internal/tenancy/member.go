@@ -558,7 +558,7 @@ func (v *Service) Remove(tx *db.Tx, s access.Project, membership int64) (Member,
 	if err != nil {
 		return m, err
 	}
-	if err := v.tell(tx, s.Actor(), m.Who, mail.MemberRemoved, p, nil); err != nil {
+	if err := v.farewell(tx, s.Actor(), m.Who, mail.MemberRemoved, p, nil); err != nil {
 		return m, err
 	}
 	return m, audit.Record(tx, about(s, p, "project.memberRemoved", m.Who).Says("%s removed %s (%s), who was %s, from %q.", s.Actor().Name, m.Who.Name, m.Who.Email, m.Role.Label(), p.Name))
@@ -590,11 +590,8 @@ func Departing(tx *db.Tx, s access.Project, m Member) (d Departure, err error) {
 	if err != nil {
 		return d, err
 	}
-	switch d.Back = StepInvite; {
-	case is.OrgMember, access.MayAbove(access.ProjectsJoin, is):
-		d.Back = StepJoin
-	case access.MayAbove(access.ProjectsRequestAccess, is):
-		d.Back = StepAsk
+	if d.Back, err = back(tx, m.Who.ID, s.Organization()); err != nil {
+		return d, err
 	}
 	external, err := db.Value[bool](tx, "SELECT external_roles FROM projects WHERE id = $1", s.ID())
 	d.Returns = is.OrgMember && !external // where they would come back as Read only
@@ -658,7 +655,7 @@ func (v *Service) EndMemberships(ctx context.Context, d *db.DB) error {
 	for _, x := range list {
 		err = errors.Join(err, d.Update(ctx, func(tx *db.Tx) error { return v.endOver(tx, x.project, x.id) }))
 	}
-	return errors.Join(err, endTeamVisits(ctx, d))
+	return errors.Join(err, v.endTeamVisits(ctx), v.closeDoors(ctx))
 }
 
 // endOver ends one of them, unless its person has come back meanwhile, or was given more time.
@@ -677,10 +674,8 @@ func (v *Service) endOver(tx *db.Tx, project, membership int64) error {
 	if err != nil {
 		return err
 	}
-	if m.Who.State == accounts.Active {
-		if err := v.tell(tx, steward(), m.Who, mail.MembershipEnded, p, nil); err != nil {
-			return err
-		}
+	if err := v.farewell(tx, steward(), m.Who, mail.MembershipEnded, p, nil); err != nil {
+		return err
 	}
 	return recordOver(tx, p, m)
 }

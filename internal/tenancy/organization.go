@@ -30,6 +30,7 @@ type Organization struct {
 	AutoJoin       bool // people of its maintainer and of support join its projects by themselves
 	FactorRequired bool // nobody gets at it or its projects without a second factor
 	CreatedAt      time.Time
+	Visited        bool // they are in it for a time; only from MyOrganizations
 }
 
 // CreateOrganization makes an organization of a maintainer with its first member. The
@@ -158,7 +159,7 @@ const ForMembers = "tenancy.autoJoin"
 // and as they are. Forbidden without OrganizationManage; Invalid by field; Forbidden, with the
 // code ForMembers, for who may come in, by who is no member: with what was, too. When its maintainer
 // and support may not come in by themselves any more, who has done so is out, and mailed, but for
-// who was let in; Conflict when these are more than a thousand.
+// who was let in. Of more than a thousand such places the rest is left to CloseDoor.
 func (v *Service) SetOrganization(tx *db.Tx, s access.Organization, to OrganizationSettings) (was, is OrganizationSettings, err error) {
 	if !to.AutoJoin {
 		if err := lockProjects(tx, letIn, s.ID(), tx.Now); err != nil {
@@ -187,7 +188,11 @@ func (v *Service) SetOrganization(tx *db.Tx, s access.Organization, to Organizat
 		return was, to, err
 	}
 	if was.AutoJoin && !to.AutoJoin {
-		if err := v.closeDoor(tx, s, o); err != nil {
+		t, err := findTeam(tx, OfOrganization, o.ID)
+		if err != nil {
+			return was, to, err
+		}
+		if _, err := v.closeDoor(tx, s.Actor(), t); err != nil {
 			return was, to, err
 		}
 	}
@@ -429,12 +434,12 @@ func projectsOf(tx *db.Tx, a access.Actor, organization int64, all bool, f Filte
 	n := len(w.Args())
 	return db.All(tx, func(r db.Row) (Project, error) {
 		var p Project
-		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, &p.State, &p.DisabledReason, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.Role), db.Time(&p.JoinedAt))
+		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, &p.State, &p.DisabledReason, db.Time(&p.ExpectedAt), db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.Role), db.Time(&p.JoinedAt))
 		if !all && p.Role == "" {
-			p.DisabledReason = ""
+			p.DisabledReason, p.ExpectedAt = "", time.Time{}
 		}
 		return p, err
-	}, fmt.Sprintf(`SELECT p.id, p.organization_id, p.name, p.governed, p.state, p.disabled_reason, p.expires_at, p.created_at, m.role, m.joined_at
+	}, fmt.Sprintf(`SELECT p.id, p.organization_id, p.name, p.governed, p.state, p.disabled_reason, p.expected_at, p.expires_at, p.created_at, m.role, m.joined_at
 		FROM projects p LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $%d AND (m.expires_at IS NULL OR m.expires_at > $%d)
 		WHERE %s ORDER BY p.name_search, p.id LIMIT %d`, n+1, n+2, where, f.Limit), w.Args(a.UserID, tx.Now)...)
 }
@@ -478,9 +483,14 @@ func countKept(tx *db.Tx, s access.Organization) (int64, error) {
 	return db.Value[int64](tx, "SELECT count(*) FROM projects WHERE organization_id = $1 AND state <> 'purged'", s.ID())
 }
 
-// MyOrganizations are those that a person belongs to, by name, 200 at most.
+// MyOrganizations are those that a person belongs to, or is in for a time, with their names, in that order,
+// 200 at most.
 func MyOrganizations(tx *db.Tx, a access.Actor) ([]Organization, error) {
-	out, err := db.All(tx, scanOrganization, selectOrganization+"o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) LIMIT 200) AND o.deleted_at IS NULL", a.UserID, tx.Now)
+	out, err := db.All(tx, func(r db.Row) (Organization, error) {
+		var o Organization
+		return o, r.Scan(&o.ID, &o.Name, &o.Visited)
+	}, `SELECT o.id, o.name, x.through <> '' FROM (SELECT organization_id, through FROM organization_members WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) LIMIT 200) x
+		JOIN organizations o ON o.id = x.organization_id WHERE o.deleted_at IS NULL`, a.UserID, tx.Now)
 	slices.SortFunc(out, func(a, b Organization) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
 	})

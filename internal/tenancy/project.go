@@ -25,7 +25,7 @@ type Project struct {
 	Governed         bool
 	State            string
 	DisabledReason   string    // only from OrganizationProjects and Mine
-	ExpectedAt       time.Time // when a disabled one is expected back; only from Mine
+	ExpectedAt       time.Time // when a disabled one is expected back; as DisabledReason
 	Locked           bool      // its organization asks for a second factor, which the person lacks; only from Mine
 	ExpiresAt        time.Time // zero = never
 	CreatedAt        time.Time
@@ -120,8 +120,12 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	if err := roomFor(tx, m.Who.ID, m.Through); err != nil {
 		return err
 	}
-	// One whose time is over counts no more, but may still be there.
-	was, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.user_id = $2 AND x.expires_at <= $3", p.ID, m.Who.ID, tx.Now)
+	// One whose time is over counts no more, but may still be there; a visit gives way to a place of one's own.
+	gone := "x.expires_at <= $3"
+	if !m.Through.Visits() {
+		gone = "(x.expires_at <= $3 OR x.expires_at IS NOT NULL AND x.through IN ('maintainer', 'support'))"
+	}
+	was, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.user_id = $2 AND "+gone, p.ID, m.Who.ID, tx.Now)
 	if err == nil {
 		err = recordOver(tx, p, was)
 	}
@@ -152,8 +156,10 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	}
 	closed := audit.By(a, "project.invitationClosed", "user", m.Who.Email, m.Who.Name)
 	closed.Organization, closed.Project, closed.Branch = p.Organization, p.ID, branch
-	if err := overtakeInvitation(tx, "project", fmt.Sprintf("%q", p.Name), p.ID, *m, closed); err != nil {
-		return err
+	if !m.Through.Visits() { // what was to be theirs for longer waits on
+		if err := overtakeInvitation(tx, "project", fmt.Sprintf("%q", p.Name), p.ID, *m, closed); err != nil {
+			return err
+		}
 	}
 	if err := overtakeRequest(tx, a, p, *m); err != nil {
 		return err
@@ -236,6 +242,9 @@ func enter(tx *db.Tx, a access.Actor, project, branch int64, p access.Permission
 	if !r.memberTo.IsZero() && !tx.Now.Before(r.memberTo) {
 		r.facts.Role, r.facts.TokenID, r.facts.Visitor = "", 0, false
 	}
+	if r.facts.OrgMember { // who has come to belong to the organization needs no such right
+		r.facts.Visitor = false
+	}
 	if r.facts.Role == "" && !r.facts.OrgMember && control.On(control.OthersProjects) {
 		return access.Project{}, outside(tx, a, r.place, r.state == Active && (r.projectTo.IsZero() || tx.Now.Before(r.projectTo)))
 	}
@@ -276,7 +285,7 @@ func outside(tx *db.Tx, a access.Actor, at access.Place, open bool) error {
 	case err != nil:
 		return err
 	case !open && (access.MayAbove(access.ProjectsJoin, is) || access.MayAbove(access.ProjectsRequestAccess, is)):
-		return shut(tx, at.Project)
+		return shut(tx, at.Project, is)
 	case access.MayAbove(access.ProjectsJoin, is):
 		return fault.New(fault.Forbidden, access.JoinFirst, "You are not in this project. Its organization lets you join it, for a time and with a reason.")
 	case access.MayAbove(access.ProjectsRequestAccess, is):
@@ -295,34 +304,42 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	if err != nil {
 		return access.Organization{}, err
 	}
+	inside, is, err := tied(tx, a, project, organization)
+	if err != nil {
+		return access.Organization{}, err
+	}
 	s, err := enterOrganization(tx, a, organization, p)
 	enters := p == access.ProjectsJoin || p == access.ProjectsRequestAccess
 	switch {
 	case !open && (err != nil || !enters):
 		return access.Organization{}, fault.New(fault.NotFound, "notFound", "Not found.")
 	case !open:
-		return access.Organization{}, shut(tx, project)
+		return access.Organization{}, shut(tx, project, is)
 	case !fault.Is(err, fault.Forbidden):
 		return s, err
 	}
-	return s, wrongDoor(tx, a, project, organization, enters, err)
+	return s, wrongDoor(inside, is, enters, err)
+}
+
+// tied tells whether somebody is in a project, and what they are to its organization. NotFound for
+// who is nothing to either, and for who is only in another project of the organization.
+func tied(tx *db.Tx, a access.Actor, project, organization int64) (inside bool, is access.Above, err error) {
+	inside, err = db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
+	if err == nil {
+		is, _, err = standing(tx, a.UserID, organization)
+	}
+	if err == nil && !inside && !is.OrgMember && !is.MaintainerMember && !is.Support && !is.SuperAdmin {
+		err = fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	return inside, is, err
 }
 
 // wrongDoor is why somebody may not join a project, or ask to, as they try it, with what they may
-// do instead if they try to enter it. NotFound for who is only in another project of its organization.
-func wrongDoor(tx *db.Tx, a access.Actor, project, organization int64, enters bool, refused error) error {
-	inside, other := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM memberships m WHERE m.project_id = $1 AND m.user_id = $2 AND (m.expires_at IS NULL OR m.expires_at > $3))", project, a.UserID, tx.Now)
-	if other != nil {
-		return other
-	}
-	is, _, other := standing(tx, a.UserID, organization)
+// do instead if they try to enter it.
+func wrongDoor(inside bool, is access.Above, enters bool, refused error) error {
 	switch {
-	case other != nil:
-		return other
 	case inside && enters:
 		return fault.New(fault.Forbidden, fault.Of(refused).Code, "You are in this project already.")
-	case !inside && !is.OrgMember && !is.MaintainerMember && !is.Support && !is.SuperAdmin:
-		return fault.New(fault.NotFound, "notFound", "Not found.")
 	case !enters:
 		return refused
 	case access.MayAbove(access.ProjectsJoin, is):
@@ -401,13 +418,15 @@ type Settings struct {
 	External    bool  // roles come from single sign-on, and are not changed here
 }
 
+const visitorsKeep = "You are in this project for a time only. This is for its members to change."
+
 // Settings are those of the project, from Describe.
 func (p Project) Settings() Settings {
 	return Settings{p.Name, p.Description, p.Retention, p.ExternalRoles}
 }
 
 // Set changes the settings of the scope's project, and gives them as they were and as they are.
-// Forbidden without ProjectUpdate; Invalid by field.
+// Forbidden without ProjectUpdate; Invalid by field, also for what visitors do not change.
 func Set(tx *db.Tx, s access.Project, to Settings) (was, is Settings, err error) {
 	if s, err = again(tx, s, access.ProjectUpdate); err != nil {
 		return was, to, err
@@ -429,6 +448,13 @@ func Set(tx *db.Tx, s access.Project, to Settings) (was, is Settings, err error)
 	}
 	if was = p.Settings(); was == to {
 		return was, to, nil
+	}
+	if s.Visits() { // these stay, or cannot be taken back, when they are long out
+		c.Field(was.Retention == to.Retention, "retention", visitorsKeep)
+		c.Field(was.External == to.External, "externalRoles", visitorsKeep)
+		if err := c.Err(); err != nil {
+			return was, to, err
+		}
 	}
 	if err := tx.Must("UPDATE projects SET name = $2, name_search = $3, description = $4, retention_days = $5, external_roles = $6 WHERE id = $1", p.ID, to.Name, strings.ToLower(to.Name), to.Description, to.Retention, to.External); err != nil {
 		return was, to, err

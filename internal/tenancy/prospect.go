@@ -49,7 +49,7 @@ func Foresee(tx *db.Tx, s access.Project, membership int64, role access.Role, am
 		}
 	}
 	x.OrgMember, x.Final = is.OrgMember, grantable(s, x.Member.Role) != nil
-	before := access.Facts{Role: x.Member.Role, OrgMember: is.OrgMember, Visitor: x.Member.visits()}
+	before := access.Facts{Role: x.Member.Role, OrgMember: is.OrgMember, Visitor: x.Member.visits() && !is.OrgMember}
 	after := before
 	if after.Role = role; role == "" {
 		after.Visitor = false

@@ -126,9 +126,11 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	for _, l := range []struct {
 		key   string
 		limit throttle.Limit
-	}{{fmt.Sprintf("ask/user:%d", s.Actor().UserID), perAsker}, {fmt.Sprintf("ask/one:%d:%d", project, s.Actor().UserID), perAskedPlace}} {
+		met   string
+	}{{fmt.Sprintf("ask/user:%d", s.Actor().UserID), perAsker, "At most %d times a day somebody asks to be let in. Nothing was sent."},
+		{fmt.Sprintf("ask/one:%d:%d", project, s.Actor().UserID), perAskedPlace, "At most %d times a day somebody asks to be let into one project. Nothing was sent."}} {
 		if err := throttle.Take(tx, l.key, l.limit); err != nil {
-			return e, err
+			return e, met(err, l.met, l.limit)
 		}
 	}
 	u, err := accounts.Find(tx, s.Actor().UserID)
@@ -228,7 +230,7 @@ func (v *Service) Approve(tx *db.Tx, s access.Project, request int64) (Request, 
 	if err := join(tx, a, p, &m); err != nil {
 		return r, err
 	}
-	return r, v.answer(tx, s, p, r, mail.JoinApproved, map[string]string{"expires": m.Until.UTC().Format("2006-01-02 15:04 UTC")})
+	return r, v.answer(tx, s, p, r, mail.JoinApproved, map[string]string{"expires": m.Until.UTC().Format("2006-01-02 15:04 UTC"), "role": m.Role.Label()})
 }
 
 // Reject refuses a request to join the scope's project, and mails it to who asked, with the

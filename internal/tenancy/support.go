@@ -8,6 +8,7 @@ import (
 	"steward/internal/access"
 	"steward/internal/accounts"
 	"steward/internal/db"
+	"steward/internal/mail"
 )
 
 // People of support come into projects and organizations by a right that always ends. What
@@ -89,7 +90,16 @@ func (v *Service) settle(tx *db.Tx, by access.Actor, user int64) error {
 		return err
 	}
 	if !u.SuperAdmin && !u.OfSupport(tx.Now) {
-		return v.endRight(tx, by, Who{u.ID, u.Email, u.Name, u.State}, ThroughSupport, 0)
+		w := Who{u.ID, u.Email, u.Name, u.State}
+		n, err := v.endRight(tx, by, w, ThroughSupport, 0)
+		if err != nil || by.UserID == 0 || by.UserID == user || u.State != accounts.Active { // accounts mails whose time is over
+			return err
+		}
+		values := map[string]string{"by": by.Name}
+		if n > 0 {
+			values["places"] = counted(n, "place", "places")
+		}
+		return v.write(tx, []Who{w}, mail.Letter{Kind: mail.SupportEnded, Values: values})
 	}
 	if err := lockMoves(tx); err != nil {
 		return err

@@ -116,15 +116,6 @@ func (t Team) event(by access.Actor, w Who, name string) audit.Event {
 	return e
 }
 
-// tellOut mails a member that they were removed from the team.
-func (v *Service) tellOut(tx *db.Tx, t Team, m Member) error {
-	values := map[string]string{"by": t.actor.Name, string(t.Kind): t.Name}
-	if m.Through != "" {
-		values["visit"] = "yes"
-	}
-	return v.write(tx, []Who{m.Who}, mail.Letter{Kind: mail.TeamRemoved, Values: values})
-}
-
 // TeamFilter selects among the people of a team, who are in order of their addresses.
 type TeamFilter struct {
 	Search string  // a part of the address, or of a member's name
@@ -237,11 +228,16 @@ func FindTeamInvited(tx *db.Tx, t Team, invitation int64) (Member, error) {
 	return m, err
 }
 
-// add makes a person a member. An invitation of theirs that waits is closed by it. Conflict
+// add makes a person a member. An invitation of theirs that waits is closed by it, unless they come for a time. Conflict
 // for who is a member.
 func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
-	if err := t.over(tx, m.Who); err != nil { // it counts no more, but may still be there
+	if _, err := t.over(tx, m.Who); err != nil { // it counts no more, but may still be there
 		return err
+	}
+	if t.Kind == OfOrganization && m.Through == "" { // a visit gives way to a place of one's own
+		if _, err := tx.Exec("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND through <> ''", t.ID, m.Who.ID); err != nil {
+			return err
+		}
 	}
 	_, err := tx.Exec("INSERT INTO "+t.table()+" ("+t.column()+", user_id, email, reason, invitor_id, joined_at) VALUES ($1, $2, $3, $4, $5, $6)", t.ID, m.Who.ID, m.Who.Email, m.Reason, db.ZeroNull(m.Invitor.ID), tx.Now)
 	if err == nil && m.Through != "" {
@@ -253,8 +249,10 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	if err != nil {
 		return err
 	}
-	if err := overtakeInvitation(tx, string(t.Kind), fmt.Sprintf("the %s %q", t.Kind, t.Name), t.ID, m, t.event(by, m.Who, "*.invitationClosed")); err != nil {
-		return err
+	if m.Through == "" { // else what was to be theirs for longer waits on
+		if err := overtakeInvitation(tx, string(t.Kind), fmt.Sprintf("the %s %q", t.Kind, t.Name), t.ID, m, t.event(by, m.Who, "*.invitationClosed")); err != nil {
+			return err
+		}
 	}
 	e := t.event(by, m.Who, "*.memberAdded")
 	e.Params = map[string]any{"user": m.Who.ID}
@@ -296,10 +294,11 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 	if m.Who.ID == t.actor.UserID {
 		return m, fault.Newf(fault.Conflict, "tenancy.self", "This is you. Leave the %s instead.", t.Kind)
 	}
-	if err := v.end(tx, t, m); err != nil {
+	ended, err := v.end(tx, t, m)
+	if err != nil {
 		return m, err
 	}
-	if err := v.tellOut(tx, t, m); err != nil {
+	if err := v.farewellOf(tx, t, t.actor, m, "", ended); err != nil {
 		return m, err
 	}
 	return m, audit.Record(tx, t.event(t.actor, m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
@@ -319,30 +318,30 @@ func (v *Service) LeaveTeam(tx *db.Tx, t Team) error {
 	if err != nil {
 		return err
 	}
-	if err := v.end(tx, t, m); err != nil {
+	if _, err := v.end(tx, t, m); err != nil {
 		return err
 	}
 	return audit.Record(tx, t.event(t.actor, m.Who, "*.memberLeft").Says("%s left the %s %q.", t.actor.Name, string(t.Kind), t.Name))
 }
 
-// end takes a membership away. The caller holds the lock.
-func (v *Service) end(tx *db.Tx, t Team, m Member) error {
+// end takes a membership away, and tells how many places ended with it. The caller holds the lock.
+func (v *Service) end(tx *db.Tx, t Team, m Member) (ended int, err error) {
 	if m.Who.State == accounts.Active && m.Through == "" {
 		n, err := db.Value[int64](tx, "SELECT count(*) FROM (SELECT 1 FROM "+t.table()+" x JOIN users u ON u.id = x.user_id WHERE x."+t.column()+" = $1 AND x.user_id <> $2 AND "+t.until()+" IS NULL AND "+t.through()+" = '' AND u.state = 'active' LIMIT 1) others", t.ID, m.Who.ID)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if n == 0 {
-			return fault.Newf(fault.Conflict, "tenancy.lastMember", "%s is the last member of the %s who can sign in. Invite somebody else first.", m.Who.Name, t.Kind)
+			return 0, fault.Newf(fault.Conflict, "tenancy.lastMember", "%s is the last member of the %s who can sign in. Invite somebody else first.", m.Who.Name, t.Kind)
 		}
 	}
 	if t.Kind == OfMaintainer {
 		if err := lockRights(tx, m.Who.ID); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := tx.Must("DELETE FROM "+t.table()+" WHERE "+t.column()+" = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case t.Kind == OfMaintainer:
@@ -350,7 +349,7 @@ func (v *Service) end(tx *db.Tx, t Team, m Member) error {
 	case m.Through != "" && m.Who.ID != t.actor.UserID: // who is put out is put out of its projects, too
 		return v.endVisits(tx, t.actor, m.Who, "%s removed %s (%s), who had come by a right, from the organization, and from %q.", ofOrganization, t.ID)
 	}
-	return nil
+	return 0, nil
 }
 
 // ofOrganization is the condition of who is in a project of the organization $2 by a right from
@@ -375,7 +374,7 @@ func lockProjects(tx *db.Tx, condition string, args ...any) error {
 	if err := lockMoves(tx); err != nil {
 		return err
 	}
-	list, err := db.All(tx, db.Scalar[int64], "SELECT DISTINCT m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+condition+" ORDER BY m.project_id", args...)
+	list, err := db.All(tx, db.Scalar[int64], "SELECT DISTINCT m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE "+condition+" ORDER BY m.project_id"+fmt.Sprintf(" LIMIT %d", InsideMost+1), args...)
 	for _, project := range list {
 		if err := lockMembers(tx, project); err != nil {
 			return err
@@ -420,7 +419,7 @@ func (v *Service) VisitOrganization(tx *db.Tx, s access.Organization, j Joining)
 		return err
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("join/user:%d", u.ID), perJoiner); err != nil {
-		return err
+		return met(err, "At most %d organizations a day are joined by one person by themselves.", perJoiner)
 	}
 	values := map[string]string{"by": m.Who.Name, "email": m.Who.Email, "who": m.Through.Text(), "organization": t.Name, "reason": m.Reason, "until": moment(m.Until)}
 	return v.tellTeam(tx, t, m.Who.ID, mail.Letter{Kind: mail.TeamJoined, Path: fmt.Sprintf("/organizations/%d/members", t.ID), Values: values})
@@ -445,7 +444,7 @@ func (v *Service) EndVisit(tx *db.Tx, s access.Organization) error {
 	if err != nil {
 		return err
 	}
-	if err := v.end(tx, t, m); err != nil {
+	if _, err := v.end(tx, t, m); err != nil {
 		return err
 	}
 	return audit.Record(tx, t.event(t.actor, m.Who, "*.memberLeft").Says("%s (%s), %s, left the organization %q.", t.actor.Name, m.Who.Email, m.Through.Text(), t.Name))
@@ -453,21 +452,21 @@ func (v *Service) EndVisit(tx *db.Tx, s access.Organization) error {
 
 // endTeamVisits takes the memberships of organizations away whose time is over, a hundred at most.
 // They count for nothing before that either.
-func endTeamVisits(ctx context.Context, d *db.DB) error {
+func (v *Service) endTeamVisits(ctx context.Context) error {
 	type over struct {
 		organization int64
 		who          Who
 	}
 	var list []over
-	err := d.View(ctx, func(tx *db.Tx) (err error) {
+	err := v.db.View(ctx, func(tx *db.Tx) (err error) {
 		list, err = db.All(tx, func(r db.Row) (over, error) {
 			var x over
-			return x, r.Scan(&x.organization, &x.who.ID, &x.who.Email, &x.who.Name)
-		}, "SELECT m.organization_id, u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id WHERE m.expires_at <= $1 ORDER BY m.expires_at LIMIT 100", tx.Now)
+			return x, r.Scan(&x.organization, &x.who.ID, &x.who.Email, &x.who.Name, &x.who.State)
+		}, "SELECT m.organization_id, u.id, u.email, u.name, u.state FROM organization_members m JOIN users u ON u.id = m.user_id WHERE m.expires_at <= $1 ORDER BY m.expires_at LIMIT 100", tx.Now)
 		return err
 	})
 	for _, x := range list {
-		err = errors.Join(err, d.Update(ctx, func(tx *db.Tx) error {
+		err = errors.Join(err, v.db.Update(ctx, func(tx *db.Tx) error {
 			if err := tx.Lock(fmt.Sprintf("organization %d", x.organization)); err != nil {
 				return err
 			}
@@ -475,19 +474,23 @@ func endTeamVisits(ctx context.Context, d *db.DB) error {
 			if err != nil {
 				return err
 			}
-			return t.over(tx, x.who)
+			ended, err := t.over(tx, x.who)
+			if err != nil || !ended {
+				return err
+			}
+			return v.farewellOf(tx, t, steward(), Member{Who: x.who, Through: ThroughMaintainer}, outByTime, 0)
 		}))
 	}
 	return err
 }
 
-// over takes a membership away whose time is over, if it is there still, and records that.
-func (t Team) over(tx *db.Tx, w Who) error {
+// over takes a membership away whose time is over, if it is there still, and records that. It tells whether it was.
+func (t Team) over(tx *db.Tx, w Who) (ended bool, err error) {
 	n, err := tx.Exec("DELETE FROM "+t.table()+" AS x WHERE x."+t.column()+" = $1 AND x.user_id = $2 AND NOT "+t.counts("$3"), t.ID, w.ID, tx.Now)
 	if err != nil || n == 0 {
-		return err
+		return false, err
 	}
-	return audit.Record(tx, t.event(steward(), w, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", w.Name, w.Email, string(t.Kind), t.Name))
+	return true, audit.Record(tx, t.event(steward(), w, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", w.Name, w.Email, string(t.Kind), t.Name))
 }
 
 // membersMost is how many members of an organization are told of one who joined it, or of its

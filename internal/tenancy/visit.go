@@ -130,7 +130,7 @@ func VisitorRole(governed bool) access.Role {
 func (j Joining) check(by Through) error {
 	var c fault.Check
 	if by.Visits() {
-		c.Field(strings.TrimSpace(j.Reason) != "", "reason", "Say what for: the people of the project read it.")
+		c.Field(strings.TrimSpace(j.Reason) != "", "reason", "Say what for: everybody in it reads that.")
 		ok := false
 		for _, h := range VisitHours() {
 			ok = ok || h == j.Hours
@@ -170,7 +170,7 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 	}
 	if e.Through.Visits() {
 		if err := throttle.Take(tx, fmt.Sprintf("visit/user:%d", s.Actor().UserID), perVisitor); err != nil {
-			return e.Project, err
+			return e.Project, met(err, "At most %d projects a day are joined by one visitor.", perVisitor)
 		}
 	}
 	u, err := accounts.Find(tx, s.Actor().UserID)
@@ -195,44 +195,46 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 
 // endVisits ends the memberships of a person that hang on a right which they have lost. The
 // condition names them by p, a project, m, the membership, and $2; says is the sentence about each,
-// of who did it, whose it was, their address and the project.
-func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, says, condition string, args ...any) error {
+// of who did it, whose it was, their address and the project. It tells how many there were: who has
+// lost a right is mailed about that, and not about each.
+func (v *Service) endVisits(tx *db.Tx, by access.Actor, w Who, says, condition string, args ...any) (ended int, err error) {
 	type visit struct{ id, project int64 }
 	list, err := db.All(tx, func(r db.Row) (visit, error) {
 		var x visit
 		return x, r.Scan(&x.id, &x.project)
 	}, "SELECT m.id, m.project_id FROM memberships m JOIN projects p ON p.id = m.project_id WHERE m.user_id = $1 AND "+condition+" ORDER BY m.project_id", append([]any{w.ID}, args...)...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, x := range list {
 		if err := lockMembers(tx, x.project); err != nil {
-			return err
+			return ended, err
 		}
 		m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", x.project, x.id)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
 		if err != nil {
-			return err
+			return ended, err
 		}
 		p, err := endMembership(tx, m, x.project)
 		if err != nil {
-			return err
+			return ended, err
 		}
 		e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", w.Email, w.Name), p)
 		if err != nil {
-			return err
+			return ended, err
 		}
 		e = e.Says(says, by.Name, w.Name, w.Email, p.Name)
 		if by.UserID == w.ID {
 			e = e.Says("%s (%s) gave up the right by which they were in %q.", w.Name, w.Email, p.Name)
 		}
 		if err := audit.Record(tx, e); err != nil {
-			return err
+			return ended, err
 		}
+		ended++
 	}
-	return v.endAsking(tx, by, w, condition, args...)
+	return ended, v.endAsking(tx, by, w, condition, args...)
 }
 
 // lockRights puts those in a row who use and who take the rights by which a person may come
@@ -251,29 +253,31 @@ func inDefault(tx *db.Tx, e audit.Event, p Project) (audit.Event, error) {
 
 // endRight takes somebody out of all that they entered by a right which they have lost: out
 // of the organizations that they joined by it, and what they joined as their members, and out
-// of projects. A maintainer bounds it to what is of that one; 0 does not.
-func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, maintainer int64) error {
+// of projects. A maintainer bounds it to what is of that one; 0 does not. It tells
+// how many places ended.
+func (v *Service) endRight(tx *db.Tx, by access.Actor, w Who, right Through, maintainer int64) (ended int, err error) {
 	if err := lockMoves(tx); err != nil {
-		return err
+		return 0, err
 	}
 	const of = "organization_id IN (SELECT id FROM organizations WHERE CAST($2 AS BIGINT) = 0 OR maintainer_id = $2)"
 	left, err := db.All(tx, db.Scalar[int64], "SELECT organization_id FROM organization_members WHERE user_id = $1 AND "+of+" AND through = $3 ORDER BY organization_id", w.ID, maintainer, string(right))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, id := range left {
 		t, err := findTeam(tx, OfOrganization, id)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", id, w.ID); err != nil {
-			return err
+			return 0, err
 		}
 		if err := audit.Record(tx, t.event(by, w, "*.memberRemoved").Says("%s took from %s (%s) the right by which they were in the organization %q.", by.Name, w.Name, w.Email, t.Name)); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return v.endVisits(tx, by, w, "%s took from %s (%s) the right by which they were in %q.", "p."+of+" AND m.through = $3", maintainer, string(right))
+	ended, err = v.endVisits(tx, by, w, "%s took from %s (%s) the right by which they were in %q.", "p."+of+" AND m.through = $3", maintainer, string(right))
+	return ended + len(left), err
 }
 
 // Visitors are who is in a project or an organization from the maintainer or support at this time.

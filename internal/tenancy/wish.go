@@ -32,11 +32,16 @@ const (
 	wishTells = 100 // super admins who are mailed
 )
 
-// perWishes keeps a project from filling the mailboxes of super admins.
-var perWishes = throttle.Limit{Count: 5, Window: 24 * time.Hour}
+// These keep a project, and one person, from filling the mailboxes of super admins. What visitors ask
+// for does not count for the project: its people may ask all the same.
+var (
+	perWishes = throttle.Limit{Count: 5, Window: 24 * time.Hour}
+	perWisher = throttle.Limit{Count: 10, Window: 24 * time.Hour}
+)
 
 // Wish mails a wish of the scope's project to super admins, who decide by changing it. Forbidden
-// without LimitsRequest; Invalid by the fields for and text; TooMany past five a day.
+// without LimitsRequest; Invalid by the fields for and text; TooMany past five a day of a project, and ten of a
+// person.
 func (v *Service) Wish(tx *db.Tx, s access.Project, w Wish) error {
 	s, err := again(tx, s, access.LimitsRequest)
 	if err != nil {
@@ -53,8 +58,13 @@ func (v *Service) Wish(tx *db.Tx, s access.Project, w Wish) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	if err := throttle.Take(tx, fmt.Sprintf("wish/project:%d", s.ID()), perWishes); err != nil {
-		return err
+	if !s.Visits() {
+		if err := throttle.Take(tx, fmt.Sprintf("wish/project:%d", s.ID()), perWishes); err != nil {
+			return met(err, "At most %d times a day this project asks for more. Nothing was sent.", perWishes)
+		}
+	}
+	if err := throttle.Take(tx, fmt.Sprintf("wish/user:%d", s.Actor().UserID), perWisher); err != nil {
+		return met(err, "At most %d times a day somebody asks for more. Nothing was sent.", perWisher)
 	}
 	p, err := Find(tx, s.ID())
 	if err != nil {

@@ -299,9 +299,17 @@ func AccountEnabled(t Told) Letter {
 		t.reset("If you do not remember it, choose a new one:"))
 }
 
-// SupportEnded tells that the time is over for which a person was of support.
+// SupportEnded tells that a person is not of support any more, as their time is over, or by whom.
 func SupportEnded(t Told) Letter {
-	return t.happened(t.letter("You are not of support any more", "The time is over for which you were of support at "+t.host()+". You are out of every project and organization that you were in by it. Roles that others gave you stay, and so does what you did."),
+	said := "The time is over for which you were of support at " + t.host() + "."
+	if by := t.value("by"); by != "" {
+		said = by + " took from you the right to come into projects and organizations at " + t.host() + " as somebody of support."
+	}
+	said += " You are out of every project and organization that you were in by it"
+	if places := t.value("places"); places != "" {
+		said += ": " + places
+	}
+	return t.happened(t.letter("You are not of support any more", said+". Roles to which you were invited stay, and so does what you did."),
 		do("If you still need it, ask a super admin."))
 }
 
@@ -407,16 +415,42 @@ func LastDayChanged(t Told) Letter {
 	return t.happened(t.letter("Your last day in "+t.named("project", "a project")+" was changed", said+"."), do("If you did not expect this, ask them."))
 }
 
-// MemberRemoved tells that a person is not in a project any more.
+// MemberRemoved tells that a person is not in a project any more, and why.
 func MemberRemoved(t Told) Letter {
-	return t.happened(t.letter("You were removed from "+t.named("project", "a project"), t.named("by", "Somebody")+" removed you from "+t.project()+" at "+t.host()+". What you did there stays."),
-		do("If you did not expect this, ask them. You can come back by an invitation."))
+	by := t.named("by", "Somebody")
+	said := by + " removed you from " + t.project() + " at " + t.host() + "."
+	switch t.value("cause") {
+	case "door":
+		said = by + " decided that people of the maintainer and of support have to ask before they come into projects of the organization " + t.named("organization", "of it") + " at " + t.host() + ". You had joined " + t.project() + " by yourself, and are out of it."
+	case "moved":
+		said = by + " moved " + t.project() + " at " + t.host() + " to the organization " + t.named("to", "of somebody else") + ". You do not have the right there by which you were in it, and are out of it."
+	}
+	return t.happened(t.letter("You were removed from "+t.named("project", "a project"), said+" What you did there stays."),
+		do("If you did not expect this, ask them. "+t.wayBack()))
+}
+
+// wayBack tells how a person could come into a project again that they are out of.
+func (t Told) wayBack() string {
+	switch t.value("back") {
+	case "join":
+		return "You can join it again by yourself."
+	case "ask":
+		return "You can ask to be let in again."
+	}
+	return "You can come back by an invitation."
 }
 
 // MembershipEnded tells that the time in a project is over that a person was given.
 func MembershipEnded(t Told) Letter {
+	again := "ask for a new invitation."
+	switch t.value("back") {
+	case "join":
+		again = "you can join it again by yourself."
+	case "ask":
+		again = "you can ask to be let in again."
+	}
 	return t.happened(t.letter("Your time in "+t.named("project", "a project")+" is over", "You were in "+t.project()+" at "+t.host()+" for a limited time, which is over. What you did there stays."),
-		do("If you still need it, ask for a new invitation."))
+		do("If you still need it, "+again))
 }
 
 // team is the organization or maintainer that a letter is about, alone and as in a sentence.
@@ -454,15 +488,29 @@ func TeamWelcome(t Told) Letter { return t.asksForFactor(t.welcome(t.invitedToTe
 // TeamInvitation invites somebody to an organization or a maintainer who has an account.
 func TeamInvitation(t Told) Letter { return t.asksForFactor(t.view(t.invitedToTeam()), "It") }
 
-// TeamRemoved tells that a person is not in an organization or maintainer any more.
+// TeamRemoved tells that a person is not in an organization or maintainer any more, and why.
 func TeamRemoved(t Told) Letter {
 	name, said := t.team()
-	back := "You can come back by an invitation."
-	if t.value("visit") != "" {
-		back = "While it lets people of its maintainer and of support come in by themselves, you can join it again."
+	by := t.named("by", "Somebody")
+	subject, text := "You were removed from "+name, by+" removed you from "+said+" at "+t.host()+"."
+	switch t.value("cause") {
+	case "door":
+		text = by + " decided that people of the maintainer and of support have to ask before they come into projects of " + said + " at " + t.host() + ". You had joined it by yourself, and are out of it."
+	case "time":
+		subject, text = "Your time in "+name+" is over", "You were in "+said+" at "+t.host()+" for a limited time, which is over."
 	}
-	return t.happened(t.letter("You were removed from "+name, t.named("by", "Somebody")+" removed you from "+said+" at "+t.host()+". What you did there stays, and so do your roles in projects that others gave you."),
-		do("If you did not expect this, ask them. "+back))
+	if places := t.value("places"); places != "" {
+		text += " You are out of what you were in by that, too: " + places + " in projects and organizations."
+	}
+	again := "You can come back by an invitation."
+	switch t.value("back") {
+	case "join":
+		again = "It lets people of its maintainer and of support come in by themselves: you can join it again."
+	case "ask":
+		again = "You can ask to be let into its projects."
+	}
+	return t.happened(t.letter(subject, text+" What you did there stays, and so do roles in projects to which you were invited."),
+		do("If you did not expect this, ask them. "+again))
 }
 
 // TeamJoined tells the members of an organization that somebody joined it by themselves.
@@ -518,7 +566,11 @@ func JoinRequested(t Told) Letter {
 
 // JoinApproved tells that a person was let into a project.
 func JoinApproved(t Told) Letter {
-	said := t.named("by", "Somebody") + " let you into " + t.project() + " at " + t.host() + "."
+	said := t.named("by", "Somebody") + " let you into " + t.project() + " at " + t.host()
+	if role := t.value("role"); role != "" {
+		said += ", as " + role
+	}
+	said += "."
 	m := t.letter("You may enter "+t.named("project", "a project"), said)
 	if end := t.moment("expires", time.Time{}); end != "" {
 		m.Said = append(m.Said, "You are out again by yourself on "+end+".")

@@ -79,7 +79,7 @@ func (c *Console) adminProjects(ec echo.Context, a access.Actor) error {
 	m.Pager = more(ec, ui.Count(int64(len(found)), "project", "projects")+" on this page", "after", next, "More projects")
 	for _, p := range found {
 		row := view.ProjectRow{ID: itoa(p.ID), Name: p.Name, URL: paths.AdminProject(p.ID), Organization: p.OrganizationName, OrganizationURL: paths.With(paths.AdminProjects(), "organization", itoa(p.Organization)),
-			State: standingOf(p), Created: c.when(p.CreatedAt), Expires: c.when(p.ExpiresAt)}
+			State: standingOf(p, c.app.DB.Now()), Created: c.when(p.CreatedAt), Expires: c.when(p.ExpiresAt)}
 		if p.Recoverable(c.app.DB.Now()) {
 			row.Until = c.when(p.Until())
 		}
@@ -93,7 +93,7 @@ func (c *Console) adminProjects(ec echo.Context, a access.Actor) error {
 	return page(ec, http.StatusOK, view.ProjectsPage(m))
 }
 
-func standingOf(p tenancy.Overseen) view.Standing {
+func standingOf(p tenancy.Overseen, now time.Time) view.Standing {
 	switch {
 	case p.State == tenancy.Disabled:
 		return view.Standing{Tone: "warn", Icon: "ban", Word: "Disabled"}
@@ -103,6 +103,8 @@ func standingOf(p tenancy.Overseen) view.Standing {
 		return view.Standing{Tone: "bad", Icon: "trash-2", Word: "Deleted"}
 	case p.State == tenancy.Purged:
 		return view.Standing{Icon: "eraser", Word: "Purged"}
+	case !p.ExpiresAt.IsZero() && !p.ExpiresAt.After(now): // nobody enters it; the sweep deletes it
+		return view.Standing{Tone: "bad", Icon: "clock", Word: "Expired"}
 	}
 	return view.Standing{Tone: "ok", Icon: "check", Word: "Active"}
 }
@@ -144,7 +146,7 @@ func (c *Console) adminProjectPage(ec echo.Context, a access.Actor, status int, 
 }
 
 func (c *Console) adminProjectFacts(m *view.Project, p tenancy.Overseen) {
-	m.Name, m.Organization, m.People, m.State, m.Kind = p.Name, p.OrganizationName, ui.Number(p.Members), standingOf(p), "Standard"
+	m.Name, m.Organization, m.People, m.State, m.Kind = p.Name, p.OrganizationName, ui.Number(p.Members), standingOf(p, c.app.DB.Now()), "Standard"
 	if p.Governed {
 		m.Kind = "Governed"
 	}

@@ -333,6 +333,17 @@ func fieldErrors(err error) (out ui.Errors, ok bool) {
 	return out, true
 }
 
+// limitMet is what a form says of a limit that was met, with the header that tells when it can be
+// sent again; ok is false for other errors.
+func limitMet(ec echo.Context, err error, field string) (errs ui.Errors, ok bool) {
+	f := fault.Of(err)
+	if f == nil || f.Kind != fault.TooMany {
+		return nil, false
+	}
+	ec.Response().Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())+1))
+	return ui.Errors{field: f.Message}, true
+}
+
 // number reads a positive number of the address. NotFound when it is none.
 func number(ec echo.Context, name string) (int64, error) {
 	text := ec.Param(name)

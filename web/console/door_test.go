@@ -1,11 +1,13 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -424,5 +426,139 @@ func TestNamesOfPastInvitations(t *testing.T) {
 	mine.Post(accept, nil)
 	if got := mine.Get("/account/invitations").Want(http.StatusOK).Body; strings.Contains(got, "Secret merger") || !strings.Contains(got, "Before") {
 		t.Error("they read the later name, or not the one of then")
+	}
+}
+
+// TestVisitorsAreInvited: who is in a project or an organization for a time can be invited to it for
+// good, before and meanwhile: the visit ends no invitation, and gives way to the place.
+func TestVisitorsAreInvited(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Both", false)
+	boss, mina, nora := s.User("Boss"), s.User("Mina"), s.User("Nora")
+	organization, path := ofOrganization(s, p, boss), "/projects/"+num(p.ID)
+	ofMaintainer(s, p, mina, nora)
+	lets(s, p, true)
+	b, a, m, n := s.SignIn(boss), s.SignIn(admin), s.SignIn(mina), s.SignIn(nora)
+	invited := func(emails ...string) {
+		t.Helper()
+		b.Post(organization+"/members", url.Values{"emails": {strings.Join(emails, ",")}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+		a.Post(users(p), inviting(access.Guest, emails...)).Want(http.StatusOK)
+	}
+	visits := func(c *webtest.Client) {
+		t.Helper()
+		c.Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+		c.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
+	}
+	invited(mina.Email)
+	visits(m)
+	visits(n)
+	invited(nora.Email)
+	for _, c := range []*webtest.Client{m, n} {
+		for range 2 {
+			c.Post(asked(c), nil).Want(http.StatusSeeOther)
+		}
+	}
+	s.Clock.Forward(169 * time.Hour) // past every visit
+	if err := s.App.Tenancy.EndMemberships(t.Context(), s.App.DB); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []accounts.User{mina, nora} {
+		c := s.SignIn(u)
+		c.Get(organization + "/billing").Want(http.StatusOK)
+		c.Get(path + "/storage").Want(http.StatusOK)
+		if got := listed(c, p, "&q="+url.QueryEscape(u.Email)); len(got) != 1 || got[0] != u.Email+" guest" {
+			t.Errorf("they are %q", got)
+		}
+	}
+	s.View(func(tx *db.Tx) error {
+		for query, want := range map[string]int64{
+			"SELECT count(*) FROM organization_members WHERE through <> ''":                              0,
+			"SELECT count(*) FROM memberships WHERE through <> ''":                                       0,
+			"SELECT count(*) FROM tokens WHERE is_master AND deleted_at IS NULL AND user_id IN ($1, $2)": 2,
+		} {
+			args := []any{}
+			if strings.Contains(query, "$1") {
+				args = []any{mina.ID, nora.ID}
+			}
+			if n, err := db.Value[int64](tx, query, args...); err != nil || n != want {
+				t.Errorf("%d, want %d: %s: %v", n, want, query, err)
+			}
+		}
+		return nil
+	})
+}
+
+// TestOfTheOrganizationSince: who comes to belong to an organization while they visit a project of it
+// is bound no more as visitors are, and stays when the door closes.
+func TestOfTheOrganizationSince(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Since", false)
+	mina := s.User("Mina")
+	organization, path := ofOrganization(s, p), "/projects/"+num(p.ID)
+	ofMaintainer(s, p, mina)
+	lets(s, p, true)
+	m := s.SignIn(mina)
+	m.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
+	m.Get(users(p) + "/invite").Want(http.StatusForbidden)
+	ofOrganization(s, p, mina)
+	m.Get(users(p) + "/invite").Want(http.StatusOK)
+	if text := words(m.Get(organization + "/settings").Page().Find("main")); strings.Contains(text, "Switched off, it ends") {
+		t.Errorf("the settings say %q", text)
+	}
+	m.Post(organization+"/settings", url.Values{"name": {"Organization of Since"}}).Want(http.StatusSeeOther)
+	m.Get(path + "/storage").Want(http.StatusOK)
+}
+
+// TestManyInside: a door closes at once however many are in by it, and what one transaction left is
+// put out by the next, also after a process has ended meanwhile.
+func TestManyInside(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, _ := s.Project("Full", false)
+	boss, mina := s.User("Boss"), s.User("Mina")
+	organization := ofOrganization(s, p, boss)
+	ofMaintainer(s, p, mina)
+	lets(s, p, true)
+	s.SignIn(mina).Post(organization+"/join", asVisitor).Want(http.StatusSeeOther)
+	fill := func() {
+		s.Update(func(tx *db.Tx) error {
+			for i := range 1010 {
+				id, email := int64(100_000+i), fmt.Sprintf("visitor%d@example.com", i)
+				if err := tx.Must(`INSERT INTO users (id, email, name, search, password_hash, pepper_key, state, is_super_admin, session_epoch, theme, created_at)
+					VALUES ($1, $2, 'Visitor', $2, '', '', 'disabled', FALSE, 1, '', $3) ON CONFLICT (id) DO UPDATE SET name = 'Visitor'`, id, email, tx.Now); err != nil {
+					return err
+				}
+				if err := tx.Must(`INSERT INTO memberships (id, project_id, user_id, email, role, joined_at, expires_at, reason, approver_id, through) VALUES ($1, $2, $1, $5, 'admin', $3, $4, 'Ticket', $1, 'maintainer')`,
+					id, p.ID, tx.Now, tx.Now.Add(time.Hour), email); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	inside := func() (n int64) {
+		s.View(func(tx *db.Tx) (err error) {
+			n, err = db.Value[int64](tx, "SELECT (SELECT count(*) FROM memberships WHERE through <> '') + (SELECT count(*) FROM organization_members WHERE through <> '')")
+			return err
+		})
+		return n
+	}
+	fill()
+	b := s.SignIn(boss)
+	if text := words(b.Get(organization + "/settings").Page().Find("main")); !strings.Contains(text, "Switched off, it ends more than 1,000 places") {
+		t.Errorf("the settings say %q", text)
+	}
+	b.Post(organization+"/settings", url.Values{"name": {"Organization of Full"}}).Want(http.StatusSeeOther)
+	if n := inside(); n != 0 {
+		t.Errorf("%d are in it still", n)
+	}
+	fill() // as a process leaves it that ends after the first transaction
+	if err := s.App.Tenancy.EndMemberships(t.Context(), s.App.DB); err != nil {
+		t.Fatal(err)
+	}
+	if n := inside(); n != 0 {
+		t.Errorf("%d are in it after the sweep", n)
 	}
 }

@@ -124,6 +124,10 @@ func (c *Console) joinSubmit(ec echo.Context, s access.Organization) error {
 	}
 	var p tenancy.Project
 	err = c.update(ec, func(tx *db.Tx) error { p, err = c.app.Tenancy.JoinProject(tx, s, id, j); return err })
+	if errs, ok := limitMet(ec, err, ""); ok {
+		m.Errors = errs
+		return c.entrancePage(ec, s, http.StatusTooManyRequests, m)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		m.Errors = errs
 		return c.entrancePage(ec, s, http.StatusUnprocessableEntity, m)
@@ -145,6 +149,10 @@ func (c *Console) askSubmit(ec echo.Context, s access.Organization) error {
 		return err
 	}
 	err = c.update(ec, func(tx *db.Tx) error { _, err := c.app.Tenancy.Ask(tx, s, id, j); return err })
+	if errs, ok := limitMet(ec, err, ""); ok {
+		m.Ask, m.Errors = true, errs
+		return c.entrancePage(ec, s, http.StatusTooManyRequests, m)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		m.Ask, m.Errors = true, errs
 		return c.entrancePage(ec, s, http.StatusUnprocessableEntity, m)

@@ -114,9 +114,8 @@ func (c *Console) sends(ec echo.Context, errs ui.Errors, send func(*db.Tx) ([]te
 		err = c.update(ec, func(tx *db.Tx) error { sent, err = send(tx); return err })
 		errs, _ = fieldErrors(err)
 	}
-	if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
-		ec.Response().Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())+1))
-		return nil, http.StatusTooManyRequests, ui.Errors{"emails": f.Message}, err
+	if met, ok := limitMet(ec, err, "emails"); ok {
+		return nil, http.StatusTooManyRequests, met, err
 	}
 	return sent, http.StatusUnprocessableEntity, errs, err
 }
@@ -255,7 +254,7 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 		list, err := tenancy.Invitations(tx, a)
 		for _, i := range list {
 			row := account.InvitationRow{Place: i.Place(), Kind: "project", Organization: i.Project.OrganizationName, Inviter: i.Inviter.Name, Email: i.Inviter.Email, Reason: i.Reason,
-				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Rests: i.Void == tenancy.VoidFactor, Demanding: i.Demanding}
+				Until: c.when(i.Until), Open: c.when(i.ExpiresAt), DeclineURL: paths.InvitationDecline(i.ID), DeclineKey: key(), Void: i.Told(), Rests: i.Rests(), Demanding: i.Demanding}
 			if row.Void == "" {
 				row.AcceptURL, row.AcceptKey = paths.InvitationAccept(i.ID), key()
 			}

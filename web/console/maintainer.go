@@ -221,6 +221,9 @@ func (c *Console) organizationCreate(ec echo.Context, s access.Maintainer) error
 	}
 	var o tenancy.Organization
 	err = c.update(ec, func(tx *db.Tx) error { o, err = tenancy.NewOrganization(tx, s, f["name"]); return err })
+	if errs, ok := limitMet(ec, err, ""); ok {
+		return c.organizationNewPage(ec, s, http.StatusTooManyRequests, f["name"], errs)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.organizationNewPage(ec, s, http.StatusUnprocessableEntity, f["name"], errs)
 	}

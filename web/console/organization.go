@@ -37,6 +37,7 @@ var organizationProjectFields = []field[tenancy.Project]{
 	{"name", func(p tenancy.Project) any { return p.Name }},
 	{"state", func(p tenancy.Project) any { return p.State }},
 	{"disabledReason", func(p tenancy.Project) any { return p.DisabledReason }},
+	{"expectedBack", func(p tenancy.Project) any { return p.ExpectedAt }},
 	{"governed", func(p tenancy.Project) any { return p.Governed }},
 	{"created", func(p tenancy.Project) any { return p.CreatedAt }},
 	{"expires", func(p tenancy.Project) any { return p.ExpiresAt }},
@@ -106,11 +107,14 @@ func (c *Console) organization(ec echo.Context, s access.Organization) error {
 	if s.May(access.ProjectsCreate) {
 		m.NewURL = paths.ProjectNew(s.ID())
 	}
-	if !s.Is().OrgMember {
-		m.JoinReason = "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
-		if !s.May(access.ProjectsJoin) {
-			m.JoinReason = "You do not belong to this organization. To get into a project, ask those who manage its people."
-		}
+	switch {
+	case s.Is().OrgMember:
+	case s.Is().Visitor:
+		m.JoinReason = "You look into this organization for a time. Its projects you join one by one, each for a time and with a reason."
+	case s.May(access.ProjectsJoin):
+		m.JoinReason, m.VisitURL = "You do not belong to this organization. It lets you into its projects for a time, and with a reason.", paths.OrganizationJoin(s.ID())
+	default:
+		m.JoinReason = "You do not belong to this organization. To get into a project, ask those who manage its people."
 	}
 	for _, p := range projects {
 		m.List = append(m.List, c.organizationProject(s, p))
@@ -134,11 +138,12 @@ func (c *Console) waitingFor(n int64, last time.Time) view.Waiting {
 }
 
 func (c *Console) organizationProject(s access.Organization, p tenancy.Project) view.OrganizationProject {
-	row := view.OrganizationProject{Number: itoa(p.ID), Name: p.Name, Kind: "Standard", Disabled: p.State == tenancy.Disabled, Reason: p.DisabledReason, Expires: c.when(p.ExpiresAt)}
+	row := view.OrganizationProject{Number: itoa(p.ID), Name: p.Name, Kind: "Standard", Disabled: p.State == tenancy.Disabled, Reason: p.DisabledReason, Back: c.end(p.ExpectedAt), Expires: c.when(p.ExpiresAt)}
 	if p.Governed {
 		row.Kind = "Governed"
 	}
 	open := p.State == "active" && (p.ExpiresAt.IsZero() || p.ExpiresAt.After(c.app.DB.Now()))
+	row.Expired = p.State == "active" && !open
 	if open && s.May(access.ProjectsMove) {
 		row.MoveURL = paths.ProjectMove(p.ID)
 	}
@@ -247,7 +252,11 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 				return err
 			}
 			if in > 0 {
-				m.Inside = " Switched off, it ends " + ui.Count(in, "place", "places") + " that they have by it now, in the organization and its projects; they are mailed."
+				places := ui.Count(in, "place", "places")
+				if in > tenancy.InsideMost {
+					places = "more than " + ui.Number(tenancy.InsideMost) + " places"
+				}
+				m.Inside = " Switched off, it ends " + places + " that they have by it now, in the organization and its projects; they are mailed."
 			}
 		}
 		_, waiting, last, err := tenancy.DeletedProjects(tx, s)
@@ -287,6 +296,11 @@ func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organizat
 	}
 	if was == is {
 		return c.done(ec, asBefore, paths.OrganizationSettings(s.ID()))
+	}
+	if was.AutoJoin && !is.AutoJoin {
+		if err := c.app.Tenancy.CloseDoor(ec.Request().Context(), s.Actor(), s.ID()); err != nil {
+			return err
+		}
 	}
 	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}}
 	if was.AutoJoin {

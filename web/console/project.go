@@ -100,7 +100,11 @@ func belongs(tx *db.Tx, a access.Actor) (out []view.Belongs, err error) {
 		return nil, err
 	}
 	for _, o := range organizations {
-		out = append(out, view.Belongs{Name: o.Name, Kind: "Organization", URL: paths.Organization(o.ID)})
+		kind := "Organization"
+		if o.Visited {
+			kind = "Organization, for a time"
+		}
+		out = append(out, view.Belongs{Name: o.Name, Kind: kind, URL: paths.Organization(o.ID)})
 	}
 	maintainers, err := tenancy.MyMaintainers(tx, a)
 	for _, m := range maintainers {

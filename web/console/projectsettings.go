@@ -38,7 +38,7 @@ func (c *Console) projectSettings(ec echo.Context, s access.Project) error {
 // projectSettingsPage shows what a project is, with what was typed in place of what is set.
 // When that was overtaken, it shows both.
 func (c *Console) projectSettingsPage(ec echo.Context, s access.Project, status int, typed map[string]string, errs ui.Errors) error {
-	m := view.Project{Tabs: settingsTabs(s), Editable: s.May(access.ProjectUpdate), Key: key(), Errors: errs}
+	m := view.Project{Tabs: settingsTabs(s), Editable: s.May(access.ProjectUpdate), Visits: s.Visits(), Key: key(), Errors: errs}
 	err := c.view(ec, func(tx *db.Tx) error {
 		shell, p, err := c.projectShell(ec, tx, s)
 		if err != nil {

@@ -121,6 +121,9 @@ func (c *Console) reachRow(r tenancy.Reach, own bool) view.ReachRow {
 	if r.Grant == tenancy.ByMembership && r.Through != "" {
 		row.By += ", " + r.Through.Text()
 	}
+	if r.Grant == tenancy.ByOrganization && r.Through != "" {
+		row.By = "In the organization for a time, " + r.Through.Text()
+	}
 	switch {
 	case r.Organization != 0 && r.Project == 0 && r.Grant != tenancy.ByInvitation:
 		row.Name = "Every project of " + r.Name

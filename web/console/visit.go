@@ -48,6 +48,10 @@ func (c *Console) visitBegin(ec echo.Context, s access.Organization) error {
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.TeamMembers(home))
 	}
+	if errs, ok := limitMet(ec, err, ""); ok {
+		m.Errors = errs
+		return c.visitPage(ec, s, http.StatusTooManyRequests, m)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		m.Errors = errs
 		return c.visitPage(ec, s, http.StatusUnprocessableEntity, m)

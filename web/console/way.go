@@ -81,8 +81,8 @@ func (c *Console) projectAccess(ec echo.Context, s access.Project) error {
 		next = string(found[pageSize-1].Grant) + "\n" + found[pageSize-1].Who.Email
 	}
 	m := view.Access{Tabs: settingsTabs(s), URL: paths.ProjectAccess(s.ID()), Query: f.Search, Grant: string(f.Grant), Grants: []ui.Option{{Label: "For any reason"}}, Download: downloads(ec)}
-	if m.Open = "People of the maintainer " + door.Maintainer + " and support come in only when those who manage the people here let them in."; door.AutoJoin {
-		m.Tone, m.Open = "warn", "People of the maintainer "+door.Maintainer+", support and super admins let themselves in: with a reason and for up to a week, or for longer by joining "+door.Organization+" first. It allows that. Everybody here sees them."
+	if m.Open = "People of the maintainer " + door.Maintainer + ", support and super admins come in only when those who manage the people here let them in."; door.AutoJoin {
+		m.Tone, m.Open = "warn", "People of the maintainer "+door.Maintainer+", support and super admins let themselves in, with a reason and for up to a week: "+door.Organization+" allows it. Everybody here sees them."
 	}
 	for _, g := range tenancy.Grants() {
 		title, _ := grantWords(g, door)

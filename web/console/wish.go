@@ -38,6 +38,9 @@ func (c *Console) wishSend(ec echo.Context, s access.Project) error {
 	}
 	w := tenancy.Wish{For: f["for"], Text: f["text"]}
 	err = c.update(ec, func(tx *db.Tx) error { return c.app.Tenancy.Wish(tx, s, w) })
+	if errs, ok := limitMet(ec, err, ""); ok {
+		return c.wishPage(ec, s, http.StatusTooManyRequests, w, errs)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.wishPage(ec, s, http.StatusUnprocessableEntity, w, errs)
 	}
