@@ -202,16 +202,16 @@ func (at place) known(tx *db.Tx, emails []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if at.kind == "project" && user == at.by.UserID {
-			own = ownInvitation
-			continue
-		}
 		found, err := db.Value[int64](tx, "SELECT count(*) "+at.members, at.id, user, tx.Now)
 		if err != nil {
 			return "", err
 		}
 		if found > 0 {
 			in = append(in, email)
+			continue
+		}
+		if at.kind == "project" && user == at.by.UserID {
+			own = ownInvitation
 			continue
 		}
 		found, err = db.Value[int64](tx, "SELECT count(*) FROM invitations WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at > $3", at.id, user, tx.Now)

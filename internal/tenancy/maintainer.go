@@ -221,7 +221,7 @@ func MyMaintainers(tx *db.Tx, a access.Actor) ([]Maintainer, error) {
 	return out, err
 }
 
-// Organizations lists those of the scope's maintainer, by name. Forbidden without
+// Organizations lists those of the scope's maintainer, by name, with what stands in its list. Forbidden without
 // MaintainerRead.
 func Organizations(tx *db.Tx, s access.Maintainer, f Filter) ([]Organization, error) {
 	if err := s.Require(access.MaintainerRead); err != nil {
@@ -235,12 +235,60 @@ func Organizations(tx *db.Tx, s access.Maintainer, f Filter) ([]Organization, er
 	if f.After.ID != 0 {
 		w.And("(o.name_search, o.id) > (?, ?)", f.After.Name, f.After.ID)
 	}
-	return db.All(tx, scanOrganization, selectOrganization+w.SQL()+fmt.Sprintf(" ORDER BY o.name_search, o.id LIMIT %d", f.Limit), w.Args()...)
+	return db.All(tx, func(r db.Row) (Organization, error) {
+		var o Organization
+		return o, r.Scan(&o.ID, &o.Name, &o.AutoJoin, db.Time(&o.CreatedAt), &o.CRMID)
+	}, "SELECT o.id, o.name, o.allow_auto_join, o.created_at, o.crm_id FROM organizations o WHERE "+w.SQL()+fmt.Sprintf(" ORDER BY o.name_search, o.id LIMIT %d", f.Limit), w.Args()...)
 }
 
 // FindOrganization is one of the scope's maintainer. NotFound for others.
 func FindOrganization(tx *db.Tx, s access.Maintainer, organization int64) (Organization, error) {
 	return db.One(tx, scanOrganization, selectOrganization+"o.maintainer_id = $1 AND o.deleted_at IS NULL AND o.id = $2", s.ID(), organization)
+}
+
+// CRMID is what the scope's maintainer calls an organization of it in its own books; "" for nothing.
+// NotFound for an organization of others; Forbidden without MaintainerRead.
+func CRMID(tx *db.Tx, s access.Maintainer, organization int64) (string, error) {
+	if err := s.Require(access.MaintainerRead); err != nil {
+		return "", err
+	}
+	return db.Value[string](tx, "SELECT crm_id FROM organizations WHERE id = $2 AND maintainer_id = $1 AND deleted_at IS NULL", s.ID(), organization)
+}
+
+// crmMax is how long such a name may be, in characters.
+const crmMax = 100
+
+// SetCRMID changes it, and tells what it was. Forbidden without MaintainerManage; NotFound for an
+// organization of others; Invalid, under "crmId". The event is none of the organization's: its
+// members do not see the name.
+func SetCRMID(tx *db.Tx, s access.Maintainer, organization int64, to string) (was string, err error) {
+	if err := tx.Lock(fmt.Sprintf("organization %d", organization)); err != nil {
+		return "", err
+	}
+	if err := accounts.Present(tx, s.Actor()); err != nil {
+		return "", err
+	}
+	if s, err = EnterMaintainer(tx, s.Actor(), s.ID(), access.MaintainerManage); err != nil {
+		return "", err
+	}
+	if to = strings.TrimSpace(to); to != "" {
+		if err := accounts.CheckText("crmId", "what you call it", to, crmMax); err != nil {
+			return "", err
+		}
+	}
+	o, err := FindOrganization(tx, s, organization)
+	if err != nil {
+		return "", err
+	}
+	if was, err = CRMID(tx, s, organization); err != nil || was == to {
+		return was, err
+	}
+	if err := tx.Must("UPDATE organizations SET crm_id = $2 WHERE id = $1", o.ID, to); err != nil {
+		return was, err
+	}
+	e := audit.By(s.Actor(), "organization.crmIdChanged", "organization", fmt.Sprint(o.ID), o.Name)
+	e.Params = map[string]any{"crmId": []string{was, to}}
+	return was, audit.Record(tx, e.Says("%s changed the CRM id of the organization %q from %q to %q.", s.Actor().Name, o.Name, was, to))
 }
 
 // NamesOfProjects lists the projects of an organization of the scope's maintainer, by name,

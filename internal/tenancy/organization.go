@@ -30,7 +30,8 @@ type Organization struct {
 	AutoJoin       bool // people of its maintainer and of support join its projects by themselves
 	FactorRequired bool // nobody gets at it or its projects without a second factor
 	CreatedAt      time.Time
-	Visited        bool // they are in it for a time; only from MyOrganizations
+	CRMID          string // what its maintainer calls it; only from Organizations
+	Visited        bool   // they are in it for a time; only from MyOrganizations
 }
 
 // CreateOrganization makes an organization of a maintainer with its first member. The

@@ -304,11 +304,14 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	if err != nil {
 		return access.Organization{}, err
 	}
-	inside, is, err := tied(tx, a, project, organization)
-	if err != nil {
-		return access.Organization{}, err
-	}
 	s, err := enterOrganization(tx, a, organization, p)
+	inside, is := false, s.Is()
+	if !roams(is) { // or nothing is known, as they may not
+		var other error
+		if inside, is, other = tied(tx, a, project, organization); other != nil {
+			return access.Organization{}, other
+		}
+	}
 	enters := p == access.ProjectsJoin || p == access.ProjectsRequestAccess
 	switch {
 	case !open && (err != nil || !enters):
@@ -321,6 +324,11 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	return s, wrongDoor(inside, is, enters, err)
 }
 
+// roams reports whether somebody is more to an organization than in some of its projects.
+func roams(is access.Above) bool {
+	return is.OrgMember || is.MaintainerMember || is.Support || is.SuperAdmin
+}
+
 // tied tells whether somebody is in a project, and what they are to its organization. NotFound for
 // who is nothing to either, and for who is only in another project of the organization.
 func tied(tx *db.Tx, a access.Actor, project, organization int64) (inside bool, is access.Above, err error) {
@@ -328,7 +336,7 @@ func tied(tx *db.Tx, a access.Actor, project, organization int64) (inside bool, 
 	if err == nil {
 		is, _, err = standing(tx, a.UserID, organization)
 	}
-	if err == nil && !inside && !is.OrgMember && !is.MaintainerMember && !is.Support && !is.SuperAdmin {
+	if err == nil && !inside && !roams(is) {
 		err = fault.New(fault.NotFound, "notFound", "Not found.")
 	}
 	return inside, is, err

@@ -53,10 +53,14 @@ func (v *Service) overAllChanges(tx *db.Tx, by access.Actor, user int64, change 
 	if err := v.endSupport(tx, user); err != nil {
 		return err
 	}
+	before, err := accounts.Find(tx, user)
+	if err != nil {
+		return err
+	}
 	if err := change(); err != nil {
 		return err
 	}
-	return v.settle(tx, by, user)
+	return v.settle(tx, by, before)
 }
 
 // EndSupport takes from people that they are of support whose time is over, a hundred at
@@ -79,12 +83,17 @@ func (v *Service) endSupport(tx *db.Tx, user int64) error {
 	if err != nil || !over {
 		return err
 	}
-	return v.settle(tx, steward(), user)
+	u, err := accounts.Find(tx, user)
+	if err != nil {
+		return err
+	}
+	return v.settle(tx, steward(), u)
 }
 
 // settle brings what a person is in by the right of support in line with how they hold it:
-// they are out of it, or in it for as long.
-func (v *Service) settle(tx *db.Tx, by access.Actor, user int64) error {
+// they are out of it, or in it for as long. before is what they were.
+func (v *Service) settle(tx *db.Tx, by access.Actor, before accounts.User) error {
+	user := before.ID
 	u, err := accounts.Find(tx, user)
 	if err != nil {
 		return err
@@ -92,7 +101,8 @@ func (v *Service) settle(tx *db.Tx, by access.Actor, user int64) error {
 	if !u.SuperAdmin && !u.OfSupport(tx.Now) {
 		w := Who{u.ID, u.Email, u.Name, u.State}
 		n, err := v.endRight(tx, by, w, ThroughSupport, 0)
-		if err != nil || by.UserID == 0 || by.UserID == user || u.State != accounts.Active { // accounts mails whose time is over
+		held := before.SuperAdmin || before.OfSupport(tx.Now)
+		if err != nil || !held || by.UserID == user || u.State != accounts.Active { // accounts mails whose time is over
 			return err
 		}
 		values := map[string]string{"by": by.Name}

@@ -462,6 +462,11 @@ func Maintainer(maintainer int64) string { return Maintainers() + "/" + number(m
 // MaintainerSettings is what its members decide about a maintainer.
 func MaintainerSettings(maintainer int64) string { return Maintainer(maintainer) + "/settings" }
 
+// MaintainerOrganization is what a maintainer keeps of an organization.
+func MaintainerOrganization(maintainer, organization int64) string {
+	return MaintainerOrganizations(maintainer) + "/" + number(organization)
+}
+
 // MaintainerOrganizations is where a new organization is posted to.
 func MaintainerOrganizations(maintainer int64) string {
 	return Maintainer(maintainer) + "/organizations"

@@ -200,7 +200,7 @@ func BelongsCard(list []Belongs) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "teams", Title: "Organizations and maintainers", Lede: "You belong to them, and may join or manage what is theirs."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "teams", Title: "Organizations and maintainers", Lede: "You belong to them, or are in them for a time."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

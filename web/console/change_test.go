@@ -248,6 +248,7 @@ var constructive = map[string]string{
 	"/maintainers/:maintainer/organizations":                      "makes an organization",
 	"/maintainers/:maintainer/delete":                             "has a confirmation by name, see TestMaintainerDeleted",
 	"/maintainers/:maintainer/settings":                           "offers its undo, see TestMaintainers",
+	"/maintainers/:maintainer/organizations/:organization":        "offers its undo, see TestCRM",
 	"/organizations/:organization/members":                        "invites; an invitation is cancelled on its page",
 	"/organizations/:organization/members/:member/remove":         "somebody who was removed must not come back but by inviting them again",
 	"/organizations/:organization/members/leave":                  "ends one's own membership only, and asks before",

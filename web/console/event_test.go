@@ -190,6 +190,7 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	home := strings.TrimSuffix(recorded("/maintainers", "maintainer.created", root.Post("/maintainers", url.Values{"name": {"Second"}})).Location, "/members")
 	recorded(maintainer+"/settings", "maintainer.updated", root.Post(home+"/settings", url.Values{"name": {"Other"}}))
 	own := recorded(maintainer+"/organizations", "organization.created", root.Post(home+"/organizations", url.Values{"name": {"Of its own"}})).Location
+	recorded(maintainer+"/organizations/:organization", "organization.crmIdChanged", root.Post(home+own, url.Values{"crmId": {"N-17"}}))
 	recorded(organization+"/billing", "organization.billingChanged", root.Post(own+"/billing", url.Values{"company": {"One"}}))
 	project := recorded(organization+"/projects", "project.created", root.Post(own+"/projects", url.Values{"name": {"Theirs"}, "template": {"production"}})).Location
 	invite := func(route, kind, at string) (waiting string) {

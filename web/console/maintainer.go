@@ -87,6 +87,7 @@ var organizationFields = []field[tenancy.Organization]{
 	{"name", func(o tenancy.Organization) any { return o.Name }},
 	{"autoJoin", func(o tenancy.Organization) any { return o.AutoJoin }},
 	{"created", func(o tenancy.Organization) any { return o.CreatedAt }},
+	{"crmId", func(o tenancy.Organization) any { return textOrNil(o.CRMID) }},
 }
 
 func (c *Console) maintainer(ec echo.Context, s access.Maintainer) error {
@@ -145,7 +146,7 @@ func (c *Console) tree(ec echo.Context, tx *db.Tx, s access.Maintainer, m *view.
 		with := ec.Request().URL.Query()
 		with.Del("projects")
 		with.Set("organization", itoa(o.ID))
-		row := view.MaintainerOrganization{ID: "organization-" + itoa(o.ID), Name: o.Name, AutoJoin: o.AutoJoin, OpenURL: address(ec, with) + "#organization-" + itoa(o.ID)}
+		row := view.MaintainerOrganization{ID: "organization-" + itoa(o.ID), Name: o.Name, AutoJoin: o.AutoJoin, OpenURL: address(ec, with) + "#organization-" + itoa(o.ID), CRM: o.CRMID, CRMURL: paths.MaintainerOrganization(s.ID(), o.ID)}
 		is := s.Is()
 		is.AutoJoin = o.AutoJoin
 		if access.MayAbove(access.OrganizationRead, is) {

@@ -154,6 +154,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "GET", Path: maintainer, Rule: gate.InMaintainer(access.MaintainerRead, c.maintainer)},
 		{Method: "GET", Path: maintainer + "/organizations/new", Rule: gate.InMaintainer(access.OrganizationsCreate, c.organizationNew)},
 		{Method: "POST", Path: maintainer + "/organizations", Rule: gate.InMaintainer(access.OrganizationsCreate, c.organizationCreate)},
+		{Method: "GET", Path: maintainer + "/organizations/:organization", Rule: gate.InMaintainer(access.MaintainerRead, c.crm)},
+		{Method: "POST", Path: maintainer + "/organizations/:organization", Rule: gate.InMaintainer(access.MaintainerManage, c.crmUpdate)},
 		{Method: "GET", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerRead, c.maintainerSettings)},
 		{Method: "POST", Path: maintainer + "/settings", Rule: gate.InMaintainer(access.MaintainerManage, c.maintainerSettingsUpdate)},
 		{Method: "POST", Path: maintainer + "/delete", Rule: gate.SignedIn(access.InstallationManage, c.maintainerDelete).Proved()},
