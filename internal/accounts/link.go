@@ -124,9 +124,10 @@ func EndInvited(tx *db.Tx, invitation int64) error {
 }
 
 // ForgetInvitations takes the invitations with a project, a hundred at most, out of the
-// accounts that they made or activated, so that they can be deleted, and gives their numbers.
+// accounts that they made or activated, so that they can be deleted, and gives their numbers; but
+// for those of which no more is left than their people are to read.
 func ForgetInvitations(tx *db.Tx, project int64) ([]int64, error) {
-	list, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 ORDER BY id LIMIT 100", project)
+	list, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 AND email <> '' ORDER BY id LIMIT 100", project)
 	if err != nil {
 		return nil, err
 	}

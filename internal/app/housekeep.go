@@ -39,11 +39,11 @@ type cleaned struct {
 // time is over, events of reads past their retention, what mails said that are over, and
 // the records of the system's own regular jobs and of requests for a new password. Whom a
 // link waits for that ends soon is told. Invitations and memberships whose time is over are
-// closed, and what is due in the life of projects is done. What fails does not keep the rest
-// from being done.
+// closed, what is due in the life of projects is done, and what purges left to people goes when
+// they read it no more. What fails does not keep the rest from being done.
 func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	var done cleaned
-	var errs [8]error
+	var errs [11]error
 	errs[0] = a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := throttle.Sweep(tx, tx.Now); err != nil {
 			return err
@@ -60,12 +60,6 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 		if err := a.Accounts.Remind(tx); err != nil {
 			return err
 		}
-		if err := tenancy.CloseRequests(tx); err != nil {
-			return err
-		}
-		if err := tenancy.CloseInvitations(tx); err != nil {
-			return err
-		}
 		var err error
 		done.Jobs, err = jobs.Prune(tx, tx.Now.Add(-scheduledLife), accounts.ResetRequest, tenancy.TellMembers)
 		return err
@@ -76,7 +70,10 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 	done.Mails, errs[4] = a.Mail.Sweep(ctx)
 	errs[5] = a.Tenancy.EndSupport(ctx) // and all that they were in by it, so that nothing is told twice
 	errs[6] = a.Tenancy.EndMemberships(ctx, a.DB)
-	errs[7] = a.Tenancy.Expire(ctx)
+	errs[7] = tenancy.CloseRequests(ctx, a.DB) // before what would close them with their project
+	errs[8] = tenancy.CloseInvitations(ctx, a.DB)
+	errs[9] = a.Tenancy.Expire(ctx)
+	errs[10] = tenancy.SweepPurged(ctx, a.DB)
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -94,6 +95,12 @@ func PastRequests(tx *db.Tx, a access.Actor) ([]Request, error) {
 	return past(tx, a, scanRequest(tx.Now), selectRequests+"x.user_id = $1 AND ", func(r Request) time.Time { return r.Ended })
 }
 
+// WaitingRequests are those of a person that wait, the newest first, 200 at most: more than anybody
+// makes in the week that one may count.
+func WaitingRequests(tx *db.Tx, a access.Actor) ([]Request, error) {
+	return db.All(tx, scanRequest(tx.Now), selectRequests+stillWaits+"x.user_id = $2 ORDER BY x.id DESC LIMIT 200", tx.Now, a.UserID)
+}
+
 // LastRequest is the one of the actor to join a project that ended last, within the last 30 days;
 // zero for none.
 func LastRequest(tx *db.Tx, a access.Actor, project int64) (Request, error) {
@@ -104,20 +111,20 @@ func LastRequest(tx *db.Tx, a access.Actor, project int64) (Request, error) {
 	return list[0], nil
 }
 
-func endInvitation(tx *db.Tx, id int64, state string, why Cause) error {
-	if err := tx.Must("UPDATE invitations SET state = $2, cause = $3, ended_at = $4 WHERE id = $1 AND state = 'pending'", id, state, string(why), tx.Now); err != nil {
+// endInvitation ends one that waits. by is who cancelled it, 0 for nobody.
+func endInvitation(tx *db.Tx, id int64, state string, why Cause, by int64) error {
+	if err := tx.Must("UPDATE invitations SET state = $2, cause = $3, ended_at = $4, ended_by = $5 WHERE id = $1 AND state = 'pending'", id, state, string(why), tx.Now, db.ZeroNull(by)); err != nil {
 		return err
 	}
 	return accounts.EndInvited(tx, id)
 }
 
-// overtakeInvitation ends the one of somebody who comes into a place, if one waits. closed is the
-// event of one that was not needed, said the place as sentences name it.
-func overtakeInvitation(tx *db.Tx, at, said string, id int64, m Member, closed audit.Event) error {
-	if err := expireInvitation(tx, at, id, m.Who.ID); err != nil {
+// overtakeInvitation ends the one of somebody who comes into a place, if one waits.
+func overtakeInvitation(tx *db.Tx, at place, m Member) error {
+	if err := at.expire(tx, m.Who.ID); err != nil {
 		return err
 	}
-	waits, err := db.Value[int64](tx, "SELECT id FROM invitations WHERE "+at+"_id = $1 AND user_id = $2 AND state = 'pending'", id, m.Who.ID)
+	waits, err := db.Value[int64](tx, "SELECT id FROM invitations WHERE "+at.kind+"_id = $1 AND user_id = $2 AND state = 'pending'", at.id, m.Who.ID)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -126,25 +133,144 @@ func overtakeInvitation(tx *db.Tx, at, said string, id int64, m Member, closed a
 	}
 	why := m.came()
 	if why == CauseInvited {
-		return endInvitation(tx, waits, "accepted", "")
+		return endInvitation(tx, waits, "accepted", "", 0)
 	}
-	if err := endInvitation(tx, waits, "cancelled", why); err != nil {
+	if err := endInvitation(tx, waits, "cancelled", why, 0); err != nil {
 		return err
 	}
-	closed.Params = map[string]any{"invitation": waits, "cause": why}
-	return audit.Record(tx, closed.Says("The invitation of %s to %s was not needed any more: %s.", m.Who.Email, said, why.text()))
+	e := at.event(at.by, m.Who, "*.invitationClosed")
+	e.Params = map[string]any{"invitation": waits, "cause": why}
+	return audit.Record(tx, e.Says("The invitation of %s to %s was not needed any more: %s.", m.Who.Email, at.named(), why.text()))
 }
 
-// expireInvitation marks the one of a person to a place whose time is over, if nothing has yet.
-func expireInvitation(tx *db.Tx, at string, id, user int64) error {
-	_, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = expires_at WHERE "+at+"_id = $1 AND user_id = $2 AND state = 'pending' AND expires_at <= $3", id, user, tx.Now)
+// waiting is an invitation that waits, or whose time is over and that nothing has marked yet.
+type waiting struct {
+	id                                int64
+	email                             string
+	role                              access.Role
+	open                              time.Time
+	project, organization, maintainer int64 // which it is to
+}
+
+const selectWaiting = "SELECT x.id, x.email, x.role, x.expires_at, x.project_id, x.organization_id, x.maintainer_id FROM invitations x WHERE x.state = 'pending' AND "
+
+func scanWaiting(r db.Row) (waiting, error) {
+	var i waiting
+	return i, r.Scan(&i.id, &i.email, &i.role, db.Time(&i.open), db.Null(&i.project), db.Null(&i.organization), db.Null(&i.maintainer))
+}
+
+// place is what it is to.
+func (i waiting) place(tx *db.Tx, by access.Actor) (place, error) {
+	if i.project != 0 {
+		p, err := Find(tx, i.project)
+		if err != nil {
+			return place{}, err
+		}
+		return placeOf(tx, by, p)
+	}
+	kind, id := OfOrganization, i.organization
+	if i.maintainer != 0 {
+		kind, id = OfMaintainer, i.maintainer
+	}
+	t, err := findTeam(tx, kind, id)
+	t.actor = by
+	return t.place(tx), err
+}
+
+// who is its person as others see them who has not accepted it.
+func (i waiting) who() Who { return Who{Email: i.email, Name: i.email} }
+
+// over marks one whose time is over, unless something has, and records that.
+func (at place) over(tx *db.Tx, i waiting) error {
+	n, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = expires_at WHERE id = $1 AND state = 'pending' AND expires_at <= $2", i.id, tx.Now)
+	if err != nil || n == 0 {
+		return err
+	}
+	e := at.event(steward(), i.who(), "*.invitationExpired")
+	e.Params = map[string]any{"invitation": i.id, "expires": i.open}
+	return audit.Record(tx, e.Says("The time of the invitation of %s to %s was over before it was answered.", i.email, at.said(i.role)))
+}
+
+// expire marks those to the place whose time is over, of a person, or of all for 0.
+func (at place) expire(tx *db.Tx, user int64) error {
+	list, err := db.All(tx, scanWaiting, selectWaiting+"x."+at.kind+"_id = $1 AND x.expires_at <= $2 AND (CAST($3 AS BIGINT) = 0 OR x.user_id = $3)"+fmt.Sprintf(" ORDER BY x.id LIMIT %d", closedMost), at.id, tx.Now, user)
+	for _, i := range list {
+		if err := at.over(tx, i); err != nil {
+			return err
+		}
+	}
+	if err != nil || len(list) < closedMost {
+		return err
+	}
+	_, err = tx.Exec("UPDATE invitations SET state = 'expired', ended_at = expires_at WHERE "+at.kind+"_id = $1 AND state = 'pending' AND expires_at <= $2", at.id, tx.Now)
 	return err
 }
 
-// CloseInvitations marks those whose time is over. They count for nothing before that either.
-func CloseInvitations(tx *db.Tx) error {
-	_, err := tx.Exec("UPDATE invitations SET state = 'expired', ended_at = expires_at WHERE state = 'pending' AND expires_at <= $1", tx.Now)
-	return err
+// close ends one that waits, and records why.
+func (at place) close(tx *db.Tx, i waiting, why Cause) error {
+	if err := endInvitation(tx, i.id, "cancelled", why, 0); err != nil {
+		return err
+	}
+	text := why.text()
+	if why == CauseDeleted {
+		text = "the " + at.kind + " was deleted"
+	}
+	e := at.event(at.by, i.who(), "*.invitationClosed")
+	e.Params = map[string]any{"invitation": i.id, "cause": why}
+	return audit.Record(tx, e.Says("The invitation of %s to %s was closed: %s.", i.email, at.said(i.role), text))
+}
+
+// closeInvitations ends all invitations to a place that wait, and tells how many.
+func closeInvitations(tx *db.Tx, at place, why Cause) (int64, error) {
+	if err := at.expire(tx, 0); err != nil {
+		return 0, err
+	}
+	list, err := db.All(tx, scanWaiting, selectWaiting+"x."+at.kind+"_id = $1"+fmt.Sprintf(" ORDER BY x.id LIMIT %d", closedMost), at.id)
+	for _, i := range list {
+		if err := at.close(tx, i, why); err != nil {
+			return 0, err
+		}
+	}
+	if err != nil || len(list) < closedMost {
+		return int64(len(list)), err
+	}
+	if _, err := tx.Exec("UPDATE account_links SET ended_at = $2 WHERE ended_at IS NULL AND invitation_id IN (SELECT id FROM invitations WHERE "+at.kind+"_id = $1 AND state = 'pending')", at.id, tx.Now); err != nil {
+		return 0, err
+	}
+	more, err := tx.Exec("UPDATE invitations SET state = 'cancelled', cause = $3, ended_at = $2 WHERE "+at.kind+"_id = $1 AND state = 'pending'", at.id, tx.Now, string(why))
+	return int64(len(list)) + more, err
+}
+
+// overMost is how many invitations or requests to join one transaction marks whose time is over,
+// each with an event.
+const overMost = 100
+
+// inTurns does something in one transaction after the other, until there is less of it than fits.
+func inTurns(ctx context.Context, d *db.DB, some func(*db.Tx) (int, error)) error {
+	for n := overMost; n == overMost; {
+		if err := d.Update(ctx, func(tx *db.Tx) (err error) { n, err = some(tx); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CloseInvitations marks those whose time is over, and records that. They count for nothing before
+// that either.
+func CloseInvitations(ctx context.Context, d *db.DB) error {
+	return inTurns(ctx, d, func(tx *db.Tx) (int, error) {
+		list, err := db.All(tx, scanWaiting, selectWaiting+fmt.Sprintf("x.expires_at <= $1 ORDER BY x.expires_at LIMIT %d", overMost), tx.Now)
+		for _, i := range list {
+			at, err := i.place(tx, steward())
+			if err != nil {
+				return 0, err
+			}
+			if err := at.over(tx, i); err != nil {
+				return 0, err
+			}
+		}
+		return len(list), err
+	})
 }
 
 func endRequest(tx *db.Tx, request int64, state string, why Cause, by int64) error {
@@ -213,12 +339,12 @@ func (v *Service) endAsking(tx *db.Tx, by access.Actor, w Who, condition string,
 }
 
 // closedMost is how many people are mailed when the requests to join a project are closed, each
-// with an event. Those of more people end without.
+// with an event, and how many invitations are closed with one. Those of more people end without.
 const closedMost = 1000
 
 // closeRequests ends all requests to join a project that wait, and tells how many.
 func (v *Service) closeRequests(tx *db.Tx, by access.Actor, p Project, why Cause) (int64, error) {
-	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE project_id = $1 AND state = 'pending' AND expires_at <= $2", p.ID, tx.Now); err != nil {
+	if err := expireRequests(tx, p, 0); err != nil {
 		return 0, err
 	}
 	list, err := db.All(tx, scanRequest(tx.Now), selectRequests+stillWaits+fmt.Sprintf("x.project_id = $2 ORDER BY x.id LIMIT %d", closedMost), tx.Now, p.ID)
@@ -234,11 +360,54 @@ func (v *Service) closeRequests(tx *db.Tx, by access.Actor, p Project, why Cause
 	return int64(len(list)) + more, err
 }
 
-// CloseRequests marks the requests to join whose time is over. They count for nothing before
-// that either.
-func CloseRequests(tx *db.Tx) error {
-	_, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE state = 'pending' AND expires_at <= $1", tx.Now)
+// overRequest marks one whose time is over, unless something has, and records that.
+func overRequest(tx *db.Tx, p Project, r Request) error {
+	n, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE id = $1 AND state = 'pending' AND expires_at <= $2", r.ID, tx.Now)
+	if err != nil || n == 0 {
+		return err
+	}
+	e, err := inDefault(tx, audit.By(steward(), "project.joinRequestExpired", "user", r.Who.Email, r.Who.Name), p)
+	if err != nil {
+		return err
+	}
+	e.Params = map[string]any{"request": r.ID, "expires": r.Open}
+	return audit.Record(tx, e.Says("The time of the request of %s (%s) to join %q was over before anybody decided.", r.Who.Name, r.Who.Email, p.Name))
+}
+
+// isOver is the condition of the requests whose time is over and that nothing has marked yet.
+const isOver = "x.state = 'pending' AND x.expires_at <= $1"
+
+// expireRequests marks those to join a project whose time is over, of a person, or of all for 0.
+func expireRequests(tx *db.Tx, p Project, user int64) error {
+	list, err := db.All(tx, scanRequest(tx.Now), selectRequests+isOver+" AND x.project_id = $2 AND (CAST($3 AS BIGINT) = 0 OR x.user_id = $3)"+fmt.Sprintf(" ORDER BY x.id LIMIT %d", closedMost), tx.Now, p.ID, user)
+	for _, r := range list {
+		if err := overRequest(tx, p, r); err != nil {
+			return err
+		}
+	}
+	if err != nil || len(list) < closedMost {
+		return err
+	}
+	_, err = tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE project_id = $1 AND state = 'pending' AND expires_at <= $2", p.ID, tx.Now)
 	return err
+}
+
+// CloseRequests marks the requests to join whose time is over, and records that. They count for
+// nothing before that either.
+func CloseRequests(ctx context.Context, d *db.DB) error {
+	return inTurns(ctx, d, func(tx *db.Tx) (int, error) {
+		list, err := db.All(tx, scanRequest(tx.Now), selectRequests+isOver+fmt.Sprintf(" ORDER BY x.expires_at LIMIT %d", overMost), tx.Now)
+		for _, r := range list {
+			p, err := Find(tx, r.ProjectID)
+			if err != nil {
+				return 0, err
+			}
+			if err := overRequest(tx, p, r); err != nil {
+				return 0, err
+			}
+		}
+		return len(list), err
+	})
 }
 
 // CountRequests is how many requests to join the scope's project wait.

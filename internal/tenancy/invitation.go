@@ -68,13 +68,26 @@ type place struct {
 // membersOfProject is members of a project, but for visitors, who may be invited for good.
 const membersOfProject = "FROM memberships WHERE project_id = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3 AND through NOT IN ('maintainer', 'support'))"
 
+// placeOf is a project as what people are invited to, for what nobody does by its scope.
+func placeOf(tx *db.Tx, by access.Actor, p Project) (place, error) {
+	branch, err := defaultBranch(tx, p.ID)
+	return inBranch(by, p, branch), err
+}
+
+func inBranch(by access.Actor, p Project, branch int64) place {
+	return place{kind: "project", id: p.ID, name: p.Name, by: by,
+		event: func(by access.Actor, w Who, name string) audit.Event {
+			e := audit.By(by, strings.Replace(name, "*", "project", 1), "user", w.Email, w.Name)
+			e.Organization, e.Project, e.Branch = p.Organization, p.ID, branch
+			return e
+		}}
+}
+
 func projectPlace(tx *db.Tx, s access.Project) (place, error) {
 	p, err := Find(tx, s.ID())
 	return place{kind: "project", id: p.ID, name: p.Name, by: s.Actor(), members: membersOfProject,
-		find: func(id int64) (Member, error) { return FindInvited(tx, s, id) },
-		event: func(_ access.Actor, w Who, name string) audit.Event {
-			return about(s, p, strings.Replace(name, "*", "project", 1), w)
-		}}, err
+		find:  func(id int64) (Member, error) { return FindInvited(tx, s, id) },
+		event: inBranch(s.Actor(), p, s.Branch()).event}, err
 }
 
 // place is where people are invited; who visits an organization may be.
@@ -104,12 +117,20 @@ func errAnswered() error {
 	return fault.New(fault.Conflict, Answered, "This invitation does not wait any more. Nothing was changed.")
 }
 
-// said is how sentences name the place.
-func (at place) said(role access.Role) string {
+// named is how sentences name the place.
+func (at place) named() string {
 	if at.kind == "project" {
-		return fmt.Sprintf("%q as %s", at.name, role.Label())
+		return fmt.Sprintf("%q", at.name)
 	}
 	return fmt.Sprintf("the %s %q", at.kind, at.name)
+}
+
+// said is named with the role there.
+func (at place) said(role access.Role) string {
+	if at.kind == "project" {
+		return at.named() + " as " + role.Label()
+	}
+	return at.named()
 }
 
 // Invite invites people to the scope's project: all of them or none. Who has no account
@@ -289,7 +310,7 @@ func (v *Service) invite(tx *db.Tx, at place, n NewInvitation, email string) (Se
 	if err != nil {
 		return Sent{}, underEmails(err)
 	}
-	if err := expireInvitation(tx, at.kind, at.id, u.ID); err != nil {
+	if err := at.expire(tx, u.ID); err != nil {
 		return Sent{}, err
 	}
 	number, err := tx.NewID("invitations")
@@ -498,10 +519,12 @@ func cancelInvitation(tx *db.Tx, at place, invitation int64) (Member, error) {
 	if err != nil {
 		return m, err
 	}
-	if err := endInvitation(tx, m.ID, "cancelled", ""); err != nil {
+	if err := endInvitation(tx, m.ID, "cancelled", "", at.by.UserID); err != nil {
 		return m, err
 	}
-	return m, audit.Record(tx, at.event(at.by, m.Who, "*.invitationCancelled").Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
+	e := at.event(at.by, m.Who, "*.invitationCancelled")
+	e.Params = map[string]any{"invitation": m.ID}
+	return m, audit.Record(tx, e.Says("%s cancelled the invitation of %s to %s.", at.by.Name, m.Who.Email, at.said(m.Role)))
 }
 
 // Invitation is one as the person sees it who is asked.
@@ -735,16 +758,18 @@ func (v *Service) Decline(tx *db.Tx, a access.Actor, invitation int64) (Invitati
 	if err != nil {
 		return i, err
 	}
-	if err := endInvitation(tx, i.ID, "declined", ""); err != nil {
+	if err := endInvitation(tx, i.ID, "declined", "", 0); err != nil {
 		return i, err
 	}
 	if i.Team.ID != 0 {
 		e := i.Team.event(a, Who{Email: a.Email, Name: a.Name}, "*.invitationDeclined")
+		e.Params = map[string]any{"invitation": i.ID}
 		return i, audit.Record(tx, e.Says("%s declined the invitation to the %s %q.", a.Name, string(i.Team.Kind), i.Team.Name))
 	}
 	e, err := inDefault(tx, audit.By(a, "project.invitationDeclined", "user", a.Email, a.Name), i.Project)
 	if err != nil {
 		return i, err
 	}
+	e.Params = map[string]any{"invitation": i.ID}
 	return i, audit.Record(tx, e.Says("%s declined the invitation to %q as %s.", a.Name, i.Project.Name, i.Role.Label()))
 }

@@ -192,14 +192,13 @@ func (v *Service) delete(tx *db.Tx, by access.Actor, p Project, e audit.Event) e
 	if err != nil {
 		return err
 	}
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE project_id = $1 AND state = 'pending' ORDER BY id", p.ID)
+	at, err := placeOf(tx, by, p)
 	if err != nil {
 		return err
 	}
-	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
-			return err
-		}
+	invited, err := closeInvitations(tx, at, CauseDeleted)
+	if err != nil {
+		return err
 	}
 	asking, err := v.closeRequests(tx, by, p, CauseDeleted)
 	if err != nil {
@@ -212,7 +211,7 @@ func (v *Service) delete(tx *db.Tx, by access.Actor, p Project, e audit.Event) e
 	if err := v.tellLife(tx, p, mail.ProjectDeleted, told); err != nil {
 		return err
 	}
-	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"until": until}, map[string]any{"jobsStopped": stopped, "invitationsClosed": len(waiting), "requestsClosed": asking}
+	e.Type, e.Params, e.Results = audit.Warn, map[string]any{"until": until}, map[string]any{"jobsStopped": stopped, "invitationsClosed": invited, "requestsClosed": asking}
 	return audit.Record(tx, e)
 }
 

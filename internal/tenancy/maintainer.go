@@ -155,14 +155,11 @@ func (v *Service) DeleteMaintainer(tx *db.Tx, by access.Actor, maintainer int64,
 	if left {
 		return m, fault.New(fault.Conflict, "tenancy.organizations", "The maintainer has organizations. Delete them first.")
 	}
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE maintainer_id = $1 AND state = 'pending'", m.ID)
+	t := team(OfMaintainer, m.ID, m.Name)
+	t.actor = by
+	closed, err := closeInvitations(tx, t.place(tx), CauseDeleted)
 	if err != nil {
 		return m, err
-	}
-	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
-			return m, err
-		}
 	}
 	out, err := tx.Exec("DELETE FROM maintainer_members WHERE maintainer_id = $1", m.ID)
 	if err != nil {
@@ -172,7 +169,7 @@ func (v *Service) DeleteMaintainer(tx *db.Tx, by access.Actor, maintainer int64,
 		return m, err
 	}
 	e := audit.By(by, "maintainer.deleted", "maintainer", fmt.Sprint(m.ID), m.Name)
-	e.Results = map[string]any{"members": out, "invitationsClosed": len(waiting)}
+	e.Results = map[string]any{"members": out, "invitationsClosed": closed}
 	return m, audit.Record(tx, e.Says("%s deleted the maintainer %q, which had no organization any more.", by.Name, m.Name))
 }
 

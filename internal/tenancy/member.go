@@ -47,6 +47,7 @@ type Member struct {
 	Void     Void      // why an invitation that waits does not count any more
 	State    string    // of an invitation: pending, accepted, declined, cancelled, expired, or a Cause
 	Ended    time.Time // when an invitation was answered or cancelled, or was over; zero while it waits
+	EndedBy  Who       // who cancelled an invitation; empty when nobody did, or it was not kept
 	founds   bool      // they come in with what is being made, as its first one
 }
 

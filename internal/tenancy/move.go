@@ -205,7 +205,7 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
 		return m, err
 	}
-	closed, err := closeUnvouched(tx, p)
+	closed, err := closeUnvouched(tx, s.Actor(), p)
 	if err != nil {
 		return m, err
 	}
@@ -284,17 +284,23 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 }
 
 // closeUnvouched closes the invitations to a project that wait and whose inviter could not
-// give them any more.
-func closeUnvouched(tx *db.Tx, p Project) (closed int, err error) {
-	type waiting struct {
-		id int64
-		by Who
-		as access.Role
+// give them any more. p is the project as it was: the events belong to who invited.
+func closeUnvouched(tx *db.Tx, actor access.Actor, p Project) (closed int, err error) {
+	at, err := placeOf(tx, actor, p)
+	if err != nil {
+		return 0, err
 	}
-	list, err := db.All(tx, func(r db.Row) (waiting, error) {
-		var x waiting
-		return x, r.Scan(&x.id, &x.by.ID, &x.by.Name, &x.by.State, &x.as)
-	}, "SELECT i.id, a.id, a.name, a.state, i.role FROM invitations i JOIN users a ON a.id = i.created_by WHERE i.project_id = $1 AND i.state = 'pending' ORDER BY i.id", p.ID)
+	if err := at.expire(tx, 0); err != nil {
+		return 0, err
+	}
+	type given struct {
+		waiting
+		by Who
+	}
+	list, err := db.All(tx, func(r db.Row) (given, error) {
+		var x given
+		return x, r.Scan(&x.id, &x.email, &x.role, &x.by.ID, &x.by.Name, &x.by.State)
+	}, "SELECT i.id, i.email, i.role, a.id, a.name, a.state FROM invitations i JOIN users a ON a.id = i.created_by WHERE i.project_id = $1 AND i.state = 'pending' ORDER BY i.id", p.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -304,9 +310,9 @@ func closeUnvouched(tx *db.Tx, p Project) (closed int, err error) {
 	}
 	void := map[gift]bool{}
 	for _, x := range list {
-		g := gift{x.by.ID, x.as}
+		g := gift{x.by.ID, x.role}
 		if _, known := void[g]; !known {
-			err := vouches(tx, x.by, p.ID, x.as)
+			err := vouches(tx, x.by, p.ID, x.role)
 			if void[g] = fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound); err != nil && !void[g] && !fault.HasCode(err, access.FactorNeeded) { // who turns it on may give it again
 				return closed, err
 			}
@@ -314,10 +320,14 @@ func closeUnvouched(tx *db.Tx, p Project) (closed int, err error) {
 		if !void[g] {
 			continue
 		}
-		if err := endInvitation(tx, x.id, "cancelled", CauseMoved); err != nil {
+		if closed++; closed > closedMost {
+			err = endInvitation(tx, x.id, "cancelled", CauseMoved, 0)
+		} else {
+			err = at.close(tx, x.waiting, CauseMoved)
+		}
+		if err != nil {
 			return closed, err
 		}
-		closed++
 	}
 	return closed, nil
 }

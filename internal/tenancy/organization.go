@@ -385,14 +385,9 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 		return err
 	}
 	t := team(OfOrganization, o.ID, o.Name)
-	waiting, err := db.All(tx, db.Scalar[int64], "SELECT id FROM invitations WHERE organization_id = $1 AND state = 'pending'", o.ID)
-	if err != nil {
+	t.actor = s.Actor()
+	if _, err := closeInvitations(tx, t.place(tx), CauseDeleted); err != nil {
 		return err
-	}
-	for _, i := range waiting {
-		if err := endInvitation(tx, i, "cancelled", CauseDeleted); err != nil {
-			return err
-		}
 	}
 	if err := v.tellTeam(tx, t, s.Actor().UserID, mail.Letter{Kind: mail.TeamDeleted, Values: map[string]string{"by": s.Actor().Name, "organization": o.Name, "at": moment(tx.Now)}}); err != nil {
 		return err

@@ -154,10 +154,8 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 	if err != nil {
 		return err
 	}
-	closed := audit.By(a, "project.invitationClosed", "user", m.Who.Email, m.Who.Name)
-	closed.Organization, closed.Project, closed.Branch = p.Organization, p.ID, branch
 	if !m.Through.Visits() { // what was to be theirs for longer waits on
-		if err := overtakeInvitation(tx, "project", fmt.Sprintf("%q", p.Name), p.ID, *m, closed); err != nil {
+		if err := overtakeInvitation(tx, inBranch(a, p, branch), *m); err != nil {
 			return err
 		}
 	}

@@ -157,7 +157,8 @@ func (v *Service) BeginPurge(ctx context.Context, run *jobs.Run) (int64, error) 
 const purgeMost = 500
 
 // EndPurge removes what is left of a project when its data is gone: its people, tokens and
-// invitations, and in the end its description. Its row, its events and its jobs stay. removed
+// invitations, and in the end its description. Its row, its events and its jobs stay, and what
+// people are still to read of their invitations and requests, see SweepPurged. removed
 // is what the purge removed before, for the record.
 func (v *Service) EndPurge(ctx context.Context, run *jobs.Run, project int64, removed map[string]any, says string) error {
 	for _, some := range []func(*db.Tx) (int64, error){
@@ -168,7 +169,10 @@ func (v *Service) EndPurge(ctx context.Context, run *jobs.Run, project int64, re
 			return tx.Exec(fmt.Sprintf("DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE project_id = $1 LIMIT %d)", purgeMost), project)
 		},
 		func(tx *db.Tx) (int64, error) {
-			return tx.Exec(fmt.Sprintf("DELETE FROM join_requests WHERE id IN (SELECT id FROM join_requests WHERE project_id = $1 LIMIT %d)", purgeMost), project)
+			return tx.Exec(fmt.Sprintf("DELETE FROM join_requests WHERE id IN (SELECT id FROM join_requests WHERE project_id = $1 AND (state = 'pending' OR ended_at <= $2) LIMIT %d)", purgeMost), project, tx.Now.AddDate(0, 0, -pastDays))
+		},
+		func(tx *db.Tx) (int64, error) {
+			return tx.Exec(fmt.Sprintf("UPDATE join_requests SET email = '', reason = '', hours = 0, answer = '' WHERE id IN (SELECT id FROM join_requests WHERE project_id = $1 AND email <> '' LIMIT %d)", purgeMost), project)
 		},
 		func(tx *db.Tx) (int64, error) { return forgetInvitations(tx, project) },
 	} {
@@ -205,15 +209,39 @@ func (v *Service) EndPurge(ctx context.Context, run *jobs.Run, project int64, re
 	})
 }
 
+// forgetInvitations removes some of the invitations to a project. Of those that their people are
+// still to read of it leaves that: to what, from whom, what became of them and when. An empty
+// address marks them.
 func forgetInvitations(tx *db.Tx, project int64) (int64, error) {
 	list, err := accounts.ForgetInvitations(tx, project)
 	if err != nil {
 		return 0, err
 	}
 	for _, i := range list {
-		if err := tx.Must("DELETE FROM invitations WHERE id = $1", i); err != nil {
+		n, err := tx.Exec("DELETE FROM invitations WHERE id = $1 AND (state = 'pending' OR ended_at <= $2)", i, tx.Now.AddDate(0, 0, -pastDays))
+		if err == nil && n == 0 {
+			err = tx.Must("UPDATE invitations SET email = '', role = '', reason = '', member_until = NULL, days = 0, newcomer = FALSE, ended_by = NULL WHERE id = $1", i)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
 	return int64(len(list)), nil
+}
+
+// SweepPurged removes what purges left of invitations and requests, when their people read it no
+// more.
+func SweepPurged(ctx context.Context, d *db.DB) error {
+	for _, table := range []string{"invitations", "join_requests"} {
+		for n := int64(1); n > 0; {
+			err := d.Update(ctx, func(tx *db.Tx) (err error) {
+				n, err = tx.Exec(fmt.Sprintf("DELETE FROM %s WHERE id IN (SELECT id FROM %s WHERE email = '' AND ended_at <= $1 LIMIT %d)", table, table, purgeMost), tx.Now.AddDate(0, 0, -pastDays))
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

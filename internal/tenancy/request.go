@@ -25,19 +25,22 @@ var (
 
 // Request is somebody's wish to be let into a project.
 type Request struct {
-	ID      int64
-	Project string // its name
-	Who     Who
-	Factor  bool
-	Through Through
-	Reason  string
-	Hours   int // for which they will be in it
-	At      time.Time
-	Open    time.Time // until when it counts: a week, or until the right ends by which they ask
-	State   string    // pending, approved, rejected, cancelled (taken back), expired, or a Cause
-	Ended   time.Time // when somebody decided, or it ended by itself; zero while it waits
-	By      Who       // who decided; zero for nobody
-	Answer  string    // why they rejected it; "" when they did not say
+	ID           int64
+	Project      string // its name
+	ProjectID    int64
+	Governed     bool   // the project is
+	Organization string // its name
+	Who          Who
+	Factor       bool
+	Through      Through
+	Reason       string
+	Hours        int // for which they will be in it
+	At           time.Time
+	Open         time.Time // until when it counts: a week, or until the right ends by which they ask
+	State        string    // pending, approved, rejected, cancelled (taken back), expired, or a Cause
+	Ended        time.Time // when somebody decided, or it ended by itself; zero while it waits
+	By           Who       // who decided; zero for nobody
+	Answer       string    // why they rejected it; "" when they did not say
 }
 
 // Waits reports whether nobody has decided yet, and somebody may.
@@ -48,8 +51,8 @@ func RequestPath(project, request int64) string {
 	return fmt.Sprintf("/projects/%d/settings/requests/%d", project, request)
 }
 
-const selectRequests = `SELECT x.id, p.name, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, ` + became + `, x.ended_at, d.id, d.email, d.name, x.answer
-	FROM join_requests x JOIN projects p ON p.id = x.project_id JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
+const selectRequests = `SELECT x.id, p.name, p.id, p.governed, o.name, u.id, u.email, u.name, u.state, t.user_id, ` + rightOf + `, x.reason, x.hours, x.created_at, x.expires_at, ` + became + `, x.ended_at, d.id, d.email, d.name, x.answer
+	FROM join_requests x JOIN projects p ON p.id = x.project_id JOIN organizations o ON o.id = p.organization_id JOIN users u ON u.id = x.user_id LEFT JOIN factors t ON t.user_id = x.user_id LEFT JOIN users d ON d.id = x.decided_by WHERE `
 
 // stillWaits is the condition of the requests that somebody may decide on.
 const stillWaits = "x.state = 'pending' AND x.expires_at > $1 AND "
@@ -59,7 +62,7 @@ func scanRequest(now time.Time) func(db.Row) (Request, error) {
 	return func(r db.Row) (Request, error) {
 		var q Request
 		var factor int64
-		err := r.Scan(&q.ID, &q.Project, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name), &q.Answer)
+		err := r.Scan(&q.ID, &q.Project, &q.ProjectID, &q.Governed, &q.Organization, &q.Who.ID, &q.Who.Email, &q.Who.Name, &q.Who.State, db.Null(&factor), &q.Through, &q.Reason, &q.Hours, db.Time(&q.At), db.Time(&q.Open), &q.State, db.Time(&q.Ended), db.Null(&q.By.ID), db.Null(&q.By.Email), db.Null(&q.By.Name), &q.Answer)
 		if q.Factor = factor != 0; q.Waits() && !now.Before(q.Open) { // nothing has marked it yet
 			q.State, q.Ended = "expired", q.Open
 		}
@@ -141,7 +144,7 @@ func (v *Service) Ask(tx *db.Tx, s access.Organization, project int64, j Joining
 	if err != nil {
 		return e, err
 	}
-	if _, err := tx.Exec("UPDATE join_requests SET state = 'expired', ended_at = expires_at WHERE project_id = $1 AND user_id = $2 AND state = 'pending'", project, u.ID); err != nil {
+	if err := expireRequests(tx, e.Project, u.ID); err != nil {
 		return e, err
 	}
 	id, err := tx.NewID("join_requests")

@@ -249,8 +249,9 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 	if err != nil {
 		return err
 	}
+	t.actor = by
 	if m.Through == "" { // else what was to be theirs for longer waits on
-		if err := overtakeInvitation(tx, string(t.Kind), fmt.Sprintf("the %s %q", t.Kind, t.Name), t.ID, m, t.event(by, m.Who, "*.invitationClosed")); err != nil {
+		if err := overtakeInvitation(tx, t.place(tx), m); err != nil {
 			return err
 		}
 	}
@@ -490,7 +491,7 @@ func (t Team) over(tx *db.Tx, w Who) (ended bool, err error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, audit.Record(tx, t.event(steward(), w, "*.memberRemoved").Says("The membership of %s (%s) in the %s %q was over.", w.Name, w.Email, string(t.Kind), t.Name))
+	return true, audit.Record(tx, t.event(steward(), w, "*.memberEnded").Says("The membership of %s (%s) in the %s %q was over.", w.Name, w.Email, string(t.Kind), t.Name))
 }
 
 // membersMost is how many members of an organization are told of one who joined it, or of its

@@ -113,6 +113,7 @@ func scanInvited(now time.Time, may func(voucher, access.Role) bool) func(db.Row
 		if err := r.Scan(append(scans, g.scans()...)...); err != nil {
 			return m, err
 		}
+		m.EndedBy, m.Approver = m.Approver, Who{}
 		if m.State == "pending" && !now.Before(m.Open) { // nothing has marked it yet
 			m.State, m.Ended = "expired", m.Open
 		}
@@ -134,5 +135,5 @@ func scanInvited(now time.Time, may func(voucher, access.Role) bool) func(db.Row
 // was known, and whether the account is still to be activated.
 func invited(organization, at string) string {
 	return "SELECT x.id, x.role, x.created_at, x.member_until, x.expires_at, x.reason, '', 0, u.id, u.email, u.email, CASE WHEN u.state = 'invited' THEN u.state ELSE 'active' END, NULL, a.id, a.email, a.name, b.id, b.email, b.name, " + became + ", x.ended_at, " +
-		vouchers(organization, at) + " FROM invitations x JOIN users u ON u.id = x.user_id " + inviters + "LEFT JOIN users b ON b.id = 0 WHERE "
+		vouchers(organization, at) + " FROM invitations x JOIN users u ON u.id = x.user_id " + inviters + "LEFT JOIN users b ON b.id = x.ended_by WHERE "
 }

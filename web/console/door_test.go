@@ -100,8 +100,9 @@ func TestVisitsOfOrganizations(t *testing.T) {
 	}
 	s.View(func(tx *db.Tx) error {
 		for query, want := range map[string]int64{
-			"SELECT count(*) FROM organization_members WHERE through <> ''":                                                          0,
-			"SELECT count(*) FROM events WHERE name = 'organization.memberRemoved' AND message LIKE 'The membership of % was over.'": 2,
+			"SELECT count(*) FROM organization_members WHERE through <> ''":                                                        0,
+			"SELECT count(*) FROM events WHERE name = 'organization.memberEnded' AND message LIKE 'The membership of % was over.'": 2,
+			"SELECT count(*) FROM events WHERE name = 'organization.memberRemoved'":                                                0,
 		} {
 			n, err := db.Value[int64](tx, query)
 			if err != nil || n != want {

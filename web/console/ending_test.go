@@ -1,8 +1,10 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,37 @@ func toldBy(s *webtest.Site, name string) (out []string) {
 		out, err = db.All(tx, db.Scalar[string], "SELECT message FROM events WHERE name = $1 ORDER BY id", name)
 		return err
 	})
+	return out
+}
+
+// closeOver marks, as the sweep does, what waits and whose time is over, twice.
+func closeOver(s *webtest.Site) {
+	s.T.Helper()
+	for range 2 {
+		if err := errors.Join(tenancy.CloseInvitations(s.T.Context(), s.App.DB), tenancy.CloseRequests(s.T.Context(), s.App.DB)); err != nil {
+			s.T.Fatal(err)
+		}
+	}
+}
+
+// about are the names of the events about an address and what an audit log tells of it, the last
+// first.
+func about(c *webtest.Client, log, email string) (out []string) {
+	var rows []struct {
+		Event, Actor string
+		Params       map[string]any
+	}
+	c.Get(log + "?object=" + url.QueryEscape(email) + "&format=json").Want(http.StatusOK).JSON(&rows)
+	for _, r := range rows {
+		one := r.Event
+		if cause, ok := r.Params["cause"]; ok {
+			one += " " + cause.(string)
+		}
+		if _, ok := r.Params["invitation"]; !ok && strings.Contains(one, "nvitation") {
+			one += " of none"
+		}
+		out = append(out, one+" by "+r.Actor)
+	}
 	return out
 }
 
@@ -288,7 +321,7 @@ func TestPastOfProject(t *testing.T) {
 		want := []string{"late@example.com expired", no.Email + " declined", yes.Email + " accepted", "off@example.com cancelled"}
 		for _, marked := range []bool{false, true} { // before and after the sweep
 			if marked {
-				s.Update(tenancy.CloseInvitations)
+				closeOver(s)
 			}
 			c = s.SignIn(who)
 			if got := endedIn(c, at+"?status=over"); strings.Join(got, ", ") != strings.Join(want, ", ") {
@@ -384,5 +417,201 @@ func TestPastPages(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s is there %d times", at, n)
 		}
+	}
+}
+
+// TestInvitationsOfDeleted: each invitation that is closed because what it is to is deleted leaves an
+// event about its person, and one whose time was over before is not closed by that.
+func TestInvitationsOfDeleted(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, "Goes away")
+	c := l.SignIn(l.admin)
+	c.Post(users(l.p), inviting(access.Guest, "late@example.com")).Want(http.StatusOK)
+	l.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE invitations SET expires_at = $1 WHERE email = 'late@example.com'", tx.Now)
+	})
+	c.Post(users(l.p), inviting(access.Guest, "waits@example.com")).Want(http.StatusOK)
+	waiting := l.value("SELECT count(*) FROM invitations WHERE project_id = $1 AND state = 'pending' AND email <> 'late@example.com'", l.p.ID)
+	l.delete(c).Want(http.StatusSeeOther)
+	got := toldBy(l.Site, "project.invitationClosed")
+	if int64(len(got)) != waiting || !slices.Contains(got, `The invitation of waits@example.com to "Goes away" as Guest was closed: the project was deleted.`) {
+		t.Errorf("of %d that wait the events are %q", waiting, got)
+	}
+	if n := l.value("SELECT count(*) FROM events WHERE name = 'project.deleted' AND results LIKE '%\"invitationsClosed\":' || CAST($1 AS TEXT) || ',%'", num(waiting)); n != 1 {
+		t.Errorf("the event of the project does not have %d invitations", waiting)
+	}
+	audit := "/admin/audit"
+	if got := strings.Join(about(l.super(), audit, "waits@example.com"), ", "); !strings.HasPrefix(got, "project.invitationClosed deleted by "+l.admin.Name+", project.memberInvited by ") {
+		t.Errorf("the log has %q", got)
+	}
+	if got := strings.Join(about(l.super(), audit, "late@example.com"), ", "); !strings.HasPrefix(got, "project.invitationExpired by Steward, project.memberInvited by ") {
+		t.Errorf("of one whose time was over before the log has %q", got)
+	}
+
+	// An organization and a maintainer.
+	mina := l.User("Mina")
+	root := l.super()
+	at := strings.TrimSuffix(root.Post("/maintainers", url.Values{"name": {"Short lived"}}).Want(http.StatusSeeOther).Location, "/members")
+	invite := func(c *webtest.Client, at, email string) {
+		c.Post(at+"/members", url.Values{"emails": {email}, "reason": {""}, "days": {"7"}}).Want(http.StatusOK)
+	}
+	invite(root, at, mina.Email)
+	m := l.SignIn(mina)
+	m.Post(asked(m), nil).Want(http.StatusSeeOther)
+	organization := m.Post(at+"/organizations", url.Values{"name": {"Its only one"}}).Want(http.StatusSeeOther).Location
+	invite(m, at, "above@example.com")
+	invite(m, organization, "below@example.com")
+	m.Post(organization+"/delete", url.Values{"confirm": {"Its only one"}}).Want(http.StatusSeeOther)
+	root.Post(at+"/delete", url.Values{"confirm": {"Short lived"}}).Want(http.StatusSeeOther)
+	for name, want := range map[string]string{
+		"organization.invitationClosed": `The invitation of below@example.com to the organization "Its only one" was closed: the organization was deleted.`,
+		"maintainer.invitationClosed":   `The invitation of above@example.com to the maintainer "Short lived" was closed: the maintainer was deleted.`,
+	} {
+		if got := toldBy(l.Site, name); len(got) != 1 || got[0] != want {
+			t.Errorf("the events are %q", got)
+		}
+	}
+}
+
+// TestInvitationsOfMoved: each invitation that a move closes leaves an event about its person, in the
+// organization that invited them.
+func TestInvitationsOfMoved(t *testing.T) {
+	t.Parallel()
+	m := newMove(t, webtest.Options{Idle: true, Config: withMailbox})
+	here := m.User("Only here")
+	ofOrganization(m.Site, m.p, here)
+	m.SignIn(here).Post(users(m.p), inviting(access.Guest, "lost@example.com")).Want(http.StatusOK)
+	m.SignIn(m.admin).Post(users(m.p), inviting(access.Guest, "kept@example.com")).Want(http.StatusOK)
+	m.moved(m.to)
+	if got := toldBy(m.Site, "project.invitationClosed"); len(got) != 1 || got[0] != `The invitation of lost@example.com to "Mover" as Guest was closed: the project was moved to another organization.` {
+		t.Errorf("the events are %q", got)
+	}
+	if got := about(m.SignIn(here), "/organizations/"+num(m.from)+"/audit", "lost@example.com"); len(got) < 1 || got[0] != "project.invitationClosed moved by Boss" {
+		t.Errorf("the organization that it left reads %q", got)
+	}
+}
+
+// TestEventsOfOver: what waits and is over leaves an event by Steward, once, when the sweep marks it
+// or somebody else does before; and the log tells what became of each invitation of an address.
+func TestEventsOfOver(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	p, admin := s.Project("Over", false)
+	boss, mina := s.User("Boss"), s.User("Mina")
+	organization, maintainer := ofOrganization(s, p, boss), ofMaintainer(s, p, mina)
+	sven, _, back := asks(s, p, "Sven")
+	const email = "late@example.com"
+	above := url.Values{"emails": {email}, "reason": {""}, "days": {"7"}}
+	s.SignIn(admin).Post(users(p), inviting(access.Guest, email)).Want(http.StatusOK)
+	s.SignIn(boss).Post(organization+"/members", above).Want(http.StatusOK)
+	s.SignIn(mina).Post(maintainer+"/members", above).Want(http.StatusOK)
+	s.Clock.Forward(7*24*time.Hour + time.Minute)
+	counted := func(name string, want int, says string) {
+		t.Helper()
+		if got := toldBy(s, name); len(got) != want || want > 0 && got[0] != says {
+			t.Errorf("%s: the events are %q", name, got)
+		}
+	}
+	closeOver(s)
+	counted("project.invitationExpired", 1, `The time of the invitation of late@example.com to "Over" as Guest was over before it was answered.`)
+	counted("organization.invitationExpired", 1, `The time of the invitation of late@example.com to the organization "Organization of Over" was over before it was answered.`)
+	counted("maintainer.invitationExpired", 1, `The time of the invitation of late@example.com to the maintainer "Maintainer of Over" was over before it was answered.`)
+	counted("project.joinRequestExpired", 1, `The time of the request of "Sven" (`+sven.Email+`) to join "Over" was over before anybody decided.`)
+
+	// Before the sweep, by who is invited or asks again.
+	c := s.SignIn(admin)
+	c.Post(users(p), inviting(access.Guest, email)).Want(http.StatusOK)
+	again := back()
+	again.Post("/projects/"+num(p.ID)+"/request", url.Values{"reason": {"Ticket 10"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	s.Clock.Forward(7*24*time.Hour + time.Minute)
+	c, again = s.SignIn(admin), back()
+	c.Post(users(p), inviting(access.Guest, email)).Want(http.StatusOK)
+	again.Post("/projects/"+num(p.ID)+"/request", url.Values{"reason": {"Ticket 11"}, "hours": {"8"}}).Want(http.StatusSeeOther)
+	closeOver(s)
+	for _, name := range []string{"project.invitationExpired", "project.joinRequestExpired"} {
+		if got := toldBy(s, name); len(got) != 2 {
+			t.Errorf("%s: the events are %q", name, got)
+		}
+	}
+	c.Post(rowOf(c, p, email)+"/cancel", nil).Want(http.StatusSeeOther)
+	log := strings.Join(about(c, "/projects/"+num(p.ID)+"/settings/audit", email), ", ")
+	invited, over := "project.memberInvited by "+admin.Name, "project.invitationExpired by Steward"
+	if want := strings.Join([]string{"project.invitationCancelled by " + admin.Name, invited, over, invited, over, invited}, ", "); log != want {
+		t.Errorf("the log has\n%s\nnot\n%s", log, want)
+	}
+
+	// More than one transaction takes, of as many people.
+	const many = 230
+	s.Update(func(tx *db.Tx) error {
+		for i := range many {
+			id, err := tx.NewID("invitations")
+			if err != nil {
+				return err
+			}
+			u, err := s.App.Accounts.ByEmail(tx, admin.Email)
+			if err == nil {
+				u, _, err = s.App.Accounts.Welcome(tx, u.Actor(), "many"+num(int64(i))+"@example.com")
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`INSERT INTO invitations (id, project_id, user_id, email, role, reason, days, newcomer, state, created_at, created_by, expires_at)
+				VALUES ($1, $2, $3, $4, 'guest', '', 7, TRUE, 'pending', $5, $6, $7)`, id, p.ID, u.ID, u.Email, tx.Now.AddDate(0, 0, -8), admin.ID, tx.Now.Add(-time.Hour)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	closeOver(s)
+	if got := toldBy(s, "project.invitationExpired"); len(got) != 2+many {
+		t.Errorf("of %d the events are %d", 2+many, len(got))
+	}
+}
+
+// TestEndsOfPurged: of a project that is purged before its time people read for 30 days what became
+// of their invitations and requests, and nothing else is kept of them; then that goes, too.
+func TestEndsOfPurged(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, "Early")
+	u, v := l.User("Invited"), l.User("Declines")
+	sven, _, back := asks(l.Site, l.p, "Sven")
+	c := l.SignIn(l.admin)
+	c.Post(users(l.p), url.Values{"emails": {u.Email + " " + v.Email + " new@example.com"}, "role": {"guest"}, "reason": {"For the audit"}, "until": {""}, "days": {"7"}}).Want(http.StatusOK)
+	mine := l.SignIn(v)
+	mine.Post(strings.TrimSuffix(asked(mine), "accept")+"decline", nil).Want(http.StatusSeeOther)
+	l.delete(c).Want(http.StatusSeeOther)
+	read := func(after string) {
+		t.Helper()
+		for who, want := range map[*accounts.User]string{&u: "Early " + l.admin.Name + " Closed: the project was deleted", &v: "Early " + l.admin.Name + " You declined it"} {
+			if got := endings(l.SignIn(*who), "past"); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+				t.Errorf("%s: the list of %s has %q, not %q", after, who.Name, got, want)
+			}
+		}
+		if got := endings(back(), "asked"); len(got) != 1 || !strings.HasPrefix(got[0], "Early Closed: the project was deleted") {
+			t.Errorf("%s: the list of %s has %q", after, sven.Name, got)
+		}
+	}
+	read("deleted")
+	l.does(l.super(), "purge", url.Values{"confirm": {"Early"}}).Want(http.StatusSeeOther)
+	l.house()
+	if state := l.text("SELECT state FROM projects WHERE id = $1", l.p.ID); state != tenancy.Purged {
+		t.Fatalf("it is %s", state)
+	}
+	l.Clock.Forward(29 * 24 * time.Hour)
+	l.house("housekeeping")
+	read("purged")
+	for what, query := range map[string]string{
+		"invitations": "SELECT count(*) FROM invitations WHERE project_id = $1 AND (email <> '' OR role <> '' OR reason <> '' OR member_until IS NOT NULL OR days <> 0 OR newcomer OR ended_by IS NOT NULL)",
+		"requests":    "SELECT count(*) FROM join_requests WHERE project_id = $1 AND (email <> '' OR reason <> '' OR hours <> 0 OR answer <> '')",
+		"links":       "SELECT count(*) FROM account_links WHERE invitation_id IN (SELECT id FROM invitations WHERE project_id = $1)",
+	} {
+		if n := l.value(query, l.p.ID); n != 0 {
+			t.Errorf("of %d %s more is kept than is read", n, what)
+		}
+	}
+	l.Clock.Forward(25 * time.Hour)
+	l.house("housekeeping")
+	if n := l.value("SELECT (SELECT count(*) FROM invitations WHERE project_id = $1) + (SELECT count(*) FROM join_requests WHERE project_id = $1)", l.p.ID); n != 0 {
+		t.Errorf("a month later %d are there", n)
 	}
 }

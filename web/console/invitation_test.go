@@ -281,7 +281,7 @@ func TestPastInvitations(t *testing.T) {
 	want := []string{"Organization of Above Boss Its time was over", "Accepted one Admin of Accepted one Accepted", "Declined one Admin of Declined one You declined it", "Cancelled one Admin of Cancelled one Cancelled"}
 	for _, marked := range []bool{false, true} { // before and after the sweep
 		if marked {
-			s.Update(tenancy.CloseInvitations)
+			closeOver(s)
 		}
 		got := past(u)
 		if len(got) != len(want) {
