@@ -63,8 +63,8 @@ func peopleScreens() []Screen {
 	over.AgainURL, over.Outcome, over.Ended, over.Cancel = "", "It was declined.", ago(day), ui.Confirm{}
 	rows[4].Void = void.Row.Void
 	past := list
-	past.Standing, past.List, past.Sum = "over", nil, "2 invitations on this page, of those that ended in the last 30 days"
-	past.Over = []people.OverRow{{MemberRow: invitation.Row, Outcome: "It was declined.", Ended: ago(day)}, {MemberRow: void.Row, Outcome: "It was not needed any more: they joined by themselves.", Ended: ago(9 * day)}}
+	past.Standing, past.List, past.Sum, past.Pager.Text = "over", nil, "Those that ended in the last 30 days", "3 invitations on this page"
+	past.Over = []people.OverRow{{MemberRow: invitation.Row, Outcome: "It was declined.", Ended: ago(day)}, {MemberRow: void.Row, Outcome: "It was not needed any more: they joined by themselves.", Ended: ago(9 * day)}, {MemberRow: rows[4], Outcome: longest + " (" + longEmail + ") cancelled it.", Ended: ago(9 * day)}}
 	own := account.Invitations{Shell: own(), List: []account.InvitationRow{
 		{Place: "Retail analytics", Kind: "project", Organization: "Northwind Foods", Role: "Guest", RoleText: access.Guest.Describe(), Inviter: "Marcus Oyelaran", Email: "marcus@northwind.example", Reason: "Cover for Gita", Open: ago(-5 * day), AcceptURL: "/account/invitations/9/accept", AcceptKey: "k44", DeclineURL: "/account/invitations/9/decline", DeclineKey: "k45"},
 		{Place: longest, Kind: "project", Organization: longest, Role: "Read only", RoleText: access.ReadOnly.Describe(), Inviter: longest, Email: "marcus@northwind.example", Reason: longest, Until: ago(-90 * day), Open: ago(-5 * day), AcceptURL: "/account/invitations/10/accept", AcceptKey: "k46", DeclineURL: "/account/invitations/10/decline", DeclineKey: "k47"}}}

@@ -19,6 +19,9 @@ func teamScreens() []Screen {
 	}
 	download := ui.Download{CSV: "/organizations/7?format=csv", JSON: "/organizations/7?format=json"}
 	team := people.Team{Shell: outside(), Name: "Northwind Foods", Kind: "organization", Home: "/organizations/7", Tabs: tenancy.OrganizationTabs(7, true, true, "members"), URL: "/organizations/7/members", InviteURL: "/organizations/7/members/invite", JoinURL: "/organizations/7/join", List: rows, Sum: "2 members, 1 invited", Pager: ui.Pager{Text: "3 people on this page"}, Download: download}
+	over := team
+	over.IsOver, over.List, over.Sum, over.Pager.Text = true, nil, "Those that ended in the last 30 days", "1 invitation on this page"
+	over.Over = []people.OverRow{{MemberRow: rows[2], Outcome: longest + " (" + longEmail + ") cancelled it.", Ended: ago(day)}}
 	empty := team
 	empty.Name, empty.Kind, empty.List, empty.JoinURL, empty.Tabs = longest, "maintainer", nil, "", tenancy.MaintainerTabs(3, "members")
 	organization := tenancy.Organization{Shell: outside(), Name: "Northwind Foods", URL: "/organizations/7", Lede: "Organization of North EU, with 4 projects.", Tabs: tabs, NewURL: "/organizations/7/projects/new", Pager: ui.Pager{Text: "3 projects on this page"}, Download: download,
@@ -93,6 +96,7 @@ func teamScreens() []Screen {
 		ok("organization", "An organization with its projects", tenancy.OrganizationPage(organization)),
 		ok("organization-visited", "An organization, for a visitor", tenancy.OrganizationPage(visited)),
 		ok("organization-members", "Members of an organization", people.TeamPage(team)),
+		ok("organization-members-over", "Members of an organization, invitations that wait no more", people.TeamPage(over)),
 		ok("maintainer-members-none", "Members of a maintainer, none", people.TeamPage(empty)),
 		ok("organization-settings", "Settings of an organization", tenancy.OrganizationSettingsPage(settings)),
 		ok("organization-settings-kept", "Settings of an organization that has projects", tenancy.OrganizationSettingsPage(kept)),

@@ -216,7 +216,7 @@ func TeamPage(m Team) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if len(m.Over) > 0 {
-					templ_7745c5c3_Err = overTable(m.Over).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = overTable(m.Over, false).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

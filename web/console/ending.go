@@ -18,7 +18,15 @@ var outcomes = map[string]string{
 }
 
 // outcomeOf tells those who invite what became of an invitation; "" while it waits.
-func outcomeOf(m tenancy.Member) string { return outcomes[m.State] }
+func outcomeOf(m tenancy.Member) string {
+	if by := m.EndedBy; by.ID != 0 {
+		return by.Name + " (" + by.Email + ") cancelled it."
+	}
+	return outcomes[m.State]
+}
+
+// cancelledBy is the address of who cancelled an invitation.
+func cancelledBy(m tenancy.Member) any { return m.EndedBy.Email }
 
 // becameOf is outcomeOf for programs, nil for who is no such invitation.
 func becameOf(m tenancy.Member) any {
@@ -105,7 +113,9 @@ func (c *Console) overRow(row view.MemberRow, m tenancy.Member) view.OverRow {
 	return view.OverRow{MemberRow: row, Outcome: outcomeOf(m), Ended: c.when(m.Ended)}
 }
 
-// overSum stands below the list of invitations that wait no more.
-func overSum(onPage int) string {
-	return ui.Count(int64(onPage), "invitation", "invitations") + " on this page, of those that ended in the last 30 days"
+// overSum stands below the list of invitations that wait no more, beside overText.
+const overSum = "Those that ended in the last 30 days"
+
+func overText(onPage int) string {
+	return ui.Count(int64(onPage), "invitation", "invitations") + " on this page"
 }

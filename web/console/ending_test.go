@@ -305,6 +305,7 @@ func TestPastOfProject(t *testing.T) {
 			return url.Values{"emails": {strings.Join(emails, "\n")}, "reason": {"Because"}, "days": {"7"}}
 		}
 		page := func(query string) webtest.Response { return c.Get(at + "?status=over" + query).Want(http.StatusOK) }
+		rows := func() *gq { return page("").Page().Find("tbody tr") }
 		if c.Get(at).Want(http.StatusOK).Page().Find(`select option[value="over"]`).Length() != 1 {
 			t.Errorf("%s: there is no such filter", at)
 		}
@@ -318,7 +319,7 @@ func TestPastOfProject(t *testing.T) {
 		mine = s.SignIn(no)
 		mine.Post(strings.TrimSuffix(asked(mine), "accept")+"decline", nil).Want(http.StatusSeeOther)
 		s.Clock.Forward(7 * 24 * time.Hour)
-		want := []string{"late@example.com expired", no.Email + " declined", yes.Email + " accepted", "off@example.com cancelled"}
+		want := []string{"late@example.com expired", no.Email + " declined", yes.Email + " accepted", "off@example.com cancelled by " + who.Email}
 		for _, marked := range []bool{false, true} { // before and after the sweep
 			if marked {
 				closeOver(s)
@@ -327,16 +328,36 @@ func TestPastOfProject(t *testing.T) {
 			if got := endedIn(c, at+"?status=over"); strings.Join(got, ", ") != strings.Join(want, ", ") {
 				t.Errorf("%s, marked %t: the list has %q", at, marked, got)
 			}
-			rows := page("").Page().Find("tbody tr")
+			rows := rows()
 			if text := words(rows.Eq(1)); rows.Length() != 4 || !strings.Contains(text, no.Email) || !strings.Contains(text, "It was declined.") {
 				t.Errorf("%s, marked %t: the second of %d rows says %q", at, marked, rows.Length(), text)
 			}
 			if text := text(c.Get(rows.Eq(2).Find("a.row-link").AttrOr("href", "")).Want(http.StatusOK), "main"); !strings.Contains(text, "It was accepted.") {
 				t.Errorf("%s: the page of it says %q", at, text)
 			}
-			if got := endedIn(c, at+"?status=over&q=OFF"); len(got) != 1 || got[0] != "off@example.com cancelled" {
+			if got := endedIn(c, at+"?status=over&q=OFF"); len(got) != 1 || got[0] != "off@example.com cancelled by "+who.Email {
 				t.Errorf("%s: a search finds %q", at, got)
 			}
+		}
+		off := who.Name + " (" + who.Email + ") cancelled it."
+		if text := words(rows().Eq(3)); !strings.Contains(text, off) {
+			t.Errorf("%s: of one that was cancelled the list says %q, not %q", at, text, off)
+		}
+		main := c.Get(rows().Eq(3).Find("a.row-link").AttrOr("href", "")).Want(http.StatusOK).Page().Find("main")
+		if text := words(main); !strings.Contains(text, "What became of it "+off) || !strings.Contains(text, "How they were invited Invited by "+who.Name) {
+			t.Errorf("%s: of one that was cancelled its page says %q", at, text)
+		}
+		s.Update(func(tx *db.Tx) error { // of one from before it was kept who did
+			return tx.Must("UPDATE invitations SET ended_by = NULL WHERE email = 'off@example.com' AND ended_by = $1", who.ID)
+		})
+		if text := words(rows().Eq(3)); !strings.Contains(text, "It was cancelled.") {
+			t.Errorf("%s: of one that somebody cancelled the list says %q", at, text)
+		}
+		if text, roles := text(page(""), "thead"), at == users(p); !strings.Contains(text, "How they were invited") || strings.Contains(text, "Role") != roles {
+			t.Errorf("%s: the columns are %q", at, text)
+		}
+		if text := text(page(""), "footer"); strings.Count(text, "on this page") != 1 || !strings.Contains(text, "Those that ended in the last 30 days") || !strings.Contains(text, "4 invitations on this page") {
+			t.Errorf("%s: below the list stands %q", at, text)
 		}
 		if body := page("&format=csv").Body; strings.Count(body, "\n") != 5 || !strings.Contains(body, "declined") {
 			t.Errorf("%s: as CSV it is %q", at, body)
@@ -359,13 +380,17 @@ func TestPastOfProject(t *testing.T) {
 // endedIn is what a list says to programs of invitations that wait no more.
 func endedIn(c *webtest.Client, list string) (out []string) {
 	var rows []struct {
-		Email, Outcome string
-		Ended          time.Time
-		State          *string
+		Email, Outcome, CancelledBy string
+		Ended                       time.Time
+		State                       *string
+		Counts                      *bool
 	}
 	c.Get(list + "&format=json").Want(http.StatusOK).JSON(&rows)
 	for i, r := range rows {
-		if r.State != nil || i > 0 && r.Ended.After(rows[i-1].Ended) {
+		if r.CancelledBy != "" {
+			r.Outcome += " by " + r.CancelledBy
+		}
+		if r.State != nil || r.Counts != nil || i > 0 && r.Ended.After(rows[i-1].Ended) {
 			out = append(out, "wrong:")
 		}
 		out = append(out, r.Email+" "+r.Outcome)

@@ -201,9 +201,9 @@ func voids(m tenancy.Member) string {
 	return ""
 }
 
-// countsOf tells whether an invitation that waits counts, nil for who is none and where it is not told.
+// countsOf tells whether an invitation that waits counts, nil for what is none such and where it is not told.
 func countsOf(m tenancy.Member) any {
-	if !m.Invited || m.Void == tenancy.VoidUntold {
+	if !m.Invited || !m.Waits() || m.Void == tenancy.VoidUntold {
 		return nil
 	}
 	return m.Void == ""

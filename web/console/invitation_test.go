@@ -924,7 +924,11 @@ func TestAnsweredInvitation(t *testing.T) {
 					t.Errorf("somebody else reads %q", got)
 				}
 			}
-			became := map[string]string{"cancelled": "It was cancelled.", "declined": "It was declined.", "expired": "Its time was over before it was answered.", "accepted": "It was accepted."}[state]
+			by := admin
+			if team {
+				by = boss
+			}
+			became := map[string]string{"cancelled": by.Name + " (" + by.Email + ") cancelled it.", "declined": "It was declined.", "expired": "Its time was over before it was answered.", "accepted": "It was accepted."}[state]
 			shown := c.Get(at).Want(http.StatusOK)
 			if got := words(shown.Page().Find("main")); !strings.Contains(got, "What became of it "+became+" When ") || shown.Page().Find("main form, main [data-copy]").Length() != 0 {
 				t.Errorf("%s, team %t: its page says %q", state, team, got)

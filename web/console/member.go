@@ -38,6 +38,7 @@ var memberFields = []field[tenancy.Member]{
 	{"counts", countsOf},
 	{"outcome", becameOf},
 	{"ended", func(m tenancy.Member) any { return m.Ended }},
+	{"cancelledBy", cancelledBy},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 	{"approver", func(m tenancy.Member) any { return m.Approver.Email }},
@@ -110,6 +111,9 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 	}
 	m.Sort = memberColumns(ec, f.Sort)
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	if f.Standing == tenancy.StandsOver {
+		m.Pager = more(ec, overText(len(people)), "after", next, "More invitations")
+	}
 	var fixed bool
 	err = c.view(ec, func(tx *db.Tx) error {
 		shell, project, err := c.projectShell(ec, tx, s)
@@ -119,7 +123,7 @@ func (c *Console) members(ec echo.Context, s access.Project) error {
 		m.Shell, m.External, fixed = shell, project.ExternalRoles, project.ExternalRoles
 		n, err := tenancy.CountMembers(tx, s)
 		if m.Sum = ui.Count(n.Members+n.Invited, "person", "people") + " in all, " + ui.Number(n.Invited) + " of them invited"; f.Standing == tenancy.StandsOver {
-			m.Sum = overSum(len(people))
+			m.Sum = overSum
 		}
 		if n.Asking > 0 && s.May(access.JoinRequestsDecide) && f.Standing != tenancy.StandsAsking {
 			m.Asking, m.AskingURL = ui.Count(n.Asking, "person asks", "people ask")+" to be let in.", paths.With(m.Tabs.Users, "status", string(tenancy.StandsAsking))

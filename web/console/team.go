@@ -62,6 +62,7 @@ var teamFields = []field[tenancy.Member]{
 	{"counts", countsOf},
 	{"outcome", becameOf},
 	{"ended", func(m tenancy.Member) any { return m.Ended }},
+	{"cancelledBy", cancelledBy},
 	{"reason", func(m tenancy.Member) any { return m.Reason }},
 	{"invitor", func(m tenancy.Member) any { return m.Invitor.Email }},
 }
@@ -110,10 +111,13 @@ func (c *Console) team(ec echo.Context, at teamAt) error {
 	}
 	m := view.Team{Shell: shell, Name: t.Name, Kind: string(t.Kind), IsOver: f.Over, Home: at.url, Tabs: at.tabs, URL: paths.TeamMembers(at.url), Query: f.Search, Download: downloads(ec)}
 	m.Pager = more(ec, ui.Count(int64(len(people)), "person", "people")+" on this page", "after", next, "More people")
+	if f.Over {
+		m.Pager = more(ec, overText(len(people)), "after", next, "More invitations")
+	}
 	err = c.view(ec, func(tx *db.Tx) error {
 		n, err := tenancy.CountTeam(tx, t)
 		if m.Sum = ui.Count(n.Members, "member", "members") + ", " + ui.Number(n.Invited) + " invited"; f.Over {
-			m.Sum = overSum(len(people))
+			m.Sum = overSum
 		}
 		return err
 	})
