@@ -65,6 +65,7 @@ func teamScreens() []Screen {
 		Stays: []ui.Option{{Value: "1", Label: "1 hour"}, {Value: "8", Label: "8 hours"}}, Errors: ui.Errors{"reason": "Say what for: the people of the project read it.", "hours": "Choose for how long."}}
 	asked := ask
 	asked.Errors, asked.Waiting, asked.WaitingFor, asked.CancelURL, asked.CancelKey = nil, ago(-5*day), longest, "/projects/1058/request/cancel", "k69"
+	asked.WaitingStay, asked.WaitingRole = "8 hours", "Admin"
 	before := ask
 	before.Errors, before.Last = nil, tenancy.PastRequest{Reason: longest, Outcome: longest + " did not let you in", Answer: longest, When: ago(day)}
 	moveTo := tenancy.MoveTo{Shell: outside(), Project: "Retail analytics", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Back: "/organizations/7", URL: "/projects/1042/move", Pager: ui.Pager{Text: "2 organizations on this page"},

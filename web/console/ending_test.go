@@ -640,3 +640,39 @@ func TestEndsOfPurged(t *testing.T) {
 		t.Errorf("a month later %d are there", n)
 	}
 }
+
+// TestRequestsThatWait: who asks to join finds it in their account while it waits, with what they
+// asked for, and the way to take it back; its page says the same.
+func TestRequestsThatWait(t *testing.T) {
+	t.Parallel()
+	s := webtest.Open(t, webtest.Options{Idle: true})
+	for _, governed := range []bool{false, true} {
+		p, admin := s.Project("Waits", governed)
+		role := tenancy.VisitorRole(governed).Label()
+		_, c, back := asks(s, p, "Sven")
+		path := "/projects/" + num(p.ID) + "/request"
+		got := endings(c, "asking")
+		if want := "Waits Organization of Waits " + role + " 8 hours Ticket 9 "; len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("their list has %q, not %q", got, want)
+		}
+		if n := c.Get("/account/invitations").Page().Find(`[aria-labelledby="asking"] a[href="` + path + `"]`).Length(); n != 1 {
+			t.Errorf("%d ways to the request", n)
+		}
+		if text := text(c.Get(path).Want(http.StatusOK), `[aria-labelledby="waiting"]`); !strings.Contains(text, "Your reason Ticket 9 For how long 8 hours Role "+role) {
+			t.Errorf("the page of the request says %q", text)
+		}
+		if got := endings(s.SignIn(admin), "asking"); len(got) != 0 {
+			t.Errorf("somebody else's list has %q", got)
+		}
+		c.Post(path+"/cancel", nil).Want(http.StatusSeeOther)
+		if waits, over := endings(c, "asking"), endings(c, "asked"); len(waits) != 0 || len(over) != 1 {
+			t.Errorf("of one that was taken back %q wait, and %q do not", waits, over)
+		}
+		s.Clock.Forward(time.Minute)
+		c.Post(path, url.Values{"reason": {"Ticket 10"}, "hours": {"24"}}).Want(http.StatusSeeOther)
+		s.Clock.Forward(7*24*time.Hour + time.Minute)
+		if got := endings(back(), "asking"); len(got) != 0 {
+			t.Errorf("of one whose time is over the list has %q", got)
+		}
+	}
+}

@@ -71,6 +71,7 @@ func (c *Console) entrancePage(ec echo.Context, s access.Organization, status in
 	}
 	if e.Request.ID != 0 {
 		m.Waiting, m.WaitingFor, m.CancelURL, m.CancelKey = c.when(e.Request.Open), e.Request.Reason, paths.AskCancel(id), key()
+		m.WaitingStay, m.WaitingRole = hours(e.Request.Hours), tenancy.VisitorRole(e.Project.Governed).Label()
 	}
 	if last.ID != 0 {
 		m.Last = view.PastRequest{Reason: last.Reason, Outcome: askedFor(last), Answer: last.Answer, When: c.when(last.Ended)}

@@ -275,6 +275,13 @@ func (c *Console) invitations(ec echo.Context, a access.Actor) error {
 		if err != nil {
 			return err
 		}
+		asking, err := tenancy.WaitingRequests(tx, a)
+		for _, r := range asking {
+			m.Asking = append(m.Asking, account.RequestRow{Project: r.Project, Organization: r.Organization, URL: paths.Ask(r.ProjectID), Reason: r.Reason, Hours: hours(r.Hours), Role: tenancy.VisitorRole(r.Governed).Label(), Open: c.when(r.Open)})
+		}
+		if err != nil {
+			return err
+		}
 		requests, err := tenancy.PastRequests(tx, a)
 		for _, r := range requests {
 			m.Asked = append(m.Asked, account.PastRequest{Project: r.Project, Outcome: askedFor(r), Answer: r.Answer, When: c.when(r.Ended)})
