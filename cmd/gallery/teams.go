@@ -31,7 +31,10 @@ func teamScreens() []Screen {
 			{Number: "1077", Name: "Old trials", Kind: "Standard", Disabled: true, Reason: longest}},
 		Waiting: tenancy.Waiting{Text: "2 deleted projects wait for their purge, the last until ", Until: ago(-50 * day)},
 		Deleted: []tenancy.DeletedProject{{Number: "1031", Name: "Harvest 2024", By: "Hana Dvořáková", Deleted: ago(10 * day), Purge: ago(-50 * day)}, {Number: "1017", Name: longest, By: longest, Deleted: ago(61 * day), Purge: ago(time.Hour), Purging: true}}}
+	organization.Away = []tenancy.AwayProject{{Number: "1066", Name: "Store openings", In: "Contoso Data", By: "Sven Aas", Moved: ago(3 * day), Until: ago(-27 * day), URL: "/organizations/7/projects/1066/take-back"}, {Number: "1067", Name: longest, In: longest[:200], By: longest, Moved: ago(29 * day), Until: ago(-day), URL: "/organizations/7/projects/1067/take-back"}}
+	organization.AwayMore = "And others: those stand here whose time ends first. The mail about each move leads to its project."
 	visited := organization
+	visited.Away, visited.AwayMore = nil, ""
 	visited.Name, visited.List, visited.NewURL, visited.JoinReason = longest, nil, "", "You do not belong to this organization. It lets you into its projects for a time, and with a reason."
 	kinds := ui.Choices{ID: "template", Legend: "Type", Items: []ui.Choice{{Value: "production", Label: "Production", Text: "For work that stays. It never expires."}, {Value: "demo", Label: "Demo, 2 days", Text: "To look around, or to show something."}}}
 	fresh := tenancy.ProjectNew{Shell: outside(), Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Action: "/organizations/7/projects", Key: "k62", Template: kinds}
@@ -70,14 +73,21 @@ func teamScreens() []Screen {
 	before.Errors, before.Last = nil, tenancy.PastRequest{Reason: longest, Outcome: longest + " did not let you in", Answer: longest, When: ago(day)}
 	moveTo := tenancy.MoveTo{Shell: outside(), Project: "Retail analytics", Organization: ui.Link{Label: "Northwind Foods", URL: "/organizations/7"}, Back: "/organizations/7", URL: "/projects/1042/move", Pager: ui.Pager{Text: "2 organizations on this page"},
 		List: []tenancy.MoveTarget{{Number: "8", Name: "Contoso Data", Maintainer: "North EU", URL: "/projects/1042/move?to=8", Factor: true}, {Number: "9", Name: longest[:200], Maintainer: longest[:200], URL: "/projects/1042/move?to=9"}}}
+	above := moveTo
+	above.Above = true
 	nowhere := moveTo
 	nowhere.Project, nowhere.Organization.Label, nowhere.List = longest[:200], longest[:200], nil
-	move := tenancy.Move{Shell: outside(), Project: "Retail analytics", Organization: moveTo.Organization, To: "Contoso Data", ToID: "8", Maintainer: "North EU", AutoJoin: true, Action: "/projects/1042/move", Key: "k80", Other: "/projects/1042/move", Back: "/organizations/7"}
+	move := tenancy.Move{Shell: outside(), Project: "Retail analytics", Organization: moveTo.Organization, Here: "Northwind Foods", To: "Contoso Data", ToID: "8", Maintainer: "North EU", AutoJoin: true, Action: "/projects/1042/move", Key: "k80", Other: "/projects/1042/move", Back: "/organizations/7"}
 	stricter := move
-	stricter.Project, stricter.Organization.Label, stricter.To, stricter.Maintainer, stricter.AutoJoin, stricter.Factor = longest[:200], longest[:200], longest[:200], longest[:200], false, true
+	stricter.Project, stricter.Organization.Label, stricter.Here, stricter.To, stricter.Maintainer, stricter.AutoJoin, stricter.Factor, stricter.Lost = longest[:200], longest[:200], longest[:200], longest[:200], longest[:200], false, true, true
 	stricter.Out = tenancy.MovePeople{Count: "12 people", First: []ui.Pair{{Name: "Sven Aas", Value: "sven@steward.example"}, {Name: longest[:200], Value: longEmail}}, More: "And 10 more"}
 	stricter.Locked = tenancy.MovePeople{Count: "More than 100 people"}
-	stricter.Requests, stricter.Invitations, stricter.Errors = "2 requests to join", "3 invitations that wait", ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
+	stricter.Requests, stricter.Invitations, stricter.Ending, stricter.Errors = "2 requests to join", "3 invitations that wait", "2", ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
+	back := move
+	back.Organization, back.Here, back.To, back.ToID, back.FromID, back.Other, back.Maintainer = moveTo.Organization, "Contoso Data", "Northwind Foods", "", "8", "", "North EU"
+	back.Action, back.Out = "/organizations/7/projects/1042/take-back", tenancy.MovePeople{Count: "3 people"}
+	overtakenBack := back
+	overtakenBack.Here, overtakenBack.Errors = longest[:200], ui.Errors{"": "The project has moved on to “Third” meanwhile. Nothing was changed. Look at what taking it back means now."}
 	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",
 		Row: people.MemberRow{Name: "Sven Aas", Email: "sven@steward.example", Badge: "Support", Factor: "On", Since: ago(time.Hour), By: people.By{Reason: "Ticket 4711: a load that never ends"}}}
 	decided := request
@@ -115,6 +125,9 @@ func teamScreens() []Screen {
 		ok("move-to", "Move a project, the choice", tenancy.MoveToPage(moveTo)),
 		ok("move-nowhere", "Move a project, no other organization", tenancy.MoveToPage(nowhere)),
 		ok("move", "Move a project", tenancy.MovePage(move)),
+		ok("move-above", "Move a project for its maintainer, the choice", tenancy.MoveToPage(above)),
+		ok("take-back", "Take a project back", tenancy.MovePage(back)),
+		refused("take-back-moved-on", "Take a project back, which has moved on", tenancy.MovePage(overtakenBack)),
 		refused("move-errors", "Move a project, another name typed", tenancy.MovePage(stricter)),
 		refused("ask", "Ask to join a project, with faults", tenancy.EntrancePage(ask)),
 		ok("asked", "Ask to join a project, asked", tenancy.EntrancePage(asked)),

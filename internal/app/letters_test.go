@@ -140,7 +140,7 @@ func TestLetters(t *testing.T) {
 			note = "You can accept or decline it until 21 November 2026, 23:41 UTC."
 		case mail.JoinRequested:
 			note = "The request ends by itself on 21 November 2026, 23:41 UTC."
-		case mail.JoinApproved, mail.MoreWanted, mail.ProjectExpires, mail.ProjectRestored, mail.ProjectEnabled: // they lead to a project, as often as one may
+		case mail.JoinApproved, mail.MoreWanted, mail.ProjectExpires, mail.ProjectRestored, mail.ProjectEnabled, mail.ProjectMoved: // they lead to a project, as often as one may
 			note = ""
 		}
 		if m.Button.URL != "" && m.Note != note {
@@ -160,6 +160,20 @@ func TestLetters(t *testing.T) {
 func TestLettersOfChange(t *testing.T) {
 	t.Parallel()
 	s := webtest.Open(t, webtest.Options{Idle: true})
+	moved := func(values map[string]string) string {
+		values["project"] = "Reports"
+		m, err := s.App.Letter(mail.Letter{Kind: mail.ProjectMoved, Path: "/organizations/7/projects/1042/take-back", Values: values}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Text()
+	}
+	if text := moved(map[string]string{"until": "2026-12-28T08:00:00Z"}); !strings.Contains(text, "You can take it back until 28 December 2026, 08:00 UTC.") || !strings.Contains(text, "/organizations/7/projects/1042/take-back") {
+		t.Errorf("who may take it back reads\n%s", text)
+	}
+	if text := moved(map[string]string{"back": "yes"}); !strings.Contains(text, "took the project Reports") || strings.Contains(text, "You can take it back") {
+		t.Errorf("when it is taken back they read\n%s", text)
+	}
 	told := map[string]string{"by": "Mina", "project": "Reports", "from": "Northwind", "to": "Contoso", "who": "of the maintainer", "address": "mina@example.com", "reason": "Ticket 9", "until": "2026-11-29T08:00:00Z", "at": "2026-11-28T08:00:00Z"}
 	for kind, want := range map[mail.Kind][]string{mail.ProjectMoved: {"Reports", "Northwind", "Contoso"}, mail.ProjectVisited: {"Reports", "of the maintainer", "mina@example.com", "Ticket 9", "29 November 2026"}} {
 		m, err := s.App.Letter(mail.Letter{Kind: kind, Values: told}, time.Now())

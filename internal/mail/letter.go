@@ -70,7 +70,7 @@ const (
 	ProjectRestored   Kind = "projectRestored"   // by, project, organization, expires, at; has a link
 	ProjectDisabled   Kind = "projectDisabled"   // by, project, organization, reason, back, at
 	ProjectEnabled    Kind = "projectEnabled"    // by, project, organization, at; has a link
-	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, at
+	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, back when it was taken back, at; until and a link to who may take it back
 	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
 	MoreWanted        Kind = "moreWanted"        // by, address, project, for, text; has a link
 )

@@ -36,6 +36,9 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| projects in which somebody is by a right from above | %d |", tenancy.BorrowedMost),
 		fmt.Sprintf("| places that a move of a project ends | %d |", tenancy.MovedOutMost),
 		fmt.Sprintf("| moves of one project | %d a day |", tenancy.PerMoved.Count),
+		fmt.Sprintf("| projects that one person moves, or takes back | %d a day |", tenancy.PerMover.Count),
+		fmt.Sprintf("| days for which a project that was moved away can be taken back | %d |", int(tenancy.TakeBackFor/(24*time.Hour))),
+		fmt.Sprintf("| projects that were moved away and are listed | %d, first those whose time ends first |", tenancy.MovedAwayMost),
 		fmt.Sprintf("| wishes of a project | %d a day, mailed to %d super admins |", tenancy.PerWishes.Count, tenancy.WishTells),
 		fmt.Sprintf("| organizations that one person makes | %d a day |", tenancy.PerFounder.Count),
 		fmt.Sprintf("| wishes of a person, all that a visitor asks for among them | %d a day |", tenancy.PerWisher.Count),
@@ -67,7 +70,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if !strings.Contains(string(text), fmt.Sprintf("reads there for %d days, the last %d:", tenancy.PastDays, tenancy.PastMost)) {
 		t.Error("docs/people.md does not tell which invitations are shown that wait no more")
 	}
-	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerWishes, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner, tenancy.PerFounder, tenancy.PerWisher} {
+	for _, l := range []throttle.Limit{tenancy.PerPlace, tenancy.PerInviter, tenancy.PerInvitee, tenancy.PerPair, tenancy.PerCreator, tenancy.PerMoved, tenancy.PerMover, tenancy.PerWishes, tenancy.PerAddress, tenancy.PerReminder, tenancy.PerDemand, tenancy.PerAsker, tenancy.PerAskedPlace, tenancy.PerVisitor, tenancy.PerJoiner, tenancy.PerFounder, tenancy.PerWisher} {
 		if l.Window != 24*time.Hour {
 			t.Errorf("a limit of a day is of %s", l.Window)
 		}

@@ -21,6 +21,7 @@ var (
 	PerMoved      = perMoved
 	PerFounder    = perFounder
 	PerWisher     = perWisher
+	PerMover      = perMover
 )
 
 // MemberYearsMax is how far away the end of a membership may be.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -531,8 +532,19 @@ type tellParams struct {
 	Kind    mail.Kind         `json:"kind"`
 	Path    string            `json:"path,omitempty"` // of the letter's link
 	Values  map[string]string `json:"values"`
-	But     int64             `json:"butUser,omitempty"`   // who knows it
-	After   int64             `json:"afterUser,omitempty"` // who was told last
+	But     int64             `json:"butUser,omitempty"`         // who knows it
+	After   int64             `json:"afterUser,omitempty"`       // who was told last
+	For     int64             `json:"forOrganization,omitempty"` // whose lasting members alone read the path and "until"; 0 = all do
+}
+
+// letter is what somebody is told.
+func (p tellParams) letter(member bool) mail.Letter {
+	l := mail.Letter{Kind: p.Kind, Path: p.Path, Values: p.Values}
+	if p.For != 0 && !member {
+		l.Path, l.Values = "", maps.Clone(p.Values)
+		delete(l.Values, "until")
+	}
+	return l
 }
 
 // tellLife mails the members of a project what became of it, with its organization, as names may
@@ -562,11 +574,16 @@ func (v *Service) RunTell(ctx context.Context, run *jobs.Run) error {
 		return err
 	}
 	return v.db.Update(ctx, func(tx *db.Tx) error {
-		list, err := db.All(tx, func(r db.Row) (Who, error) {
-			var w Who
-			return w, r.Scan(&w.ID, &w.Email, &w.Name, &w.State)
-		}, fmt.Sprintf(`SELECT u.id, u.email, u.name, u.state FROM memberships m JOIN users u ON u.id = m.user_id
-			WHERE m.project_id = $1 AND m.user_id > $2 AND (m.expires_at IS NULL OR m.expires_at > $3) ORDER BY m.user_id LIMIT %d`, tellMost), p.Project, p.After, tx.Now)
+		type reader struct {
+			Who
+			member bool // of the organization for whose members it is
+		}
+		list, err := db.All(tx, func(r db.Row) (reader, error) {
+			var w reader
+			return w, r.Scan(&w.ID, &w.Email, &w.Name, &w.State, &w.member)
+		}, fmt.Sprintf(`SELECT u.id, u.email, u.name, u.state, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $4 AND o.user_id = u.id AND o.through = '')
+			FROM memberships m JOIN users u ON u.id = m.user_id
+			WHERE m.project_id = $1 AND m.user_id > $2 AND (m.expires_at IS NULL OR m.expires_at > $3) ORDER BY m.user_id LIMIT %d`, tellMost), p.Project, p.After, tx.Now, p.For)
 		if err != nil {
 			return err
 		}
@@ -575,7 +592,7 @@ func (v *Service) RunTell(ctx context.Context, run *jobs.Run) error {
 			if p.After = w.ID; w.State != accounts.Active || w.ID == p.But {
 				continue
 			}
-			if _, err := v.mail.Send(tx, mail.Letter{Kind: p.Kind, To: w.Email, Name: w.Name, UserID: w.ID, Path: p.Path, Values: p.Values}); err != nil {
+			if err := v.write(tx, []Who{w.Who}, p.letter(w.member)); err != nil {
 				return err
 			}
 			told++

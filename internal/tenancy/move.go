@@ -25,14 +25,32 @@ func lockMoves(tx *db.Tx) error { return tx.Lock("moves of projects") }
 // MayMove reports whether the scope's actor may move its project.
 func MayMove(tx *db.Tx, s access.Project) (bool, error) {
 	is, _, err := standing(tx, s.Actor().UserID, s.Organization())
-	return err == nil && access.MayAbove(access.ProjectsMove, is), err
+	return err == nil && MovesOut(is), err
 }
 
+// MovesOut reports whether somebody who is this to an organization may move a project out of it. Where
+// it lets nobody of its maintainer in, these may not: elsewhere they, or somebody they know, could come in.
+func MovesOut(is access.Above) bool {
+	return access.MayAbove(access.ProjectsMove, is) && (is.SuperAdmin || access.MayAbove(access.ProjectsJoin, is))
+}
+
+// requireOut is Forbidden for who may not move a project out of the scope's organization.
+func requireOut(s access.Organization) error {
+	if err := s.Require(access.ProjectsMove); err != nil || MovesOut(s.Is()) {
+		return err
+	}
+	return fault.New(fault.Forbidden, "tenancy.moveOut", "The organization lets nobody of its maintainer in by themselves. Its projects are moved by its members and by super admins. Ask one of its members to move it.")
+}
+
+// FromAbove reports whether somebody who is this to an organization moves a project out of it by the
+// right of its maintainer alone.
+func FromAbove(is access.Above) bool { return !is.OrgMember && !is.SuperAdmin }
+
 // Targets lists the organizations, by name, into which somebody may move a project of the
-// scope's one: theirs, those of their maintainers, and all for super admins. Forbidden without
-// ProjectsMove.
+// scope's one: theirs, those of their maintainers, and all for super admins. Who moves it by the
+// right of its maintainer alone moves it into none of theirs. Forbidden for who may not move one out.
 func Targets(tx *db.Tx, s access.Organization, f Filter) ([]Organization, error) {
-	if err := s.Require(access.ProjectsMove); err != nil {
+	if err := requireOut(s); err != nil {
 		return nil, err
 	}
 	var w db.Where
@@ -59,9 +77,19 @@ func Targets(tx *db.Tx, s access.Organization, f Filter) ([]Organization, error)
 		args = append(args, id)
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (%s) part%d", part(fmt.Sprintf(of, len(args))), len(args)))
 	}
-	add("o.id IN (SELECT organization_id FROM organization_members WHERE user_id = $%d AND through = '') AND ", s.Actor().UserID)
+	const own = "SELECT organization_id FROM organization_members WHERE user_id = $%d AND through = ''"
+	others := ""
+	if FromAbove(s.Is()) {
+		args = append(args, s.Actor().UserID)
+		others = fmt.Sprintf("o.id NOT IN ("+own+") AND ", len(args))
+	} else {
+		add("o.id IN ("+own+") AND ", s.Actor().UserID)
+	}
 	for _, m := range theirs { // each by itself, along its index
-		add("o.maintainer_id = $%d AND ", m.ID)
+		add("o.maintainer_id = $%d AND "+others, m.ID)
+	}
+	if len(parts) == 0 { // they have left it meanwhile
+		return nil, nil
 	}
 	out, err := db.All(tx, scanOrganization, strings.Join(parts, " UNION ALL "), args...)
 	slices.SortFunc(out, func(a, b Organization) int {
@@ -79,7 +107,10 @@ type Moving struct {
 	Locked      []Member     // who stays, but signs in without the second factor that is a must there
 	Alone       bool         // nobody in it will manage its people: members of the other organization do
 	Requests    int64        // to join, which wait: they end
-	Invitations int64        // which wait: those end that could not be given there
+	Invitations int64        // which wait
+	Ending      int64        // how many of them end, as who sent them could not give them there
+	Back        bool         // From lost it to nobody of its own, and takes it back: it is To
+	lost        bool         // who moves it is no lasting member of From, which may take it back
 }
 
 // MovingMost is how far people are looked for whom a move concerns.
@@ -88,38 +119,52 @@ const MovingMost = 100
 // FindMoving tells what changes when a project of the scope's organization moves to another
 // one: of Out and Locked no more than one past MovingMost. Forbidden without ProjectsMove in
 // both; NotFound for a project that is not of the organization or not open; Conflict for the
-// organization that it is in; Forbidden, too, for who may not join the project by themselves;
-// Unauthenticated, with the code access.FactorNeeded, where the
-// other one asks the actor for a second factor.
+// organization that it is in, and for one's own when one moves it by the right of a maintainer alone;
+// Forbidden, too, for who may not join the project by themselves; Unauthenticated, with the code
+// access.FactorNeeded, where the other one asks the actor for a second factor.
 func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, error) {
 	m, err := moving(tx, s, project, to)
 	if err != nil {
 		return m, err
 	}
-	if m.Out, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
-		return m, err
+	err = concerned(tx, &m)
+	return m, err
+}
+
+// concerned finds whom a move concerns.
+func concerned(tx *db.Tx, m *Moving) (err error) {
+	project, to := m.Project.ID, m.To.ID
+	if m.Out, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+		return err
 	}
 	if m.To.FactorRequired {
-		if m.Locked, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $3) AND u.state = 'active' AND t.user_id IS NULL AND "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
-			return m, err
+		if m.Locked, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $3) AND u.state = 'active' AND t.user_id IS NULL AND "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+			return err
 		}
 	}
-	m.Alone, err = alone(tx, m)
-	return m, err
+	ending, err := unvouched(tx, *m)
+	if err != nil {
+		return err
+	}
+	m.Ending = int64(len(ending))
+	m.Alone, err = alone(tx, *m)
+	return err
 }
 
 // alone reports whether nobody in a project will manage its people after it has moved.
 func alone(tx *db.Tx, m Moving) (bool, error) {
 	return db.Value[bool](tx, `SELECT NOT EXISTS (SELECT 1 FROM memberships x JOIN users u ON u.id = x.user_id WHERE x.project_id = $1 AND x.role IN ('share', 'admin', 'productionManager')
-		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+staysIn+")", m.Project.ID, m.To.ID, tx.Now)
+		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+staysIn("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
 }
 
-// staysIn is the condition of a membership x, of the user u, that a move to the organization $2
-// leaves at the time $3.
-var staysIn = `(x.through = ''
-	OR x.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = x.user_id AND o.through = '')
-	OR x.through = 'maintainer' AND EXISTS (SELECT 1 FROM organizations o JOIN maintainer_members y ON y.maintainer_id = o.maintainer_id WHERE o.id = $2 AND o.allow_auto_join AND y.user_id = x.user_id)
-	OR x.through = 'support' AND (` + accounts.OfSupport("$3") + ` OR u.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
+// staysIn is the condition of a membership, of a user, that a move to the organization $2
+// leaves at the time $3. Both are named as they stand in the statement.
+func staysIn(m, u string) string {
+	return `(` + m + `.through = ''
+	OR ` + m + `.through = 'organization' AND EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $2 AND o.user_id = ` + m + `.user_id AND o.through = '')
+	OR ` + m + `.through = 'maintainer' AND EXISTS (SELECT 1 FROM organizations o JOIN maintainer_members y ON y.maintainer_id = o.maintainer_id WHERE o.id = $2 AND o.allow_auto_join AND y.user_id = ` + m + `.user_id)
+	OR ` + m + `.through = 'support' AND (` + strings.ReplaceAll(accounts.OfSupport("$3"), "u.", u+".") + ` OR ` + u + `.is_super_admin) AND EXISTS (SELECT 1 FROM organizations o WHERE o.id = $2 AND o.allow_auto_join))`
+}
 
 // moving finds the project and both organizations, and decides whether the actor may.
 func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err error) {
@@ -129,12 +174,26 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if to == s.ID() {
 		return m, fault.New(fault.Conflict, "tenancy.moved", "The project is in this organization already.")
 	}
-	if _, err := enterOrganization(tx, s.Actor(), to, access.ProjectsMove); err != nil {
+	there, err := enterOrganization(tx, s.Actor(), to, access.ProjectsMove)
+	if err != nil {
 		return m, err
 	}
-	if !s.Is().SuperAdmin && !s.May(access.ProjectsJoin) { // there they, or somebody they know, could come in
-		return m, fault.New(fault.Forbidden, "tenancy.moveOut", "The organization lets nobody of its maintainer in by themselves. Its projects are moved by its members and by super admins. Ask one of its members to move it.")
+	if err := requireOut(s); err != nil {
+		return m, err
 	}
+	if m, err = findMoving(tx, s.Actor(), project, s.ID(), to); err != nil {
+		return m, err
+	}
+	m.lost = !s.Is().OrgMember
+	if FromAbove(s.Is()) && there.Is().OrgMember { // in which they would let themselves in for good
+		return m, fault.Newf(fault.Conflict, "tenancy.moveToOwn", "You belong to the organization %q, and not to %q, out of which you would move the project for its maintainer. Nobody does that into an organization of their own. Ask a member of %q, or a super admin, to move it.", m.To.Name, m.From.Name, m.From.Name)
+	}
+	return m, nil
+}
+
+// findMoving finds an open project of an organization, and the one that it is to be in. NotFound
+// for others.
+func findMoving(tx *db.Tx, a access.Actor, project, from, to int64) (m Moving, err error) {
 	p := &m.Project
 	return db.One(tx, func(r db.Row) (Moving, error) {
 		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, db.Null(&p.Role), &m.From.ID, &m.From.Name, &m.To.ID, &m.To.Maintainer, &m.To.MaintainerName, &m.To.Name, &m.To.AutoJoin, &m.To.FactorRequired, &m.Requests, &m.Invitations)
@@ -144,29 +203,42 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 			(SELECT count(*) FROM invitations i WHERE i.project_id = p.id AND i.state = 'pending' AND i.expires_at > $5)
 		FROM projects p JOIN organizations f ON f.id = p.organization_id JOIN organizations t ON t.id = $3 JOIN maintainers x ON x.id = t.maintainer_id
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $4 AND (m.expires_at IS NULL OR m.expires_at > $5)
-		WHERE p.id = $1 AND p.organization_id = $2 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $5)`, project, s.ID(), to, s.Actor().UserID, tx.Now)
+		WHERE p.id = $1 AND p.organization_id = $2 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $5)`, project, from, to, a.UserID, tx.Now)
 }
 
-// perMoved keeps a project from filling mailboxes by moving to and fro.
-var perMoved = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+// The limits of moves: a project does not fill mailboxes by moving to and fro, and nobody empties an
+// organization before it is seen.
+var (
+	perMoved = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+	perMover = throttle.Limit{Count: 20, Window: 24 * time.Hour}
+)
+
+// takeMove counts a move. TooMany tells which limit was met.
+func takeMove(tx *db.Tx, key string, l throttle.Limit, met string) error {
+	err := throttle.Take(tx, key, l)
+	if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
+		return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(met, l.Count) + " Nothing was changed. Go on tomorrow."}
+	}
+	return err
+}
+
+func takeMover(tx *db.Tx, a access.Actor) error {
+	return takeMove(tx, fmt.Sprintf("move/user:%d", a.UserID), perMover, "One person moves at most %d projects a day.")
+}
 
 // Move puts a project of the scope's organization into another one. Whoever has a role keeps
-// it, but who let themselves in by a right that they do not hold there is out, and mailed;
+// it, but who came in by a right that they do not hold there is out, and mailed;
 // requests to join end, and so do invitations of who could not give them there. Jobs go on as
-// long as who started them may. typed is the project's name as the person typed it: Invalid
+// long as who started them may. When the actor is no lasting member of the organization, these may
+// take it back: see TakeBack. typed is the project's name as the person typed it: Invalid
 // unless it is that. Otherwise as FindMoving; Conflict when somebody else has moved it, and when more than a
-// thousand people would lose their place; TooMany past twenty a day.
+// thousand people would lose their place; TooMany past twenty a day, of the project or of the person.
 func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, typed string) (Moving, error) {
 	if err := lockMoves(tx); err != nil {
 		return Moving{}, err
 	}
-	if err := lockMembers(tx, project); err != nil {
+	if err := lockMoved(tx, project, s.ID(), to); err != nil {
 		return Moving{}, err
-	}
-	for _, id := range []int64{min(s.ID(), to), max(s.ID(), to)} {
-		if err := tx.Lock(fmt.Sprintf("organization %d", id)); err != nil {
-			return Moving{}, err
-		}
 	}
 	p, err := Find(tx, project)
 	if err != nil {
@@ -188,66 +260,119 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := Typed(p, typed); err != nil {
 		return m, err
 	}
-	if err := throttle.Take(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved); err != nil { // each is mailed to many
+	if err := takeMove(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved, "One project is moved at most %d times a day."); err != nil { // each is mailed to many
 		return m, err
 	}
+	if err := takeMover(tx, s.Actor()); err != nil {
+		return m, err
+	}
+	return v.carry(tx, s.Actor(), m)
+}
+
+// lockMoved takes the locks of a project that moves, and of both organizations. The caller holds that
+// of lockMoves.
+func lockMoved(tx *db.Tx, project, from, to int64) error {
+	if err := lockMembers(tx, project); err != nil {
+		return err
+	}
+	for _, id := range []int64{min(from, to), max(from, to)} {
+		if err := tx.Lock(fmt.Sprintf("organization %d", id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carry does what a move is, once it is decided.
+func (v *Service) carry(tx *db.Tx, by access.Actor, m Moving) (Moving, error) {
+	var err error
 	if m.Alone, err = alone(tx, m); err != nil {
 		return m, err
 	}
-	out, err := v.endPlaces(tx, s.Actor(), m)
+	ending, err := unvouched(tx, m)
 	if err != nil {
 		return m, err
 	}
-	asking, err := v.closeRequests(tx, s.Actor(), p, CauseMoved)
+	out, err := v.endPlaces(tx, by, m)
 	if err != nil {
 		return m, err
 	}
-	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", p.ID, m.From.ID, m.To.ID); err != nil {
-		return m, err
-	}
-	closed, err := closeUnvouched(tx, s.Actor(), p)
+	asking, err := v.closeRequests(tx, by, m.Project, CauseMoved)
 	if err != nil {
 		return m, err
 	}
-	if err := v.tellMoved(tx, s.Actor(), m); err != nil {
+	if err := tx.Must("UPDATE projects SET organization_id = $3 WHERE id = $1 AND organization_id = $2 AND state = 'active'", m.Project.ID, m.From.ID, m.To.ID); err != nil {
 		return m, err
 	}
-	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": closed, "nobodyManages": m.Alone}
-	return m, recordMove(tx, s.Actor(), m, results)
+	if err := closeUnvouched(tx, by, m.Project, ending); err != nil {
+		return m, err
+	}
+	if m.lost, err = noteLoss(tx, by, m); err != nil {
+		return m, err
+	}
+	if err := v.tellMoved(tx, by, m); err != nil {
+		return m, err
+	}
+	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": len(ending), "nobodyManages": m.Alone, "takenBack": m.Back}
+	return m, recordMove(tx, by, m, results)
 }
 
 // tellMoved mails it to the people of the project, and to the members of both organizations, once
-// to each and not to who moved it.
+// to each and not to who moved it. Whoever may take it back reads that, and until when.
 func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
 	told := map[string]string{"by": by.Name, "project": m.Project.Name, "from": m.From.Name, "to": m.To.Name, "at": moment(tx.Now)}
-	if err := v.tellMembers(tx, tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told, But: by.UserID}); err != nil {
+	if m.Back {
+		told["back"] = "yes"
+	}
+	all := tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told, But: by.UserID}
+	if m.lost {
+		told["until"] = moment(tx.Now.Add(TakeBackFor))
+		all.For, all.Path = m.From.ID, TakeBackPath(m.From.ID, m.Project.ID)
+	}
+	if err := v.tellMembers(tx, all); err != nil {
 		return err
 	}
-	list, err := db.All(tx, scanReader, `SELECT DISTINCT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
-		WHERE m.organization_id IN ($1, $2) AND m.user_id <> $3 AND (m.expires_at IS NULL OR m.expires_at > $4) AND u.state = 'active'
-			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $5 AND x.user_id = m.user_id AND (x.expires_at IS NULL OR x.expires_at > $4)) ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", 2*membersMost), m.From.ID, m.To.ID, by.UserID, tx.Now, m.Project.ID)
+	type reader struct {
+		Who
+		loses bool
+	}
+	list, err := db.All(tx, func(r db.Row) (reader, error) {
+		var x reader
+		return x, r.Scan(&x.ID, &x.Email, &x.Name, &x.loses)
+	}, `SELECT u.id, u.email, u.name, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $1 AND o.user_id = u.id AND o.through = '')
+		FROM users u WHERE u.id IN (SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ($1, $2) AND m.user_id <> $3 AND (m.expires_at IS NULL OR m.expires_at > $4)) AND u.state = 'active'
+			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $5 AND x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > $4)) ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", 2*membersMost), m.From.ID, m.To.ID, by.UserID, tx.Now, m.Project.ID)
 	if err != nil {
 		return err
 	}
-	return v.write(tx, list, mail.Letter{Kind: mail.ProjectMoved, Values: told})
+	for _, x := range list {
+		if err := v.write(tx, []Who{x.Who}, all.letter(x.loses)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordMove tells both organizations; the project has both events.
 func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) error {
 	params := map[string]any{"from": m.From.ID, "to": m.To.ID}
+	out, in := "%s moved the project %q out of the organization %q, into %q.", "%s moved the project %q into the organization %q, out of %q."
+	if m.Back {
+		out, in = "%s took the project %q back out of the organization %q, into %q, which had lost it.", "%s took the project %q back into the organization %q, out of %q."
+	}
 	e, err := lifeEvent(tx, by, m.Project, "project.removedFromOrganization")
 	if err != nil {
 		return err
 	}
 	e.Type, e.Params, e.Results = audit.Warn, params, results
-	if err := audit.Record(tx, e.Says("%s moved the project %q out of the organization %q, into %q.", by.Name, m.Project.Name, m.From.Name, m.To.Name)); err != nil {
+	if err := audit.Record(tx, e.Says(out, by.Name, m.Project.Name, m.From.Name, m.To.Name)); err != nil {
 		return err
 	}
 	if e, err = lifeEvent(tx, by, m.Project, "project.addedToOrganization"); err != nil {
 		return err
 	}
 	e.Organization, e.Type, e.Params, e.Results = m.To.ID, audit.Warn, params, results
-	return audit.Record(tx, e.Says("%s moved the project %q into the organization %q, out of %q.", by.Name, m.Project.Name, m.To.Name, m.From.Name))
+	return audit.Record(tx, e.Says(in, by.Name, m.Project.Name, m.To.Name, m.From.Name))
 }
 
 // movedOutMost is how many places a move ends, in its transaction.
@@ -255,7 +380,7 @@ const movedOutMost = 1000
 
 // endPlaces ends the memberships that a move does not leave, and tells who had them.
 func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
-	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", movedOutMost+1), m.Project.ID, m.To.ID, tx.Now)
+	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", movedOutMost+1), m.Project.ID, m.To.ID, tx.Now)
 	if err != nil {
 		return 0, err
 	}
@@ -267,10 +392,10 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if x.Who.State == accounts.Active && x.Who.ID != by.UserID {
-			if err := v.tell(tx, by, x.Who, mail.MemberRemoved, p, nil); err != nil {
-				return 0, err
-			}
+		there := p
+		there.Organization = m.To.ID // where they may come in again, or not
+		if err := v.farewell(tx, by, x.Who, mail.MemberRemoved, there, map[string]string{"cause": string(CauseMoved), "to": m.To.Name}); err != nil {
+			return 0, err
 		}
 		e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", x.Who.Email, x.Who.Name), p)
 		if err != nil {
@@ -283,51 +408,46 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 	return len(list), nil
 }
 
-// closeUnvouched closes the invitations to a project that wait and whose inviter could not
-// give them any more. p is the project as it was: the events belong to who invited.
-func closeUnvouched(tx *db.Tx, actor access.Actor, p Project) (closed int, err error) {
-	at, err := placeOf(tx, actor, p)
-	if err != nil {
-		return 0, err
-	}
-	if err := at.expire(tx, 0); err != nil {
-		return 0, err
-	}
+// unvouched are the invitations to a project that wait and that who sent them could not give any
+// more once it has moved.
+func unvouched(tx *db.Tx, m Moving) ([]waiting, error) {
+	at := access.Place{Project: m.Project.ID, Org: m.To.ID, Governed: m.Project.Governed}
 	type given struct {
 		waiting
-		by Who
+		ends bool
 	}
-	list, err := db.All(tx, func(r db.Row) (given, error) {
-		var x given
-		return x, r.Scan(&x.id, &x.email, &x.role, &x.by.ID, &x.by.Name, &x.by.State)
-	}, "SELECT i.id, i.email, i.role, a.id, a.name, a.state FROM invitations i JOIN users a ON a.id = i.created_by WHERE i.project_id = $1 AND i.state = 'pending' ORDER BY i.id", p.ID)
-	if err != nil {
-		return 0, err
-	}
-	type gift struct {
-		by int64
-		as access.Role
-	}
-	void := map[gift]bool{}
+	list, err := db.All(tx, func(r db.Row) (x given, err error) {
+		var g voucher
+		err = r.Scan(append([]any{&x.id, &x.email, &x.role}, g.scans()...)...)
+		x.ends = !g.invites(at, x.role)
+		return x, err
+	}, "SELECT x.id, x.email, x.role, "+vouchers("$2", "$3")+` FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by
+		LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND `+staysIn("v", "a")+`
+		WHERE x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $3 ORDER BY x.id`, m.Project.ID, m.To.ID, tx.Now)
+	var out []waiting
 	for _, x := range list {
-		g := gift{x.by.ID, x.role}
-		if _, known := void[g]; !known {
-			err := vouches(tx, x.by, p.ID, x.role)
-			if void[g] = fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound); err != nil && !void[g] && !fault.HasCode(err, access.FactorNeeded) { // who turns it on may give it again
-				return closed, err
-			}
+		if x.ends { // who only lacks a second factor may give it again
+			out = append(out, x.waiting)
 		}
-		if !void[g] {
-			continue
-		}
-		if closed++; closed > closedMost {
-			err = endInvitation(tx, x.id, "cancelled", CauseMoved, 0)
+	}
+	return out, err
+}
+
+// closeUnvouched closes them. p is the project as it was: the events belong to who invited.
+func closeUnvouched(tx *db.Tx, by access.Actor, p Project, ending []waiting) error {
+	at, err := placeOf(tx, by, p)
+	if err != nil {
+		return err
+	}
+	for n, i := range ending {
+		if n < closedMost {
+			err = at.close(tx, i, CauseMoved)
 		} else {
-			err = at.close(tx, x.waiting, CauseMoved)
+			err = endInvitation(tx, i.id, "cancelled", CauseMoved, 0)
 		}
 		if err != nil {
-			return closed, err
+			return err
 		}
 	}
-	return closed, nil
+	return nil
 }

@@ -174,6 +174,9 @@ func (v *Service) EndPurge(ctx context.Context, run *jobs.Run, project int64, re
 		func(tx *db.Tx) (int64, error) {
 			return tx.Exec(fmt.Sprintf("UPDATE join_requests SET email = '', reason = '', hours = 0, answer = '' WHERE id IN (SELECT id FROM join_requests WHERE project_id = $1 AND email <> '' LIMIT %d)", purgeMost), project)
 		},
+		func(tx *db.Tx) (int64, error) {
+			return tx.Exec(fmt.Sprintf("DELETE FROM project_losses WHERE project_id = $1 AND organization_id IN (SELECT organization_id FROM project_losses WHERE project_id = $1 LIMIT %d)", purgeMost), project)
+		},
 		func(tx *db.Tx) (int64, error) { return forgetInvitations(tx, project) },
 	} {
 		for n := int64(1); n > 0; {

@@ -657,9 +657,18 @@ func ProjectEnabled(t Told) Letter {
 	return t.happened(t.opens(t.letter(t.named("project", "A project")+" is open again", t.named("by", "Somebody")+" enabled "+t.projectOf()+" at "+t.host()+" again, which was disabled. You are in it as before. What ran in it when it was disabled has to be started again.")))
 }
 
-// ProjectMoved tells that a project is in another organization.
+// ProjectMoved tells that a project is in another organization. The members of one that lost it to
+// nobody of its own read that they can take it back.
 func ProjectMoved(t Told) Letter {
-	m := t.happened(t.letter(t.named("project", "A project")+" was moved", t.named("by", "Somebody")+" moved "+t.project()+" at "+t.host()+" to another organization. Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
+	title, said := " was moved", t.named("by", "Somebody")+" moved "+t.project()+" at "+t.host()+" to another organization."
+	if t.value("back") != "" {
+		title, said = " was taken back", t.named("by", "Somebody")+" took "+t.project()+" at "+t.host()+" back into the organization out of which it had been moved."
+	}
+	m := t.happened(t.letter(t.named("project", "A project")+title, said+" Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
+	if until := t.moment("until", time.Time{}); until != "" {
+		m.Said = append(m.Said, "It was moved by somebody who does not belong to the organization that it was in, as you do. You can take it back until "+until+".")
+		m.Button = ui.Link{Label: "See what taking it back means", URL: t.Link}
+	}
 	for _, f := range []ui.Pair{{Name: "From", Value: t.value("from")}, {Name: "To", Value: t.value("to")}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)

@@ -435,6 +435,11 @@ func OrganizationProjects(organization int64) string { return Organization(organ
 // ProjectNew is the form for a new project.
 func ProjectNew(organization int64) string { return OrganizationProjects(organization) + "/new" }
 
+// TakeBack is where an organization takes back a project that was moved away, and where that is posted to.
+func TakeBack(organization, project int64) string {
+	return OrganizationProjects(organization) + "/" + number(project) + "/take-back"
+}
+
 // OrganizationSettings is what its members decide about an organization.
 func OrganizationSettings(organization int64) string { return Organization(organization) + "/settings" }
 

@@ -96,6 +96,15 @@ func TestPermissionsAbove(t *testing.T) {
 				case tied:
 					want = http.StatusForbidden
 				}
+				switch { // what more decides than the list says
+				case may && strings.HasSuffix(r.Path, "/take-back") && a.column != "orgMember":
+					want = http.StatusNotFound // that is for the members of an organization alone
+					if r.Method == http.MethodPost {
+						want = http.StatusUnprocessableEntity
+					}
+				case may && r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/move") && a.column == "maintainerMember" && !autoJoin:
+					want = http.StatusForbidden
+				}
 				before := watch.Sum()
 				var res webtest.Response
 				if path := ours.path(r.Path); r.Method == http.MethodGet {

@@ -235,6 +235,7 @@ var constructive = map[string]string{
 	"/projects/:project/request":                                  "asks, and can be taken back",
 	"/projects/:project/request/cancel":                           "is undone by asking again",
 	"/projects/:project/move":                                     "offers its undo, and asks for the name, see TestMove",
+	"/organizations/:organization/projects/:moved/take-back":      "takes back, asks for the name, and is final, see TestTakeBack",
 	"/projects/:project/settings/requests/:request/approve":       "makes somebody a member for a time, who can be removed",
 	"/projects/:project/settings/requests/:request/reject":        "is undone by who asks again, or by inviting them",
 	"/organizations/:organization/join":                           "makes oneself a member, who can leave",

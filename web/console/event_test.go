@@ -238,6 +238,11 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	for _, to := range []string{theirs, own} {
 		recorded("/projects/:project/move", "project.removedFromOrganization project.addedToOrganization", root.Post(project+"/move", url.Values{"to": {strings.TrimPrefix(to, "/organizations/")}, "confirm": {"Theirs"}}))
 	}
+	root.Post(project+"/move", url.Values{"to": {strings.TrimPrefix(theirs, "/organizations/")}, "confirm": {"Theirs"}}).Want(http.StatusSeeOther)
+	s.Update(func(tx *db.Tx) error { // as if somebody had moved it who is none of theirs
+		return tx.Must("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) SELECT p.id, o.id, CAST($1 AS BIGINT), u.id FROM projects p, organizations o, users u WHERE p.name = 'Theirs' AND o.name = 'Renamed' AND u.email = $2", tx.Now, email)
+	})
+	recorded(organization+"/projects/:moved/take-back", "project.removedFromOrganization project.addedToOrganization", root.Post(own+project+"/take-back", url.Values{"confirm": {"Theirs"}}))
 	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", asVisitor))
 	recorded(organization+"/join/end", "organization.memberLeft", root.Post(theirs+"/join/end", nil))
 	root.Post(theirs+"/join", asVisitor)

@@ -514,6 +514,9 @@ func TestPurge(t *testing.T) {
 		if err := tx.Must("UPDATE users SET activated_by = (SELECT min(id) FROM invitations WHERE project_id = $2), activated_at = $3, activated_shown = TRUE WHERE id = $1", stranger.ID, l.p.ID, tx.Now); err != nil {
 			return err
 		}
+		if _, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)", l.p.ID, other.Organization, tx.Now, stranger.ID); err != nil {
+			return err
+		}
 		return tx.Must("UPDATE projects SET description = 'Ours' WHERE id = $1", l.p.ID)
 	})
 	events, work := "SELECT count(*) FROM events WHERE project_id = $1", "SELECT count(*) FROM jobs WHERE project_id = $1"
@@ -536,7 +539,7 @@ func TestPurge(t *testing.T) {
 	if left := l.mine(before); len(left) > 0 {
 		t.Errorf("of its bytes are left %q", left)
 	}
-	for _, table := range []string{"buckets", "tables", "files", "trash", "memberships", "invitations", "tokens", "purged_folders"} {
+	for _, table := range []string{"buckets", "tables", "files", "trash", "memberships", "invitations", "tokens", "purged_folders", "project_losses"} {
 		if n := l.value("SELECT count(*) FROM "+table+" WHERE project_id = $1", l.p.ID); n != 0 {
 			t.Errorf("%d %s are left", n, table)
 		}

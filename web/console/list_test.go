@@ -35,7 +35,7 @@ var lists = map[string]bool{
 	"/projects/:project/settings/users": true, "/projects/:project/settings/users/invite": false, "/projects/:project/settings/users/:member": false,
 	"/projects/:project/settings/limits": false, "/projects/:project/settings/limits/ask": false, "/projects/:project/settings/access": true, "/projects/:project/settings/users/:member/role": false, "/projects/:project/settings/users/:member/remove": false,
 	"/projects/:project/settings/invitations/:invitation": false, "/projects/:project/settings/project": false, "/projects/:project/settings/audit": true,
-	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/organizations/:organization/join": false, "/projects/:project/request": false, "/projects/:project/move": false,
+	"/projects/:project/settings/requests/:request": false, "/projects/:project/join": false, "/organizations/:organization/join": false, "/projects/:project/request": false, "/projects/:project/move": false, "/organizations/:organization/projects/:moved/take-back": false,
 	"/maintainers": true, "/maintainers/:maintainer": true, "/maintainers/:maintainer/settings": false, "/maintainers/:maintainer/organizations/:organization": false, "/maintainers/:maintainer/organizations/new": false,
 	"/maintainers/:maintainer/members": true, "/maintainers/:maintainer/members/invite": false, "/maintainers/:maintainer/members/:member": false, "/maintainers/:maintainer/invitations/:invitation": false,
 	"/organizations/:organization": true, "/organizations/:organization/settings": false, "/organizations/:organization/two-step": true, "/organizations/:organization/billing": true, "/organizations/:organization/audit": true, "/organizations/:organization/projects/new": false,

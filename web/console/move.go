@@ -45,7 +45,7 @@ func (c *Console) move(ec echo.Context, s access.Organization) error {
 	if f.After, err = afterNamed(ec); err != nil {
 		return err
 	}
-	m := view.MoveTo{Shell: c.shell(ec, s.Actor()), URL: paths.ProjectMove(id), Query: f.Search}
+	m := view.MoveTo{Shell: c.shell(ec, s.Actor()), URL: paths.ProjectMove(id), Query: f.Search, Above: tenancy.FromAbove(s.Is())}
 	err = c.view(ec, func(tx *db.Tx) error {
 		e, err := tenancy.FindEntrance(tx, s, id)
 		if err != nil {
@@ -88,18 +88,26 @@ func (c *Console) movePage(ec echo.Context, s access.Organization, status int, t
 	if err := c.view(ec, func(tx *db.Tx) error { x, err = tenancy.FindMoving(tx, s, id, target); return err }); err != nil {
 		return err
 	}
-	m := view.Move{Shell: c.shell(ec, s.Actor()), Project: x.Project.Name, To: x.To.Name, ToID: itoa(x.To.ID), Maintainer: x.To.MaintainerName, AutoJoin: x.To.AutoJoin, Factor: x.To.FactorRequired, Alone: x.Alone,
-		Action: paths.ProjectMove(id), Key: key(), Other: paths.ProjectMove(id), Errors: errs}
+	m := c.asksMove(ec, s, x, x.Project.Role != "" || s.May(access.ProjectsJoin))
+	m.Action, m.Other, m.Errors, m.ToID, m.Lost = paths.ProjectMove(id), paths.ProjectMove(id), errs, itoa(x.To.ID), !s.Is().OrgMember
 	m.Organization, m.Back = mover(s, x.From.Name, x.Project.Role, id)
-	named := x.Project.Role != "" || s.May(access.ProjectsJoin) // others see no more than how many there are
+	return page(ec, status, view.MovePage(m))
+}
+
+// asksMove tells what a move changes. Who is not named the people sees no more than how many there are.
+func (c *Console) asksMove(ec echo.Context, s access.Organization, x tenancy.Moving, named bool) view.Move {
+	m := view.Move{Shell: c.shell(ec, s.Actor()), Project: x.Project.Name, Here: x.From.Name, To: x.To.Name, Maintainer: x.To.MaintainerName, AutoJoin: x.To.AutoJoin, Factor: x.To.FactorRequired, Alone: x.Alone, Key: key()}
 	m.Out, m.Locked = movePeople(x.Out, named), movePeople(x.Locked, named)
 	if x.Requests > 0 {
 		m.Requests = ui.Count(x.Requests, "request to join", "requests to join")
 	}
 	if x.Invitations > 0 {
-		m.Invitations = ui.Count(x.Invitations, "invitation that waits", "invitations that wait")
+		m.Invitations, m.Ending = ui.Count(x.Invitations, "invitation that waits", "invitations that wait"), "None"
 	}
-	return page(ec, status, view.MovePage(m))
+	if x.Ending > 0 {
+		m.Ending = ui.Number(x.Ending)
+	}
+	return m
 }
 
 // movePeople are the first of some people, with how many there are.
@@ -160,14 +168,23 @@ func (c *Console) moveSubmit(ec echo.Context, s access.Organization) error {
 	if err != nil {
 		return err
 	}
-	next := paths.Projects()
+	next, returns, text := paths.Projects(), false, m.Project.Name+" is in "+m.To.Name+" now."
 	err = c.view(ec, func(tx *db.Tx) error {
-		_, err := tenancy.EnterOrganization(tx, s.Actor(), to, access.OrganizationRead)
+		there, err := tenancy.EnterOrganization(tx, s.Actor(), to, access.OrganizationRead)
+		if err != nil {
+			return err
+		}
+		next = paths.Organization(to)
+		_, err = tenancy.FindMoving(tx, there, id, m.From.ID)
+		returns = err == nil
 		return err
 	})
-	if err == nil {
-		next = paths.Organization(to)
+	if err != nil && fault.Of(err) == nil {
+		return err
+	}
+	if !returns { // they may not move it back
+		return c.done(ec, text, next)
 	}
 	back := undo{Action: paths.ProjectMove(id), Fields: []ui.Pair{{Name: "to", Value: itoa(m.From.ID)}, {Name: "confirm", Value: m.Project.Name}}}
-	return c.doneWith(ec, m.Project.Name+" is in "+m.To.Name+" now.", back, next)
+	return c.doneWith(ec, text, back, next)
 }

@@ -352,7 +352,7 @@ func TestMovePlaces(t *testing.T) {
 			t.Errorf("%s is named as one who loses their place: %t", email, !named)
 		}
 	}
-	if !strings.Contains(out, "2 people") || !strings.Contains(out, "3 invitations that wait") {
+	if !strings.Contains(out, "2 people") || !strings.Contains(out, "2 of 3 invitations that wait will end") || !strings.Contains(out, "They came in by a right that they do not hold in Target") {
 		t.Errorf("the page says %q", out)
 	}
 	m.moved(m.to)
@@ -442,6 +442,11 @@ func TestMoveOpensNoDoor(t *testing.T) {
 		})
 	}
 	lets(m.from, false)
+	if r := c.Get(m.path).Want(http.StatusForbidden); !strings.Contains(r.Body, "Ask one of its members to move it") { // not after they have chosen
+		t.Errorf("the first page does not say why: %s", words(r.Page().Find("main")))
+	}
+	m.SignIn(m.SuperAdmin("Root")).Get(m.path).Want(http.StatusOK)
+	m.SignIn(m.boss).Get(m.path).Want(http.StatusOK)
 	for _, to := range []int64{m.to, own, m.to} { // and again, as it lets them in as little
 		c.Get(m.path + "?to=" + num(to)).Want(http.StatusForbidden)
 		if r := c.Post(m.path, m.typed(to)).Want(http.StatusForbidden); !strings.Contains(r.Body, "Ask one of its members to move it") {

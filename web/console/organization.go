@@ -99,6 +99,11 @@ func (c *Console) organization(ec echo.Context, s access.Organization) error {
 		if more := waiting - int64(len(deleted)); len(deleted) > 0 && more > 0 {
 			m.More = "And " + ui.Count(more, "more", "more") + "."
 		}
+		if err != nil {
+			return err
+		}
+		away, err := tenancy.ListMovedAway(tx, s)
+		m.Away, m.AwayMore = c.movedAway(s, away)
 		return err
 	})
 	if err != nil {
@@ -144,7 +149,7 @@ func (c *Console) organizationProject(s access.Organization, p tenancy.Project) 
 	}
 	open := p.State == "active" && (p.ExpiresAt.IsZero() || p.ExpiresAt.After(c.app.DB.Now()))
 	row.Expired = p.State == "active" && !open
-	if open && s.May(access.ProjectsMove) {
+	if open && tenancy.MovesOut(s.Is()) {
 		row.MoveURL = paths.ProjectMove(p.ID)
 	}
 	switch {

@@ -40,6 +40,7 @@ type project struct {
 	owner                    int64     // the maintainer of its organization
 	teams                    map[string]*team
 	boss                     accounts.User // a member of both
+	moved                    int64         // a project that its organization may take back
 }
 
 // team is what addresses name of an organization or a maintainer.
@@ -98,6 +99,12 @@ func furnishTeams(t *testing.T, s *webtest.Site, p *project) {
 		})
 	}
 	join(p.boss)
+	away, mover := s.Project("Moved away", false)
+	p.moved = away.ID
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)", away.ID, p.Organization, tx.Now, mover.ID)
+		return err
+	})
 	invited := tenancy.NewInvitation{Days: 7}
 	for i := range 4 {
 		u := s.User("")
@@ -262,7 +269,7 @@ func (p project) path(route string) string {
 			member, invitation = t.members[0], t.invitations[0]
 		}
 	}
-	return strings.NewReplacer(":template", "demo", ":organization", num(p.Organization), ":maintainer", num(p.owner), ":request", request, ":member", member, ":invitation", invitation, ":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash, ":version", "1", ":snapshot", p.snapshot).Replace(route)
+	return strings.NewReplacer(":template", "demo", ":organization", num(p.Organization), ":maintainer", num(p.owner), ":request", request, ":moved", num(p.moved), ":member", member, ":invitation", invitation, ":project", num(p.ID), ":bucket", p.bucket, ":table", table, ":file", p.file, ":job", p.job, ":trash", trash, ":version", "1", ":snapshot", p.snapshot).Replace(route)
 }
 
 // used takes what a walk took out of the trash from what is known to be in it, and likewise

@@ -130,6 +130,8 @@ func (c *Console) routes() []gate.Route {
 		{Method: "POST", Path: organization + "/join/end", Rule: gate.InOrganization(access.OrganizationJoin, c.visitEnd)},
 		{Method: "GET", Path: organization + "/projects/new", Rule: gate.InOrganization(access.ProjectsCreate, c.projectNew)},
 		{Method: "POST", Path: organization + "/projects", Rule: gate.InOrganization(access.ProjectsCreate, c.projectCreate)},
+		{Method: "GET", Path: organization + "/projects/:moved/take-back", Rule: gate.InOrganization(access.ProjectsMove, c.takeBack).Proved()},
+		{Method: "POST", Path: organization + "/projects/:moved/take-back", Rule: gate.InOrganization(access.ProjectsMove, c.takeBackSubmit).Proved()},
 		{Method: "GET", Path: organization + "/settings", Rule: gate.InOrganization(access.OrganizationRead, c.organizationSettings)},
 		{Method: "POST", Path: organization + "/settings", Rule: gate.InOrganization(access.OrganizationManage, c.organizationSettingsUpdate)},
 		{Method: "GET", Path: organization + "/two-step", Rule: gate.InOrganization(access.OrganizationRequireMfa, c.organizationTwoStep)},

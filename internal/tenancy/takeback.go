@@ -1,0 +1,139 @@
+package tenancy
+
+import (
+	"fmt"
+	"time"
+
+	"steward/internal/access"
+	"steward/internal/accounts"
+	"steward/internal/db"
+	"steward/internal/fault"
+)
+
+// TakeBackFor is for how long an organization may take a project back that was moved out of it by
+// somebody who was none of its lasting members.
+const TakeBackFor = 30 * 24 * time.Hour
+
+// MovedAwayMost is how many of them are listed.
+const MovedAwayMost = 20
+
+// TakeBackPath is where an organization takes one back.
+func TakeBackPath(organization, project int64) string {
+	return fmt.Sprintf("/organizations/%d/projects/%d/take-back", organization, project)
+}
+
+// MovedAway is a project that an organization may take back.
+type MovedAway struct {
+	Project  int64
+	Name, In string // In is the organization that it is in now
+	At       time.Time
+	By       string
+}
+
+// Until is until when.
+func (m MovedAway) Until() time.Time { return m.At.Add(TakeBackFor) }
+
+// claimed is the condition of a loss l, and its project p, that an organization may take back now:
+// $1 is the organization, $2 TakeBackFor ago, and $3 the time.
+const claimed = "l.organization_id = $1 AND l.moved_at > $2 AND p.organization_id <> $1 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $3)"
+
+// ListMovedAway lists the projects that the scope's organization may take back, first the one whose time
+// ends first, and no more than one past MovedAwayMost. To others than its lasting members: nothing.
+func ListMovedAway(tx *db.Tx, s access.Organization) ([]MovedAway, error) {
+	if !s.Is().OrgMember {
+		return nil, nil
+	}
+	return db.All(tx, func(r db.Row) (MovedAway, error) {
+		var m MovedAway
+		return m, r.Scan(&m.Project, &m.Name, &m.In, db.Time(&m.At), &m.By)
+	}, "SELECT p.id, p.name, o.name, l.moved_at, y.name FROM project_losses l JOIN projects p ON p.id = l.project_id JOIN organizations o ON o.id = p.organization_id JOIN users y ON y.id = l.moved_by WHERE "+claimed+
+		fmt.Sprintf(" ORDER BY l.moved_at, l.project_id LIMIT %d", MovedAwayMost+1), s.ID(), tx.Now.Add(-TakeBackFor), tx.Now)
+}
+
+// FindTakingBack tells what changes when the scope's organization takes a project back, as
+// FindMoving does. NotFound for one that it may not take back, and for who is no lasting member of it.
+func FindTakingBack(tx *db.Tx, s access.Organization, project int64) (Moving, error) {
+	m, err := takingBack(tx, s, project)
+	if err != nil {
+		return m, err
+	}
+	err = concerned(tx, &m)
+	return m, err
+}
+
+// takingBack finds the project, and decides whether the actor may take it back.
+func takingBack(tx *db.Tx, s access.Organization, project int64) (m Moving, err error) {
+	if err := s.Require(access.ProjectsMove); err != nil {
+		return m, err
+	}
+	if !s.Is().OrgMember {
+		return m, fault.New(fault.NotFound, "notFound", "Not found.")
+	}
+	from, err := db.Value[int64](tx, "SELECT p.organization_id FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE l.project_id = $4 AND "+claimed, s.ID(), tx.Now.Add(-TakeBackFor), tx.Now, project)
+	if err != nil {
+		return m, err
+	}
+	m, err = findMoving(tx, s.Actor(), project, from, s.ID())
+	m.Back = true
+	return m, err
+}
+
+// TakeBack moves a project into the scope's organization, out of which somebody had moved it who was
+// none of its lasting members: one of these may, for TakeBackFor, wherever it has moved on to since.
+// from is the organization out of which the person means to take it, or 0: Conflict when it has moved
+// on. It is as much of a move as others, but nobody may take it back, and how often the project moves
+// a day does not hinder it, as who has moved it away could use that up. Otherwise as FindTakingBack
+// and Move.
+func (v *Service) TakeBack(tx *db.Tx, s access.Organization, project, from int64, typed string) (Moving, error) {
+	if err := lockMoves(tx); err != nil { // it stays where it is from now on
+		return Moving{}, err
+	}
+	p, err := Find(tx, project)
+	if err != nil {
+		return Moving{}, err
+	}
+	if err := lockMoved(tx, project, p.Organization, s.ID()); err != nil {
+		return Moving{}, err
+	}
+	if err := accounts.Present(tx, s.Actor()); err != nil {
+		return Moving{}, err
+	}
+	if s, err = EnterOrganization(tx, s.Actor(), s.ID(), access.ProjectsMove); err != nil {
+		return Moving{}, err
+	}
+	m, err := takingBack(tx, s, project)
+	if err != nil {
+		return m, err
+	}
+	if from != 0 && from != m.From.ID {
+		return m, fault.Newf(fault.Conflict, "tenancy.moved", "The project has moved on to %q meanwhile. Nothing was changed. Look at what taking it back means now.", m.From.Name)
+	}
+	if err := Typed(m.Project, typed); err != nil {
+		return m, err
+	}
+	if err := takeMover(tx, s.Actor()); err != nil {
+		return m, err
+	}
+	return v.carry(tx, s.Actor(), m)
+}
+
+// noteLoss keeps, after a move, which organizations may take the project back, and tells whether the
+// one that it has left may. One that it comes back to has nothing to take back any more, and those have
+// not that lost it since: they had it by a move that is undone.
+func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
+	since := tx.Now.Add(-TakeBackFor)
+	home, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND moved_at > $3)", m.Project.ID, m.To.ID, since)
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(`DELETE FROM project_losses WHERE project_id = $1 AND (organization_id = $2 OR moved_at <= $3
+		OR moved_at >= (SELECT l.moved_at FROM project_losses l WHERE l.project_id = $1 AND l.organization_id = $2 AND l.moved_at > $3))`, m.Project.ID, m.To.ID, since); err != nil {
+		return false, err
+	}
+	if home || !m.lost {
+		return false, nil
+	}
+	_, err = tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID)
+	return err == nil, err
+}
