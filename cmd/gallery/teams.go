@@ -97,13 +97,19 @@ func teamScreens() []Screen {
 	maintainers := tenancy.Maintainers{Shell: outside(), List: []ui.Link{{Label: "North EU", URL: "/maintainers/3"}, {Label: longest, URL: "/maintainers/4"}}, Pager: ui.Pager{Text: "2 maintainers on this page"}, Download: download, Action: "/maintainers", Key: "k72", Errors: ui.Errors{"name": "Enter a name for the maintainer."}}
 	tree := tenancy.Maintainer{Shell: outside(), Name: "North EU", URL: "/maintainers/3", Tabs: tenancy.MaintainerTabs(3, "organizations"), NewURL: "/maintainers/3/organizations/new", Pager: ui.Pager{Text: "2 organizations on this page"}, Download: download,
 		List: []tenancy.MaintainerOrganization{
-			{ID: "organization-7", Name: "Northwind Foods", URL: "/organizations/7", CloseURL: "/maintainers/3", AutoJoin: true, Open: true, More: ui.Link{Label: "More projects of Northwind Foods", URL: "/maintainers/3?organization=7&projects=x"},
+			{ID: "organization-7", Name: "Northwind Foods", URL: "/organizations/7", CloseURL: "/maintainers/3", CRM: "N-17", CRMURL: "/maintainers/3/organizations/7", AutoJoin: true, Open: true, More: ui.Link{Label: "More projects of Northwind Foods", URL: "/maintainers/3?organization=7&projects=x"},
 				Projects: []tenancy.TreeProject{{Number: "1042", Name: "Retail analytics", URL: "/projects/1042", Role: "Share"}, {Number: "1058", Name: longest, Enter: ui.Link{Label: "Join", URL: "/projects/1058/join"}}}},
-			{ID: "organization-8", Name: longest, OpenURL: "/maintainers/3?organization=8"},
-			{ID: "organization-9", Name: "Closed", CloseURL: "/maintainers/3", Open: true}}}
+			{ID: "organization-8", Name: longest, OpenURL: "/maintainers/3?organization=8", CRM: longest[:100], CRMURL: "/maintainers/3/organizations/8"},
+			{ID: "organization-9", Name: "Closed", CloseURL: "/maintainers/3", CRMURL: "/maintainers/3/organizations/9", Open: true}}}
 	nothing := tenancy.Maintainer{Shell: outside(), Name: longest, URL: "/maintainers/3", Tabs: tenancy.MaintainerTabs(3, "organizations")}
 	named := tenancy.Named{Shell: outside(), Title: longest, Lede: "What this maintainer is called.", Section: "maintainers", Crumbs: []ui.Link{{Label: "Maintainers", URL: "/maintainers"}, {Label: longest, URL: "/maintainers/3"}, {Label: "Settings"}}, Tabs: tenancy.MaintainerTabs(3, "settings"), Number: "3", Created: ago(600 * day), Action: "/maintainers/3/settings", Key: "k73", Name: longest, Verb: "Save"}
+	crm := tenancy.CRM{Shell: outside(), Crumbs: []ui.Link{{Label: "Maintainers", URL: "/maintainers"}, {Label: "North EU", URL: "/maintainers/3"}, {Label: longest}}, Back: "/maintainers/3", Name: longest, Number: "7", Created: ago(600 * day), Action: "/maintainers/3/organizations/7", Key: "k82", CRM: "N-18", Seen: "x",
+		Now: []ui.Pair{{Name: "CRM id", Value: "N-17"}}, Errors: ui.Errors{"crmId": "At most 100 characters."}}
+	crmRead := crm
+	crmRead.Action, crmRead.CRM, crmRead.Errors = "", "", nil
 	return []Screen{
+		refused("organization-crm-errors", "CRM id of an organization, changed meanwhile", tenancy.CRMPage(crm)),
+		ok("organization-crm", "CRM id of an organization, for support", tenancy.CRMPage(crmRead)),
 		ok("organization", "An organization with its projects", tenancy.OrganizationPage(organization)),
 		ok("organization-visited", "An organization, for a visitor", tenancy.OrganizationPage(visited)),
 		ok("organization-members", "Members of an organization", people.TeamPage(team)),
