@@ -349,7 +349,7 @@ func (c *company) visits() {
 	sven.follow("Join the project")
 	c.expects(sven, paths.Join(c.project.ID), 422)
 	sven.submit("Join project")
-	sven.sees("Say what for: the people of the project read it.")
+	sven.sees("Say what for: everybody in it reads that.")
 	sven.write("Reason", "Ticket 4712")
 	sven.submit("Join project")
 	sven.sees("You are in Flight safety now.")
