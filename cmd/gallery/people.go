@@ -26,7 +26,8 @@ func peopleScreens() []Screen {
 	}
 	list := people.Members{Shell: inside(), Tabs: settingsTabs(), InviteURL: "/projects/1042/settings/users/invite", List: rows, Sum: "4 people in all, 2 of them invited",
 		Warning: "1 person signs in without a second step.", WarnURL: "/projects/1042/settings/users?twoStep=off", RemindURL: "/projects/1042/settings/users/remind", RemindKey: "k49", Roles: []ui.Option{{Label: "All roles"}, {Value: "guest", Label: "Guest"}},
-		Sort:  [2]ui.Column{{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, {Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}},
+		Sort: people.MemberColumns{User: ui.Column{Title: "User", Sort: "ascending", SortURL: "/projects/1042/settings/users"}, Role: ui.Column{Title: "Role", SortURL: "/projects/1042/settings/users?sort=role"},
+			Added: ui.Column{Title: "Added", SortURL: "/projects/1042/settings/users?sort=newest"}, Expires: ui.Column{Title: "Expires", SortURL: "/projects/1042/settings/users?sort=expires"}},
 		Pager: ui.Pager{Text: "4 people on this page"}, Download: ui.Download{CSV: "/projects/1042/settings/users?format=csv", JSON: "/projects/1042/settings/users?format=json"}}
 	list.Asking, list.AskingURL = "1 person asks to be let in.", "/projects/1042/settings/users?status=asking"
 	list.Shell.Notices = []ui.Banner{{Icon: "user-cog", Text: longest + ", of support, is in this project until 4 December 2026, 14:36 UTC: " + longest, Action: ui.Button{Label: "See who", URL: "/projects/1042/settings/users?sort=newest", Small: true}}}

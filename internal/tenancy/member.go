@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -72,6 +73,8 @@ type Sort string
 const (
 	ByAddress Sort = ""
 	ByNewest  Sort = "newest"
+	ByRole    Sort = "role"    // of one role, by address
+	ByEnd     Sort = "expires" // whose time ends first; those without an end last
 )
 
 // Standing is what somebody is to a project.
@@ -96,7 +99,7 @@ const Soon = 7 * 24 * time.Hour
 func (f MemberFilter) listed() bool {
 	switch f.Standing {
 	case "", StandsIn, StandsInvited, StandsAsking, StandsUnknown, StandsOff, StandsOutside, StandsEnding, StandsOver:
-		return !f.Nobody && (f.Sort == ByAddress || f.Sort == ByNewest)
+		return !f.Nobody && slices.Contains([]Sort{ByAddress, ByNewest, ByRole, ByEnd}, f.Sort)
 	}
 	return false
 }
@@ -156,8 +159,13 @@ func Members(tx *db.Tx, s access.Project, f MemberFilter) (out []Member, err err
 		if a.Asks != b.Asks {
 			return map[bool]int{true: -1, false: 1}[a.Asks]
 		}
-		if f.Sort == ByNewest {
+		switch {
+		case f.Sort == ByNewest:
 			return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(b.ID, a.ID), cmp.Compare(a.order(), b.order()))
+		case f.Sort == ByEnd && !a.Asks:
+			return cmp.Or(endOf(a.Until).Compare(endOf(b.Until)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.order(), b.order()))
+		case f.Sort == ByRole && a.Role != b.Role:
+			return cmp.Compare(a.Role, b.Role)
 		}
 		return cmp.Or(cmp.Compare(a.Who.Email, b.Who.Email), cmp.Compare(a.ID, b.ID), cmp.Compare(a.order(), b.order()))
 	})
@@ -179,9 +187,9 @@ func (m Member) order() int {
 func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Member, error) {
 	var w db.Where
 	w.And("x.project_id = ?", s.ID())
-	in, at := "x.email", "created_at"
+	in, at, end := "x.email", "created_at", "x.member_until"
 	if from.order == 0 {
-		in, at = "u.search", "joined_at"
+		in, at, end = "u.search", "joined_at", "x.expires_at"
 		w.And("(x.expires_at IS NULL OR x.expires_at > ?)", tx.Now)
 	} else {
 		w.And("x.state = 'pending' AND x.expires_at > ?", tx.Now)
@@ -208,18 +216,27 @@ func listMembers(tx *db.Tx, s access.Project, f MemberFilter, from source) ([]Me
 		w.And("u.state = 'active' AND t.user_id IS NULL")
 	}
 	order, past, beyond := "x.email, x.id", "(x.email, x.id)", ">"
-	if f.Sort == ByNewest {
-		order, past, beyond = "x."+at+" DESC, x.id DESC", "(x."+at+", x.id)", "<"
+	var goesOn []any
+	last := f.After
+	if last == nil {
+		last = &Member{}
 	}
-	if last := f.After; last != nil && last.Asks == (from == asking) { // all others come after who asks
+	switch {
+	case f.Sort == ByNewest:
+		order, past, beyond, goesOn = "x."+at+" DESC, x.id DESC", "(x."+at+", x.id)", "<", []any{last.Since, last.ID}
+	case f.Sort == ByRole && from != asking: // who asks has none yet
+		order, past, goesOn = "x.role, x.email, x.id", "(x.role, x.email, x.id)", []any{string(last.Role), last.Who.Email, last.ID}
+	case f.Sort == ByEnd && from != asking:
+		end = fmt.Sprintf("COALESCE(%s, %d)", end, forEver.UnixMicro()) // as its index has it
+		order, past, goesOn = end+", x.id", "("+end+", x.id)", []any{endOf(last.Until), last.ID}
+	default:
+		goesOn = []any{last.Who.Email, last.ID}
+	}
+	if f.After != nil && last.Asks == (from == asking) { // all others come after who asks
 		if from.order > last.order() { // of two that are alike in this the one from here comes later
 			beyond += "="
 		}
-		if f.Sort == ByNewest {
-			w.And(past+" "+beyond+" (?, ?)", last.Since, last.ID)
-		} else {
-			w.And(past+" "+beyond+" (?, ?)", last.Who.Email, last.ID)
-		}
+		w.And(past+" "+beyond+" ("+strings.TrimSuffix(strings.Repeat("?, ", len(goesOn)), ", ")+")", goesOn...)
 	}
 	read, scan, args := from.sql, scanMember, w.Args()
 	if from == inviting {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -191,6 +192,12 @@ func memberCursor(f tenancy.MemberFilter, m tenancy.Member) string {
 		return kindOf(m) + cursorOf(m.Ended, m.ID)
 	case f.Sort == tenancy.ByNewest:
 		return kindOf(m) + cursorOf(m.Since, m.ID)
+	case f.Sort == tenancy.ByRole && !m.Asks:
+		return kindOf(m) + string(m.Role) + "\n" + m.Who.Email + "\n" + itoa(m.ID)
+	case f.Sort == tenancy.ByEnd && !m.Asks && m.Until.IsZero():
+		return kindOf(m) + "never-" + itoa(m.ID)
+	case f.Sort == tenancy.ByEnd && !m.Asks:
+		return kindOf(m) + cursorOf(m.Until, m.ID)
 	}
 	return kindOf(m) + m.Who.Email + "\n" + itoa(m.ID)
 }
@@ -215,6 +222,14 @@ func memberAfter(text string, f tenancy.MemberFilter) (m tenancy.Member, err err
 		m.Ended, m.ID, err = parseCursor(rest)
 	case f.Sort == tenancy.ByNewest:
 		m.Since, m.ID, err = parseCursor(rest)
+	case f.Sort == tenancy.ByRole && !m.Asks:
+		role, named, _ := strings.Cut(rest, "\n")
+		m.Role = access.Role(strings.ReplaceAll(strings.ToValidUTF8(role, ""), "\x00", ""))
+		m.Who.Email, m.ID, err = parseNamed(named)
+	case f.Sort == tenancy.ByEnd && !m.Asks && strings.HasPrefix(rest, "never-"):
+		_, m.ID, err = parseNamed("\n" + strings.TrimPrefix(rest, "never-"))
+	case f.Sort == tenancy.ByEnd && !m.Asks:
+		m.Until, m.ID, err = parseCursor(rest)
 	default:
 		m.Who.Email, m.ID, err = parseNamed(rest)
 	}
@@ -222,22 +237,21 @@ func memberAfter(text string, f tenancy.MemberFilter) (m tenancy.Member, err err
 }
 
 // memberColumns are the columns that the list is ordered by, with links to order it by them.
-func memberColumns(ec echo.Context, o tenancy.Sort) (out [2]ui.Column) {
-	to := func(o tenancy.Sort) string {
+func memberColumns(ec echo.Context, o tenancy.Sort) view.MemberColumns {
+	column := func(title string, by tenancy.Sort, direction string) ui.Column {
 		q := cloneQuery(ec.Request().URL.Query())
 		q.Del("after")
-		if q.Del("sort"); o != "" {
-			q.Set("sort", string(o))
+		if q.Del("sort"); by != "" {
+			q.Set("sort", string(by))
 		}
-		return ec.Request().URL.Path + "?" + q.Encode()
+		c := ui.Column{Title: title, SortURL: ec.Request().URL.Path + "?" + q.Encode()}
+		if o == by {
+			c.Sort = direction
+		}
+		return c
 	}
-	out[0], out[1] = ui.Column{Title: "User", SortURL: to(tenancy.ByAddress)}, ui.Column{Title: "Added", SortURL: to(tenancy.ByNewest)}
-	if o == tenancy.ByNewest {
-		out[1].Sort = "descending"
-	} else {
-		out[0].Sort = "ascending"
-	}
-	return out
+	return view.MemberColumns{User: column("User", tenancy.ByAddress, "ascending"), Role: column("Role", tenancy.ByRole, "ascending"),
+		Added: column("Added", tenancy.ByNewest, "descending"), Expires: column("Expires", tenancy.ByEnd, "ascending")}
 }
 
 func (c *Console) memberRow(s access.Project, m tenancy.Member) view.MemberRow {

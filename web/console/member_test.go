@@ -554,7 +554,17 @@ func TestMemberList(t *testing.T) {
 			s.Member(p, access.Guest)
 		}
 	}
-	for _, sort := range []string{"", "?sort=newest"} {
+	s.Update(func(tx *db.Tx) error { // some end, some at the same moment
+		if _, err := tx.Exec("UPDATE memberships SET role = 'share' WHERE project_id = $1 AND id % 5 = 0 AND role <> 'admin'", p.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE memberships SET expires_at = $2 WHERE project_id = $1 AND id % 3 = 0 AND role <> 'admin'", p.ID, tx.Now.AddDate(0, 0, 30)); err != nil {
+			return err
+		}
+		_, err := tx.Exec("UPDATE invitations SET member_until = $2 WHERE project_id = $1 AND id % 2 = 0", p.ID, tx.Now.AddDate(0, 0, 20))
+		return err
+	})
+	for _, sort := range []string{"", "?sort=newest", "?sort=role", "?sort=expires"} {
 		seen, pages := []string{}, 0
 		for at := users(p) + sort; at != ""; pages++ {
 			page := c.Get(at).Want(http.StatusOK).Page()
@@ -567,6 +577,33 @@ func TestMemberList(t *testing.T) {
 			t.Errorf("%q: %d rows, %d of them once, on %d pages", sort, len(seen), len(unique), pages)
 		}
 	}
+	type row struct {
+		Asks          bool
+		Role, Expires string
+	}
+	var ordered []row
+	c.Get(users(p) + "?format=json&sort=role").Want(http.StatusOK).JSON(&ordered)
+	if !slices.IsSortedFunc(ordered[2:], func(a, b row) int { return strings.Compare(a.Role, b.Role) }) || ordered[2].Role != "admin" || ordered[72].Role != "share" {
+		t.Errorf("by role: %v", ordered)
+	}
+	ordered = nil
+	c.Get(users(p) + "?format=json&sort=expires").Want(http.StatusOK).JSON(&ordered)
+	ends := 0
+	for i, m := range ordered[2:] {
+		if m.Expires == "" {
+			continue
+		}
+		if ends++; ends != i+1 || i > 0 && m.Expires < ordered[1+i].Expires {
+			t.Errorf("by end, place %d has %q after %q", i, m.Expires, ordered[1+i].Expires)
+		}
+	}
+	if ends < 10 || ends > 60 || !ordered[0].Asks || !ordered[1].Asks {
+		t.Errorf("%d have an end", ends)
+	}
+	s.Update(func(tx *db.Tx) error {
+		_, err := tx.Exec("UPDATE memberships SET role = 'guest' WHERE project_id = $1 AND role = 'share'", p.ID)
+		return err
+	})
 	off := strings.Fields(listed(c, p, "&role=guest")[0])[0]
 	s.Update(func(tx *db.Tx) error { return tx.Must("UPDATE users SET state = 'disabled' WHERE email = $1", off) })
 	var disabled []map[string]any
@@ -585,7 +622,7 @@ func TestMemberList(t *testing.T) {
 		}
 	}
 	byAddress := listed(c, p, "")
-	for _, sort := range []string{"", "&sort=newest"} { // who asks stands before everybody else
+	for _, sort := range []string{"", "&sort=newest", "&sort=role", "&sort=expires"} { // who asks stands before everybody else
 		if got := listed(c, p, sort); !asking[got[0]] || !asking[got[1]] || got[0] == got[1] {
 			t.Errorf("%q: %q first", sort, got[:2])
 		}
