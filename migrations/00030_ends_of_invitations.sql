@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Who cancelled an invitation; NULL = nobody did, or it was before this.
+-- Who cancelled an invitation; NULL = nobody did, or that was not kept.
 ALTER TABLE invitations ADD COLUMN ended_by BIGINT REFERENCES users (id);
 
 -- What a purge leaves of invitations and requests for their people to read has no address.

@@ -57,6 +57,9 @@ func (a *App) housekeep(ctx context.Context, run *jobs.Run) error {
 		if err := accounts.EndOver(tx); err != nil {
 			return err
 		}
+		if err := tenancy.SweepClaims(tx); err != nil {
+			return err
+		}
 		if err := a.Accounts.Remind(tx); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ const (
 	SessionsEnded    Kind = "sessionsEnded"    // by, address, device, at
 	AccountDisabled  Kind = "accountDisabled"  // by, at
 	AccountEnabled   Kind = "accountEnabled"   // by, at
-	SupportEnded     Kind = "supportEnded"     // at; by and places of who was put out
+	SupportEnded     Kind = "supportEnded"     // at; by and places of who was put out, and was of a super admin
 
 	ProjectWelcome    Kind = "projectWelcome"    // inviter, address, project, role, until, reason, expires, twoStep; has a link
 	ProjectInvitation Kind = "projectInvitation" // the same, to who has an account; has a link

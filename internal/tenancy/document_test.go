@@ -36,6 +36,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| projects in which somebody is by a right from above | %d |", tenancy.BorrowedMost),
 		fmt.Sprintf("| places that a move of a project ends | %d |", tenancy.MovedOutMost),
 		fmt.Sprintf("| moves of one project | %d a day |", tenancy.PerMoved.Count),
+		fmt.Sprintf("| places that taking a project back ends | %d |", tenancy.TakenOutMost),
 		fmt.Sprintf("| projects that one person moves, or takes back | %d a day |", tenancy.PerMover.Count),
 		fmt.Sprintf("| days for which a project that was moved away can be taken back | %d |", int(tenancy.TakeBackFor/(24*time.Hour))),
 		fmt.Sprintf("| projects that were moved away and are listed | %d, first those whose time ends first |", tenancy.MovedAwayMost),

@@ -9,13 +9,14 @@ import (
 	"steward/internal/access"
 	"steward/internal/audit"
 	"steward/internal/db"
+	"steward/internal/fault"
 	"steward/internal/mail"
 )
 
 // letIn is the condition of who is in a project p of the organization $1, at $2, by a membership m
-// that they made themselves by a right from above: by joining it, or by making the project. Who has come
-// to belong to the organization since is none of them.
-const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND COALESCE(m.approver_id, m.user_id) = m.user_id AND (m.expires_at IS NULL OR m.expires_at > $2)" +
+// that they made themselves by a right from above: by joining it, or by making the project, which super
+// admins may whether it lets them in or not. Who has come to belong to the organization since is none of them.
+const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND (m.approver_id = m.user_id OR m.approver_id IS NULL AND m.through = 'maintainer') AND (m.expires_at IS NULL OR m.expires_at > $2)" +
 	" AND NOT EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = p.organization_id AND b.user_id = m.user_id AND b.through = '')"
 
 // Inside tells how many people are in an organization and its projects because it lets its
@@ -67,7 +68,7 @@ func (v *Service) putOutOf(tx *db.Tx, by access.Actor, t Team, m Member) error {
 	if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
 		return err
 	}
-	if err := v.farewellOf(tx, t, by, m, outByDoor, 0); err != nil {
+	if err := v.farewellOf(tx, t, by, m.Who, outByDoor, 0); err != nil {
 		return err
 	}
 	return audit.Record(tx, t.event(by, m.Who, "*.memberRemoved").Says("%s; %s (%s), %s, is out of the organization %q.", decided(by, t), m.Who.Name, m.Who.Email, m.Through.Text(), t.Name))
@@ -87,6 +88,9 @@ func (v *Service) putOut(tx *db.Tx, by access.Actor, t Team, project, membership
 		return err
 	}
 	m, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", project, membership)
+	if fault.Is(err, fault.NotFound) { // they left while the lock was waited for
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,11 @@ func (v *Service) putOut(tx *db.Tx, by access.Actor, t Team, project, membership
 	if err != nil {
 		return err
 	}
-	if err := v.farewell(tx, by, m.Who, mail.MemberRemoved, p, map[string]string{"cause": outByDoor, "organization": t.Name}); err != nil {
+	values := map[string]string{"cause": outByDoor, "organization": t.Name}
+	if by.UserID == 0 { // who decided is not known any more
+		values["by"] = t.Name
+	}
+	if err := v.farewell(tx, by, m.Who, mail.MemberRemoved, p, values); err != nil {
 		return err
 	}
 	e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", m.Who.Email, m.Who.Name), p)

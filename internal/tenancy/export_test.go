@@ -40,6 +40,7 @@ const (
 const (
 	BorrowedMost = borrowedMost
 	MovedOutMost = movedOutMost
+	TakenOutMost = takenOutMost
 )
 
 // DecidersMost is how many of those who decide are told of a request.

@@ -48,20 +48,23 @@ func (v *Service) farewell(tx *db.Tx, by access.Actor, w Who, kind mail.Kind, p 
 }
 
 // farewellOf is farewell for an organization or a maintainer; places are what ended with it.
-func (v *Service) farewellOf(tx *db.Tx, t Team, by access.Actor, m Member, cause string, places int) error {
-	if m.Who.State != accounts.Active || m.Who.ID == by.UserID {
+func (v *Service) farewellOf(tx *db.Tx, t Team, by access.Actor, w Who, cause string, places int) error {
+	if w.State != accounts.Active || w.ID == by.UserID {
 		return nil
 	}
 	values := map[string]string{"by": by.Name, string(t.Kind): t.Name, "cause": cause}
+	if by.UserID == 0 {
+		values["by"] = t.Name
+	}
 	if places > 0 {
 		values["places"] = counted(places, "place", "places")
 	}
-	if t.Kind == OfOrganization && m.Through != "" {
-		step, err := back(tx, m.Who.ID, t.ID)
+	if t.Kind == OfOrganization {
+		step, err := back(tx, w.ID, t.ID)
 		if err != nil {
 			return err
 		}
 		values["back"] = string(step)
 	}
-	return v.write(tx, []Who{m.Who}, mail.Letter{Kind: mail.TeamRemoved, Values: values})
+	return v.write(tx, []Who{w}, mail.Letter{Kind: mail.TeamRemoved, Values: values})
 }

@@ -368,7 +368,7 @@ func met(err error, says string, l throttle.Limit) error {
 	if f == nil || f.Kind != fault.TooMany {
 		return err
 	}
-	return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(says, l.Count) + " Go on tomorrow."}
+	return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(says, l.Count) + map[bool]string{true: " Go on tomorrow.", false: " Go on in an hour."}[l.Window >= 24*time.Hour]}
 }
 
 func underEmails(err error) error {

@@ -358,6 +358,9 @@ func (v *Service) Undelete(tx *db.Tx, by access.Actor, project int64, expires ti
 	if err := resume(tx, p.ID, l.DeletedAt); err != nil {
 		return err
 	}
+	if err := prolongClaims(tx, p.ID, l.DeletedAt); err != nil {
+		return err
+	}
 	err = tx.Must("UPDATE projects SET state = 'active', expires_at = $2, warned_at = NULL, deleted_at = NULL, deleted_by = '', purge_at = NULL, purge_job = NULL WHERE id = $1 AND state = 'deleted'", p.ID, expires)
 	if err != nil {
 		return err
@@ -505,6 +508,9 @@ func (v *Service) Enable(tx *db.Tx, by access.Actor, project int64) error {
 		return fault.New(fault.Conflict, "tenancy.expired", "The time of this project is over. Choose another day on which it expires, or none, before you enable it.")
 	}
 	if err := resume(tx, p.ID, l.DisabledAt); err != nil {
+		return err
+	}
+	if err := prolongClaims(tx, p.ID, l.DisabledAt); err != nil {
 		return err
 	}
 	if err := tx.Must("UPDATE projects SET state = 'active', disabled_at = NULL, disabled_reason = '', expected_at = NULL WHERE id = $1 AND state = 'disabled'", p.ID); err != nil {

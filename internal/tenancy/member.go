@@ -433,7 +433,7 @@ func (v *Service) SetRole(tx *db.Tx, s access.Project, membership int64, role ac
 		return m, err
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d:%d", m.ID, s.Actor().UserID), perMember); err != nil {
-		return m, err
+		return m, met(err, "The role and the last day of one member change at most %d times an hour by one person.", perMember)
 	}
 	if err := refusal(tx, s, m, role); err != nil {
 		return m, err
@@ -477,7 +477,7 @@ func (v *Service) SetLastDay(tx *db.Tx, s access.Project, membership int64, unti
 		return was, false, err
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("role/member:%d:%d", was.ID, s.Actor().UserID), perMember); err != nil {
-		return was, false, err
+		return was, false, met(err, "The role and the last day of one member change at most %d times an hour by one person.", perMember)
 	}
 	if err := tx.Must("UPDATE memberships SET expires_at = $3 WHERE id = $1 AND project_id = $2", was.ID, s.ID(), until); err != nil {
 		return was, false, err
@@ -708,6 +708,18 @@ func recordOver(tx *db.Tx, p Project, m Member) error {
 		return err
 	}
 	return audit.Record(tx, e.Says("The membership of %s (%s) in %q, as %s, was over.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
+}
+
+// giveWay takes a visit away in whose place its person gets one of their own, and records that.
+func giveWay(tx *db.Tx, by access.Actor, p Project, m Member) error {
+	if _, err := endMembership(tx, m, p.ID); err != nil {
+		return err
+	}
+	e, err := inDefault(tx, audit.By(by, "project.memberEnded", "user", m.Who.Email, m.Who.Name), p)
+	if err != nil {
+		return err
+	}
+	return audit.Record(tx, e.Says("The visit of %s (%s) to %q, as %s, gave way to a place of their own.", m.Who.Name, m.Who.Email, p.Name, m.Role.Label()))
 }
 
 // tell mails a person what became of their place in a project.

@@ -110,7 +110,8 @@ type Moving struct {
 	Invitations int64        // which wait
 	Ending      int64        // how many of them end, as who sent them could not give them there
 	Back        bool         // From lost it to nobody of its own, and takes it back: it is To
-	lost        bool         // who moves it is no lasting member of From, which may take it back
+	Since       time.Time    // when it was lost that is taken back; zero of other moves
+	Lost        bool         // From may take it back: who moves it is no lasting member of it, and no super admin, and does not return it
 }
 
 // MovingMost is how far people are looked for whom a move concerns.
@@ -134,11 +135,11 @@ func FindMoving(tx *db.Tx, s access.Organization, project, to int64) (Moving, er
 // concerned finds whom a move concerns.
 func concerned(tx *db.Tx, m *Moving) (err error) {
 	project, to := m.Project.ID, m.To.ID
-	if m.Out, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+	if m.Out, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1"+m.hanging()+" AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+m.stays("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
 		return err
 	}
 	if m.To.FactorRequired {
-		if m.Locked, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $3) AND u.state = 'active' AND t.user_id IS NULL AND "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
+		if m.Locked, err = db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND (x.expires_at IS NULL OR x.expires_at > $3) AND u.state = 'active' AND t.user_id IS NULL AND "+m.stays("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", MovingMost+1), project, to, tx.Now); err != nil {
 			return err
 		}
 	}
@@ -147,6 +148,12 @@ func concerned(tx *db.Tx, m *Moving) (err error) {
 		return err
 	}
 	m.Ending = int64(len(ending))
+	if m.Lost {
+		home, err := comesHome(tx, *m)
+		if m.Lost = !home; err != nil {
+			return err
+		}
+	}
 	m.Alone, err = alone(tx, *m)
 	return err
 }
@@ -154,7 +161,24 @@ func concerned(tx *db.Tx, m *Moving) (err error) {
 // alone reports whether nobody in a project will manage its people after it has moved.
 func alone(tx *db.Tx, m Moving) (bool, error) {
 	return db.Value[bool](tx, `SELECT NOT EXISTS (SELECT 1 FROM memberships x JOIN users u ON u.id = x.user_id WHERE x.project_id = $1 AND x.role IN ('share', 'admin', 'productionManager')
-		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+staysIn("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
+		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+m.stays("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
+}
+
+// stays is staysIn of this move. Who came into a project since it was lost that is taken back, and does
+// not belong to the organization that takes it, does not stay in it.
+func (m Moving) stays(x, u string) string {
+	if !m.Back {
+		return staysIn(x, u)
+	}
+	return "(" + staysIn(x, u) + fmt.Sprintf(" AND (%s.joined_at < %d OR EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = $2 AND b.user_id = %s.user_id AND b.through = '')))", x, m.Since.UnixMicro(), x)
+}
+
+// hanging narrows memberships x to those that a move can end: all, when it takes back.
+func (m Moving) hanging() string {
+	if m.Back {
+		return ""
+	}
+	return " AND x.through <> ''"
 }
 
 // staysIn is the condition of a membership, of a user, that a move to the organization $2
@@ -184,8 +208,8 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if m, err = findMoving(tx, s.Actor(), project, s.ID(), to); err != nil {
 		return m, err
 	}
-	m.lost = !s.Is().OrgMember
-	if FromAbove(s.Is()) && there.Is().OrgMember { // in which they would let themselves in for good
+	m.Lost = !s.Is().OrgMember && !s.Is().SuperAdmin // whose word is final
+	if FromAbove(s.Is()) && there.Is().OrgMember {   // in which they would let themselves in for good
 		return m, fault.Newf(fault.Conflict, "tenancy.moveToOwn", "You belong to the organization %q, and not to %q, out of which you would move the project for its maintainer. Nobody does that into an organization of their own. Ask a member of %q, or a super admin, to move it.", m.To.Name, m.From.Name, m.From.Name)
 	}
 	return m, nil
@@ -213,17 +237,8 @@ var (
 	perMover = throttle.Limit{Count: 20, Window: 24 * time.Hour}
 )
 
-// takeMove counts a move. TooMany tells which limit was met.
-func takeMove(tx *db.Tx, key string, l throttle.Limit, met string) error {
-	err := throttle.Take(tx, key, l)
-	if f := fault.Of(err); f != nil && f.Kind == fault.TooMany {
-		return &fault.Error{Kind: f.Kind, Code: f.Code, RetryAfter: f.RetryAfter, Message: fmt.Sprintf(met, l.Count) + " Nothing was changed. Go on tomorrow."}
-	}
-	return err
-}
-
 func takeMover(tx *db.Tx, a access.Actor) error {
-	return takeMove(tx, fmt.Sprintf("move/user:%d", a.UserID), perMover, "One person moves at most %d projects a day.")
+	return met(throttle.Take(tx, fmt.Sprintf("move/user:%d", a.UserID), perMover), "One person moves at most %d projects a day. Nothing was changed.", perMover)
 }
 
 // Move puts a project of the scope's organization into another one. Whoever has a role keeps
@@ -260,8 +275,8 @@ func (v *Service) Move(tx *db.Tx, s access.Organization, project, to int64, type
 	if err := Typed(p, typed); err != nil {
 		return m, err
 	}
-	if err := takeMove(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved, "One project is moved at most %d times a day."); err != nil { // each is mailed to many
-		return m, err
+	if err := throttle.Take(tx, fmt.Sprintf("move/project:%d", p.ID), perMoved); err != nil { // each is mailed to many
+		return m, met(err, "One project is moved at most %d times a day. Nothing was changed.", perMoved)
 	}
 	if err := takeMover(tx, s.Actor()); err != nil {
 		return m, err
@@ -307,7 +322,7 @@ func (v *Service) carry(tx *db.Tx, by access.Actor, m Moving) (Moving, error) {
 	if err := closeUnvouched(tx, by, m.Project, ending); err != nil {
 		return m, err
 	}
-	if m.lost, err = noteLoss(tx, by, m); err != nil {
+	if m.Lost, err = noteLoss(tx, by, m); err != nil {
 		return m, err
 	}
 	if err := v.tellMoved(tx, by, m); err != nil {
@@ -325,7 +340,7 @@ func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
 		told["back"] = "yes"
 	}
 	all := tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told, But: by.UserID}
-	if m.lost {
+	if m.Lost {
 		told["until"] = moment(tx.Now.Add(TakeBackFor))
 		all.For, all.Path = m.From.ID, TakeBackPath(m.From.ID, m.Project.ID)
 	}
@@ -341,7 +356,7 @@ func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
 		return x, r.Scan(&x.ID, &x.Email, &x.Name, &x.loses)
 	}, `SELECT u.id, u.email, u.name, EXISTS (SELECT 1 FROM organization_members o WHERE o.organization_id = $1 AND o.user_id = u.id AND o.through = '')
 		FROM users u WHERE u.id IN (SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ($1, $2) AND m.user_id <> $3 AND (m.expires_at IS NULL OR m.expires_at > $4)) AND u.state = 'active'
-			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $5 AND x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > $4)) ORDER BY u.email`+fmt.Sprintf(" LIMIT %d", 2*membersMost), m.From.ID, m.To.ID, by.UserID, tx.Now, m.Project.ID)
+			AND NOT EXISTS (SELECT 1 FROM memberships x WHERE x.project_id = $5 AND x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > $4)) ORDER BY 4 DESC, u.email`+fmt.Sprintf(" LIMIT %d", 2*membersMost), m.From.ID, m.To.ID, by.UserID, tx.Now, m.Project.ID)
 	if err != nil {
 		return err
 	}
@@ -378,14 +393,25 @@ func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) er
 // movedOutMost is how many places a move ends, in its transaction.
 const movedOutMost = 1000
 
+// takenOutMost is the same of a project that is taken back, by who cannot remove anybody first.
+const takenOutMost = 20_000
+
+// most is how many places the move ends.
+func (m Moving) most() int {
+	if m.Back {
+		return takenOutMost
+	}
+	return movedOutMost
+}
+
 // endPlaces ends the memberships that a move does not leave, and tells who had them.
 func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
-	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.through <> '' AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+staysIn("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", movedOutMost+1), m.Project.ID, m.To.ID, tx.Now)
+	list, err := db.All(tx, scanMember, inProject.sql+"x.project_id = $1"+m.hanging()+" AND (x.expires_at IS NULL OR x.expires_at > $3) AND NOT "+m.stays("x", "u")+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", m.most()+1), m.Project.ID, m.To.ID, tx.Now)
 	if err != nil {
 		return 0, err
 	}
-	if len(list) > movedOutMost {
-		return 0, fault.Newf(fault.Conflict, "tenancy.moveMany", "More than %d people would lose their place in the project at once. Remove some of them first.", movedOutMost)
+	if len(list) > m.most() {
+		return 0, fault.Newf(fault.Conflict, "tenancy.moveMany", "More than %d people would lose their place in the project at once. Remove some of them first.", m.most())
 	}
 	for _, x := range list {
 		p, err := endMembership(tx, x, m.Project.ID)
@@ -401,7 +427,11 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := audit.Record(tx, e.Says("%s moved %q to the organization %q, where %s (%s) does not have the right by which they were in it.", by.Name, p.Name, m.To.Name, x.Who.Name, x.Who.Email)); err != nil {
+		says := "%s moved %q to the organization %q, where %s (%s) does not have the right by which they were in it."
+		if m.Back {
+			says = "%s took %q back into the organization %q; %s (%s), who came in meanwhile or by a right that they do not have there, is out of it."
+		}
+		if err := audit.Record(tx, e.Says(says, by.Name, p.Name, m.To.Name, x.Who.Name, x.Who.Email)); err != nil {
 			return 0, err
 		}
 	}
@@ -422,7 +452,7 @@ func unvouched(tx *db.Tx, m Moving) ([]waiting, error) {
 		x.ends = !g.invites(at, x.role)
 		return x, err
 	}, "SELECT x.id, x.email, x.role, "+vouchers("$2", "$3")+` FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by
-		LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND `+staysIn("v", "a")+`
+		LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND `+m.stays("v", "a")+`
 		WHERE x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $3 ORDER BY x.id`, m.Project.ID, m.To.ID, tx.Now)
 	var out []waiting
 	for _, x := range list {
@@ -437,6 +467,9 @@ func unvouched(tx *db.Tx, m Moving) ([]waiting, error) {
 func closeUnvouched(tx *db.Tx, by access.Actor, p Project, ending []waiting) error {
 	at, err := placeOf(tx, by, p)
 	if err != nil {
+		return err
+	}
+	if err := at.expire(tx, 0); err != nil { // what is over is theirs, too
 		return err
 	}
 	for n, i := range ending {

@@ -380,6 +380,11 @@ func (v *Service) DeleteOrganization(tx *db.Tx, s access.Organization) error {
 	if n > 0 {
 		return fault.New(fault.Conflict, "tenancy.projects", "The organization has projects. Delete or move them first; deleted ones have to be purged, too.")
 	}
+	if !s.Is().OrgMember {
+		if claims, err := Claims(tx, s); err != nil || claims {
+			return cmp.Or(err, error(fault.New(fault.Conflict, "tenancy.claims", "A project was moved out of the organization, and its members may still take it back. Until then only they delete the organization.")))
+		}
+	}
 	o, err := DescribeOrganization(tx, s)
 	if err != nil {
 		return err

@@ -18,9 +18,9 @@ type Place struct {
 	Ends                bool      // when somebody removes them from the team
 }
 
-// Loss is what a member of a team may no longer when they are out of it, beside what they are in
+// Forfeit is what a member of a team may no longer when they are out of it, beside what they are in
 // projects by it.
-type Loss struct {
+type Forfeit struct {
 	Above  []access.Permission // on the team, and on what is below it
 	Inside []access.Change     // in projects of an organization, where they have no role
 }
@@ -28,20 +28,20 @@ type Loss struct {
 // Foregone tells what a member of a team loses who is put out of it, or leaves. In a maintainer
 // that is on organizations which let it in, as if they were nothing else there. To others than who
 // manages the team: nothing.
-func Foregone(tx *db.Tx, t Team, m Member) (Loss, error) {
+func Foregone(tx *db.Tx, t Team, m Member) (Forfeit, error) {
 	if !t.manages {
-		return Loss{}, nil
+		return Forfeit{}, nil
 	}
 	if t.Kind == OfMaintainer {
-		return Loss{Above: access.Lost(access.Above{SignedIn: true, MaintainerMember: true, AutoJoin: true}, access.Above{SignedIn: true})}, nil
+		return Forfeit{Above: access.Lost(access.Above{SignedIn: true, MaintainerMember: true, AutoJoin: true}, access.Above{SignedIn: true})}, nil
 	}
 	is, _, err := standing(tx, m.Who.ID, t.ID)
 	if err != nil {
-		return Loss{}, err
+		return Forfeit{}, err
 	}
 	after := is
 	after.OrgMember, after.Visitor = false, false
-	return Loss{access.Lost(is, after), access.Changes(access.Facts{OrgMember: is.OrgMember}, access.Facts{}, access.ProjectPermissions())}, nil
+	return Forfeit{access.Lost(is, after), access.Changes(access.Facts{OrgMember: is.OrgMember}, access.Facts{}, access.ProjectPermissions())}, nil
 }
 
 // PlacesMost is how many places of somebody are listed.

@@ -126,8 +126,11 @@ func join(tx *db.Tx, a access.Actor, p Project, m *Member) error {
 		gone = "(x.expires_at <= $3 OR x.expires_at IS NOT NULL AND x.through IN ('maintainer', 'support'))"
 	}
 	was, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.user_id = $2 AND "+gone, p.ID, m.Who.ID, tx.Now)
-	if err == nil {
+	switch {
+	case err == nil && !was.Until.After(tx.Now):
 		err = recordOver(tx, p, was)
+	case err == nil:
+		err = giveWay(tx, a, p, was)
 	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
@@ -395,6 +398,10 @@ func Find(tx *db.Tx, project int64) (Project, error) {
 	}, "SELECT id, organization_id, name, governed, state FROM projects WHERE id = $1", project)
 }
 
+// visiting is the condition of a membership m of a project p of who is in it for a time at $2, and does
+// not belong to its organization.
+const visiting = "m.through IN ('maintainer', 'support') AND m.expires_at > $2 AND NOT EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = p.organization_id AND b.user_id = m.user_id AND b.through = '')"
+
 // Describe gives the scope's project.
 func Describe(tx *db.Tx, s access.Project) (Project, error) {
 	return db.One(tx, func(r db.Row) (Project, error) {
@@ -402,10 +409,10 @@ func Describe(tx *db.Tx, s access.Project) (Project, error) {
 		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.CreatedBy), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through), db.Null(&p.Visitors.Reason), db.Time(&p.Visitors.Until), &p.Visitors.Own)
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, c.name,
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`, v.reason, v.expires_at, CASE WHEN v.user_id = $3 THEN v.id ELSE 0 END
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND `+visiting+`), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`, v.reason, v.expires_at, CASE WHEN v.user_id = $3 THEN v.id ELSE 0 END
 		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
-		LEFT JOIN memberships v ON v.id = COALESCE((SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND m.through IN ('maintainer', 'support') AND m.expires_at > $2),
-			(SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.through IN ('maintainer', 'support') AND m.expires_at > $2 ORDER BY m.expires_at LIMIT 1))
+		LEFT JOIN memberships v ON v.id = COALESCE((SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND `+visiting+`),
+			(SELECT m.id FROM memberships m WHERE m.project_id = p.id AND `+visiting+` ORDER BY m.expires_at LIMIT 1))
 		LEFT JOIN users u ON u.id = v.user_id LEFT JOIN users c ON c.id = p.created_by WHERE p.id = $1`, s.ID(), tx.Now, s.Actor().UserID)
 }
 

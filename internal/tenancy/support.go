@@ -106,6 +106,9 @@ func (v *Service) settle(tx *db.Tx, by access.Actor, before accounts.User) error
 			return err
 		}
 		values := map[string]string{"by": by.Name}
+		if before.SuperAdmin && !before.OfSupport(tx.Now) {
+			values["was"] = "superAdmin"
+		}
 		if n > 0 {
 			values["places"] = counted(n, "place", "places")
 		}

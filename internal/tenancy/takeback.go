@@ -28,26 +28,29 @@ type MovedAway struct {
 	Name, In string // In is the organization that it is in now
 	At       time.Time
 	By       string
+	Until    time.Time
+	Closed   string // why nobody can enter it, and take it back, at this time: disabled, deleted, or expired; "" when they can
 }
 
-// Until is until when.
-func (m MovedAway) Until() time.Time { return m.At.Add(TakeBackFor) }
+// claimed is the condition of a loss l, and its project p, that an organization has a claim to: $1 is
+// the organization, and $2 the time. While nobody can enter the project, the time does not go on.
+const claimed = "l.organization_id = $1 AND p.organization_id <> $1 AND p.state IN ('active', 'disabled', 'deleted') AND p.purge_begun_at IS NULL AND l.ends_at > COALESCE(p.deleted_at, p.disabled_at, CASE WHEN p.expires_at < $2 THEN p.expires_at ELSE CAST($2 AS BIGINT) END)"
 
-// claimed is the condition of a loss l, and its project p, that an organization may take back now:
-// $1 is the organization, $2 TakeBackFor ago, and $3 the time.
-const claimed = "l.organization_id = $1 AND l.moved_at > $2 AND p.organization_id <> $1 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $3)"
+// isOpen is the condition of a project p that it can be entered at $2.
+const isOpen = "p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $2)"
 
-// ListMovedAway lists the projects that the scope's organization may take back, first the one whose time
-// ends first, and no more than one past MovedAwayMost. To others than its lasting members: nothing.
+// ListMovedAway lists the projects that the scope's organization may take back, or may when they are
+// open again, first the one whose time ends first, and no more than one past MovedAwayMost. To others
+// than its lasting members: nothing.
 func ListMovedAway(tx *db.Tx, s access.Organization) ([]MovedAway, error) {
 	if !s.Is().OrgMember {
 		return nil, nil
 	}
 	return db.All(tx, func(r db.Row) (MovedAway, error) {
 		var m MovedAway
-		return m, r.Scan(&m.Project, &m.Name, &m.In, db.Time(&m.At), &m.By)
-	}, "SELECT p.id, p.name, o.name, l.moved_at, y.name FROM project_losses l JOIN projects p ON p.id = l.project_id JOIN organizations o ON o.id = p.organization_id JOIN users y ON y.id = l.moved_by WHERE "+claimed+
-		fmt.Sprintf(" ORDER BY l.moved_at, l.project_id LIMIT %d", MovedAwayMost+1), s.ID(), tx.Now.Add(-TakeBackFor), tx.Now)
+		return m, r.Scan(&m.Project, &m.Name, &m.In, db.Time(&m.At), &m.By, db.Time(&m.Until), &m.Closed)
+	}, "SELECT p.id, p.name, o.name, l.moved_at, y.name, l.ends_at, CASE WHEN "+isOpen+" THEN '' WHEN p.state = 'active' THEN 'expired' ELSE p.state END FROM project_losses l JOIN projects p ON p.id = l.project_id JOIN organizations o ON o.id = p.organization_id JOIN users y ON y.id = l.moved_by WHERE "+claimed+
+		fmt.Sprintf(" ORDER BY l.ends_at, l.project_id LIMIT %d", MovedAwayMost+1), s.ID(), tx.Now)
 }
 
 // FindTakingBack tells what changes when the scope's organization takes a project back, as
@@ -69,12 +72,14 @@ func takingBack(tx *db.Tx, s access.Organization, project int64) (m Moving, err 
 	if !s.Is().OrgMember {
 		return m, fault.New(fault.NotFound, "notFound", "Not found.")
 	}
-	from, err := db.Value[int64](tx, "SELECT p.organization_id FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE l.project_id = $4 AND "+claimed, s.ID(), tx.Now.Add(-TakeBackFor), tx.Now, project)
-	if err != nil {
+	var from int64
+	var since time.Time
+	if _, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(&from, db.Time(&since)) },
+		"SELECT p.organization_id, l.moved_at FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE l.project_id = $3 AND "+claimed+" AND "+isOpen, s.ID(), tx.Now, project); err != nil {
 		return m, err
 	}
 	m, err = findMoving(tx, s.Actor(), project, from, s.ID())
-	m.Back = true
+	m.Back, m.Since = true, since
 	return m, err
 }
 
@@ -121,19 +126,41 @@ func (v *Service) TakeBack(tx *db.Tx, s access.Organization, project, from int64
 // one that it has left may. One that it comes back to has nothing to take back any more, and those have
 // not that lost it since: they had it by a move that is undone.
 func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
-	since := tx.Now.Add(-TakeBackFor)
-	home, err := db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND moved_at > $3)", m.Project.ID, m.To.ID, since)
+	home, err := comesHome(tx, m)
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.Exec(`DELETE FROM project_losses WHERE project_id = $1 AND (organization_id = $2 OR moved_at <= $3
-		OR moved_at >= (SELECT l.moved_at FROM project_losses l WHERE l.project_id = $1 AND l.organization_id = $2 AND l.moved_at > $3))`, m.Project.ID, m.To.ID, since); err != nil {
+	if _, err := tx.Exec(`DELETE FROM project_losses WHERE project_id = $1 AND (organization_id = $2 OR ends_at <= $3
+		OR moved_at >= (SELECT l.moved_at FROM project_losses l WHERE l.project_id = $1 AND l.organization_id = $2 AND l.ends_at > $3))`, m.Project.ID, m.To.ID, tx.Now); err != nil {
 		return false, err
 	}
-	if home || !m.lost {
+	if home || !m.Lost {
 		return false, nil
 	}
-	_, err = tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID)
+	_, err = tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID, tx.Now.Add(TakeBackFor))
 	return err == nil, err
+}
+
+// comesHome reports whether a move returns a project to an organization that may take it back.
+func comesHome(tx *db.Tx, m Moving) (bool, error) {
+	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND ends_at > $3)", m.Project.ID, m.To.ID, tx.Now)
+}
+
+// SweepClaims removes the claims to open projects whose time is over.
+func SweepClaims(tx *db.Tx) error {
+	_, err := tx.Exec("DELETE FROM project_losses WHERE ends_at <= $1 AND project_id IN (SELECT p.id FROM projects p WHERE p.state = 'active')", tx.Now)
+	return err
+}
+
+// prolongClaims lets the claims to a project go on that waited while nobody could enter it, since a time.
+func prolongClaims(tx *db.Tx, project int64, since time.Time) error {
+	_, err := tx.Exec("UPDATE project_losses SET ends_at = ends_at + CAST($3 AS BIGINT) WHERE project_id = $1 AND ends_at > $2", project, since, tx.Now.Sub(since).Microseconds())
+	return err
+}
+
+// Claims reports whether the scope's organization may take back a project that was moved out of it, now
+// or when that is open again. Until then only its lasting members delete the organization.
+func Claims(tx *db.Tx, s access.Organization) (bool, error) {
+	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE "+claimed+")", s.ID(), tx.Now)
 }

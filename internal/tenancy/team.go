@@ -235,7 +235,11 @@ func (t Team) add(tx *db.Tx, by access.Actor, m Member) error {
 		return err
 	}
 	if t.Kind == OfOrganization && m.Through == "" { // a visit gives way to a place of one's own
-		if _, err := tx.Exec("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND through <> ''", t.ID, m.Who.ID); err != nil {
+		n, err := tx.Exec("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2 AND through <> ''", t.ID, m.Who.ID)
+		if err == nil && n > 0 {
+			err = audit.Record(tx, t.event(by, m.Who, "*.memberEnded").Says("The visit of %s (%s) to the organization %q gave way to a place of their own.", m.Who.Name, m.Who.Email, t.Name))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -299,7 +303,7 @@ func (v *Service) RemoveFromTeam(tx *db.Tx, t Team, user int64) (Member, error) 
 	if err != nil {
 		return m, err
 	}
-	if err := v.farewellOf(tx, t, t.actor, m, "", ended); err != nil {
+	if err := v.farewellOf(tx, t, t.actor, m.Who, "", ended); err != nil {
 		return m, err
 	}
 	return m, audit.Record(tx, t.event(t.actor, m.Who, "*.memberRemoved").Says("%s removed %s (%s) from the %s %q.", t.actor.Name, m.Who.Name, m.Who.Email, string(t.Kind), t.Name))
@@ -479,7 +483,7 @@ func (v *Service) endTeamVisits(ctx context.Context) error {
 			if err != nil || !ended {
 				return err
 			}
-			return v.farewellOf(tx, t, steward(), Member{Who: x.who, Through: ThroughMaintainer}, outByTime, 0)
+			return v.farewellOf(tx, t, steward(), x.who, outByTime, 0)
 		}))
 	}
 	return err

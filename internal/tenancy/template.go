@@ -284,7 +284,7 @@ func NewProjectIn(tx *db.Tx, s access.Organization, name, template string) (Proj
 		by = through(s.Is())
 	}
 	if err := throttle.Take(tx, fmt.Sprintf("create/user:%d", u.ID), perCreator); err != nil {
-		return Project{}, err
+		return Project{}, met(err, "At most %d projects a day are made by one person.", perCreator)
 	}
 	return CreateProject(tx, s.Actor(), NewProject{Organization: s.ID(), Name: name, Member: u, Template: t.ID, Retention: t.Retention, Terms: t.Terms, Expires: t.expires(tx), Through: by})
 }

@@ -75,7 +75,9 @@ func (g voucher) invites(at access.Place, role access.Role) bool {
 	if g.is.Role == "" && !g.is.OrgMember {
 		return false
 	}
-	s, err := access.InProject(access.Actor{}, at, g.is, access.MembersInvite, false)
+	is := g.is
+	is.Visitor = is.Visitor && !is.OrgMember // as in enter
+	s, err := access.InProject(access.Actor{}, at, is, access.MembersInvite, false)
 	return err == nil && grantable(s, role) == nil
 }
 

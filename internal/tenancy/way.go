@@ -255,7 +255,7 @@ func (d Door) scan(r db.Row) (Way, error) {
 	}
 	w.Steps = accountSteps(w.Who.State, w.Factor, needs || d.FactorRequired)
 	w.Factor = w.Factor && !w.Invited
-	if w.Inside {
+	if w.Inside && w.Grant != ByInvitation { // which waits beside a visit
 		return w, nil
 	}
 	switch w.Grant {

@@ -699,7 +699,7 @@ func InvitationsPage(m Invitations) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "asking", Title: "Your requests to join", Lede: "They wait until somebody in the project decides, which you are mailed. The page of each lets you take it back."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.CardOf(ui.Card{ID: "asking", Title: "Your requests to join", Lede: "They wait until somebody in the project decides, which you are mailed. While a project is open, its page lets you take the request back."}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

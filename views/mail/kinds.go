@@ -305,11 +305,15 @@ func SupportEnded(t Told) Letter {
 	if by := t.value("by"); by != "" {
 		said = by + " took from you the right to come into projects and organizations at " + t.host() + " as somebody of support."
 	}
+	subject := "You are not of support any more"
+	if t.value("was") != "" {
+		subject, said = "You are not a super admin any more", t.named("by", "Somebody")+" took the rights of a super admin from you at "+t.host()+"."
+	}
 	said += " You are out of every project and organization that you were in by it"
 	if places := t.value("places"); places != "" {
 		said += ": " + places
 	}
-	return t.happened(t.letter("You are not of support any more", said+". Roles to which you were invited stay, and so does what you did."),
+	return t.happened(t.letter(subject, said+". Roles to which you were invited stay, and so does what you did."),
 		do("If you still need it, ask a super admin."))
 }
 
@@ -421,7 +425,7 @@ func MemberRemoved(t Told) Letter {
 	said := by + " removed you from " + t.project() + " at " + t.host() + "."
 	switch t.value("cause") {
 	case "door":
-		said = by + " decided that people of the maintainer and of support have to ask before they come into projects of the organization " + t.named("organization", "of it") + " at " + t.host() + ". You had joined " + t.project() + " by yourself, and are out of it."
+		said = by + " decided that people of the maintainer and of support have to ask before they come into projects of the organization " + t.named("organization", "of it") + " at " + t.host() + ". You were in " + t.project() + " by such a right, and are out of it."
 	case "moved":
 		said = by + " moved " + t.project() + " at " + t.host() + " to the organization " + t.named("to", "of somebody else") + ". You do not have the right there by which you were in it, and are out of it."
 	}
@@ -495,7 +499,7 @@ func TeamRemoved(t Told) Letter {
 	subject, text := "You were removed from "+name, by+" removed you from "+said+" at "+t.host()+"."
 	switch t.value("cause") {
 	case "door":
-		text = by + " decided that people of the maintainer and of support have to ask before they come into projects of " + said + " at " + t.host() + ". You had joined it by yourself, and are out of it."
+		text = by + " decided that people of the maintainer and of support have to ask before they come into projects of " + said + " at " + t.host() + ". You were in it by such a right, and are out of it."
 	case "time":
 		subject, text = "Your time in "+name+" is over", "You were in "+said+" at "+t.host()+" for a limited time, which is over."
 	}
@@ -505,7 +509,7 @@ func TeamRemoved(t Told) Letter {
 	again := "You can come back by an invitation."
 	switch t.value("back") {
 	case "join":
-		again = "It lets people of its maintainer and of support come in by themselves: you can join it again."
+		again = "It lets people of its maintainer and of support come in by themselves: you can join it for a time."
 	case "ask":
 		again = "You can ask to be let into its projects."
 	}

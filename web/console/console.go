@@ -258,14 +258,21 @@ func (c *Console) projectShell(ec echo.Context, tx *db.Tx, s access.Project) (la
 
 // organizationShell is the shell of the pages of an organization.
 func (c *Console) organizationShell(ec echo.Context, s access.Organization) (layout.Shell, error) {
-	var v tenancy.Visitors
-	err := c.view(ec, func(tx *db.Tx) (err error) { v, err = tenancy.OrganizationVisitors(tx, s); return err })
+	notices, err := c.organizationNotices(ec, s)
 	if err != nil {
 		return layout.Shell{}, err
 	}
-	shell, members := c.shell(ec, s.Actor()), paths.TeamMembers(paths.Organization(s.ID()))
-	shell.Notices = visiting(v, "organization", members+"#leave", members)
+	shell := c.shell(ec, s.Actor())
+	shell.Notices = notices
 	return shell, nil
+}
+
+// organizationNotices are what each page of an organization says above everything else.
+func (c *Console) organizationNotices(ec echo.Context, s access.Organization) ([]ui.Banner, error) {
+	var v tenancy.Visitors
+	err := c.view(ec, func(tx *db.Tx) (err error) { v, err = tenancy.OrganizationVisitors(tx, s); return err })
+	members := paths.TeamMembers(paths.Organization(s.ID()))
+	return visiting(v, "organization", members+"#leave", members), err
 }
 
 // notices are what each page of a project says above everything else.

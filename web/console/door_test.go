@@ -505,6 +505,17 @@ func TestOfTheOrganizationSince(t *testing.T) {
 	m.Get(users(p) + "/invite").Want(http.StatusForbidden)
 	ofOrganization(s, p, mina)
 	m.Get(users(p) + "/invite").Want(http.StatusOK)
+	guest := s.User("Guest")
+	m.Post(users(p), inviting(access.Guest, guest.Email)).Want(http.StatusOK)
+	if text := words(m.Get(users(p) + "?status=invited").Want(http.StatusOK).Page().Find("tbody")); strings.Contains(text, "Does not count") {
+		t.Errorf("what they send: %q", text)
+	}
+	g := s.SignIn(guest)
+	g.Post(asked(g), nil).Want(http.StatusSeeOther)
+	g.Get(path + "/storage").Want(http.StatusOK)
+	if n := g.Get(path).Page().Find(".banner").Length(); n != 0 {
+		t.Error("the banner calls who belongs to the organization somebody from outside")
+	}
 	if text := words(m.Get(organization + "/settings").Page().Find("main")); strings.Contains(text, "Switched off, it ends") {
 		t.Errorf("the settings say %q", text)
 	}
@@ -516,7 +527,7 @@ func TestOfTheOrganizationSince(t *testing.T) {
 // put out by the next, also after a process has ended meanwhile.
 func TestManyInside(t *testing.T) {
 	t.Parallel()
-	s := webtest.Open(t, webtest.Options{Idle: true})
+	s := webtest.Open(t, webtest.Options{Idle: true, Config: withMailbox})
 	p, _ := s.Project("Full", false)
 	boss, mina := s.User("Boss"), s.User("Mina")
 	organization := ofOrganization(s, p, boss)
@@ -555,11 +566,25 @@ func TestManyInside(t *testing.T) {
 	if n := inside(); n != 0 {
 		t.Errorf("%d are in it still", n)
 	}
+	// Who makes a project as a super admin is in it by no open door, and stays.
+	root := s.SuperAdmin("Root")
+	made := strings.TrimPrefix(s.SignIn(root).Post(organization+"/projects", url.Values{"name": {"Made"}, "template": {"production"}}).Want(http.StatusSeeOther).Location, "/projects/")
 	fill() // as a process leaves it that ends after the first transaction
+	nora := s.User("Nora")
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE memberships SET user_id = $2, email = $3, approver_id = $2 WHERE id = $1", int64(100_000), nora.ID, nora.Email)
+	})
 	if err := s.App.Tenancy.EndMemberships(t.Context(), s.App.DB); err != nil {
 		t.Fatal(err)
 	}
-	if n := inside(); n != 0 {
+	if n := inside(); n != 1 {
 		t.Errorf("%d are in it after the sweep", n)
+	}
+	s.SignIn(root).Get("/projects/" + made + "/storage").Want(http.StatusOK)
+	if told := lettersTo(t, s, nora.Email); len(told) != 1 || !strings.Contains(told[0], "Organization of Full decided that people of the maintainer") || strings.Contains(told[0], "Steward decided") {
+		t.Errorf("who was put out by the sweep is told %q", told)
+	}
+	if told := strings.Join(lettersTo(t, s, root.Email), "\n"); strings.Contains(told, "have to ask") {
+		t.Errorf("the super admin is told %q", told)
 	}
 }

@@ -240,7 +240,7 @@ func aboveProjects(s *webtest.Site, root, c *webtest.Client, email string, recor
 	}
 	root.Post(project+"/move", url.Values{"to": {strings.TrimPrefix(theirs, "/organizations/")}, "confirm": {"Theirs"}}).Want(http.StatusSeeOther)
 	s.Update(func(tx *db.Tx) error { // as if somebody had moved it who is none of theirs
-		return tx.Must("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) SELECT p.id, o.id, CAST($1 AS BIGINT), u.id FROM projects p, organizations o, users u WHERE p.name = 'Theirs' AND o.name = 'Renamed' AND u.email = $2", tx.Now, email)
+		return tx.Must("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) SELECT p.id, o.id, CAST($1 AS BIGINT), u.id, CAST($1 AS BIGINT) + 1000000000000 FROM projects p, organizations o, users u WHERE p.name = 'Theirs' AND o.name = 'Renamed' AND u.email = $2", tx.Now, email)
 	})
 	recorded(organization+"/projects/:moved/take-back", "project.removedFromOrganization project.addedToOrganization", root.Post(own+project+"/take-back", url.Values{"confirm": {"Theirs"}}))
 	recorded(organization+"/join", "organization.memberAdded", root.Post(theirs+"/join", asVisitor))

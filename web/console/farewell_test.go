@@ -79,7 +79,7 @@ func TestFarewells(t *testing.T) {
 	both := lettersTo(t, s, sven.Email)[:2]
 	slices.Sort(both)
 	for i, subject := range []string{"Your time in Left is over", "Your time in Organization of Left is over"} {
-		if !strings.Contains(both[i], subject) || !strings.Contains(both[i], "you can join it again") {
+		if !strings.Contains(both[i], subject) || !strings.Contains(both[i], "you can join it") {
 			t.Errorf("Sven is told %q", both[i])
 		}
 	}
@@ -102,6 +102,10 @@ func TestFarewells(t *testing.T) {
 	m.Post(path+"/join", asVisitor).Want(http.StatusSeeOther)
 	b.Post(maintainer+"/members/"+num(mina.ID)+"/remove", nil).Want(http.StatusSeeOther)
 	says(mina.Email, "that others gave you", "Boss removed you from the maintainer", "You are out of what you were in by that, too: 1 place in projects and organizations.", "roles in projects to which you were invited")
+
+	second := s.SuperAdmin("Second")
+	r.Post("/admin/users/"+num(second.ID)+"/no-super-admin", nil).Want(http.StatusSeeOther)
+	says(second.Email, "as somebody of support", "You are not a super admin any more", "Root took the rights of a super admin from you")
 
 	// Nobody is told who cannot sign in.
 	nora := s.User("Nora")

@@ -514,7 +514,7 @@ func TestPurge(t *testing.T) {
 		if err := tx.Must("UPDATE users SET activated_by = (SELECT min(id) FROM invitations WHERE project_id = $2), activated_at = $3, activated_shown = TRUE WHERE id = $1", stranger.ID, l.p.ID, tx.Now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)", l.p.ID, other.Organization, tx.Now, stranger.ID); err != nil {
+		if _, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, CAST($3 AS BIGINT), $4, CAST($3 AS BIGINT) + 2592000000000)", l.p.ID, other.Organization, tx.Now, stranger.ID); err != nil {
 			return err
 		}
 		return tx.Must("UPDATE projects SET description = 'Ours' WHERE id = $1", l.p.ID)

@@ -124,6 +124,9 @@ func TestVisitorsKeepSettings(t *testing.T) {
 	form.Set("externalRoles", page.Find(`[name="externalRoles"]`).AttrOr("value", ""))
 	form.Set("name", "Once more")
 	m.Post(at, form).Want(http.StatusSeeOther)
+	if got := rowOfProject(s, p); !strings.HasPrefix(got, "Once more") || !strings.HasSuffix(got, "true") {
+		t.Errorf("it is %q", got)
+	}
 }
 
 // rowOfProject is what a project's people decide about it.
@@ -183,17 +186,20 @@ func TestNeighbours(t *testing.T) {
 		return err
 	})
 	c := s.SignIn(guest)
+	bare := func(r webtest.Response) string { // without what tells one request from another
+		return strings.ReplaceAll(words(r.Page().Find("main")), r.Header.Get("X-Request-Id"), "")
+	}
 	same := func(when string) {
 		t.Helper()
 		for _, at := range []string{"/join", "/request", "/move", "/request/cancel", "", "/storage", "/settings/users"} {
 			for _, form := range []url.Values{nil, {"x": {"1"}}, {"reason": {"x"}, "hours": {"8"}}} {
 				there, none := c.Post("/projects/"+num(q.ID)+at, form), c.Post("/projects/999999"+at, form)
-				if there.Status != none.Status || there.Location != none.Location {
+				if there.Status != none.Status || there.Location != none.Location || bare(there) != bare(none) {
 					t.Errorf("%s: %s sent %v is %d %s, and of no project %d %s", when, at, form, there.Status, there.Location, none.Status, none.Location)
 				}
 			}
 			there, none := c.Get("/projects/"+num(q.ID)+at), c.Get("/projects/999999"+at)
-			if there.Status != none.Status || strings.ReplaceAll(there.Location, num(q.ID), "999999") != none.Location {
+			if there.Status != none.Status || strings.ReplaceAll(there.Location, num(q.ID), "999999") != none.Location || bare(there) != bare(none) {
 				t.Errorf("%s: %s is %d %s, and of no project %d %s", when, at, there.Status, there.Location, none.Status, none.Location)
 			}
 		}
@@ -202,5 +208,8 @@ func TestNeighbours(t *testing.T) {
 	s.Update(func(tx *db.Tx) error {
 		return tx.Must("UPDATE organizations SET mfa_required = TRUE WHERE id = $1", p.Organization)
 	})
+	if r := c.Get("/projects/" + num(p.ID)).Want(http.StatusSeeOther); r.Location != "/account/security" { // the must is in force
+		t.Errorf("their own leads to %q", r.Location)
+	}
 	same("without a second factor")
 }

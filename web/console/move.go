@@ -89,7 +89,7 @@ func (c *Console) movePage(ec echo.Context, s access.Organization, status int, t
 		return err
 	}
 	m := c.asksMove(ec, s, x, x.Project.Role != "" || s.May(access.ProjectsJoin))
-	m.Action, m.Other, m.Errors, m.ToID, m.Lost = paths.ProjectMove(id), paths.ProjectMove(id), errs, itoa(x.To.ID), !s.Is().OrgMember
+	m.Action, m.Other, m.Errors, m.ToID, m.Lost = paths.ProjectMove(id), paths.ProjectMove(id), errs, itoa(x.To.ID), x.Lost
 	m.Organization, m.Back = mover(s, x.From.Name, x.Project.Role, id)
 	return page(ec, status, view.MovePage(m))
 }
@@ -159,8 +159,8 @@ func (c *Console) moveSubmit(ec echo.Context, s access.Organization) error {
 	if fault.Is(err, fault.Conflict) {
 		return c.refused(ec, err, paths.Projects())
 	}
-	if fault.Is(err, fault.TooMany) {
-		return c.movePage(ec, s, http.StatusTooManyRequests, f["to"], ui.Errors{"": fault.Of(err).Message})
+	if errs, ok := limitMet(ec, err, ""); ok {
+		return c.movePage(ec, s, http.StatusTooManyRequests, f["to"], errs)
 	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.movePage(ec, s, http.StatusUnprocessableEntity, f["to"], errs)

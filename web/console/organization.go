@@ -207,6 +207,9 @@ func (c *Console) projectCreate(ec echo.Context, s access.Organization) error {
 	}
 	var p tenancy.Project
 	err = c.update(ec, func(tx *db.Tx) error { p, err = tenancy.NewProjectIn(tx, s, f["name"], f["template"]); return err })
+	if errs, ok := limitMet(ec, err, ""); ok {
+		return c.projectNewPage(ec, s, http.StatusTooManyRequests, f["name"], f["template"], errs)
+	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.projectNewPage(ec, s, http.StatusUnprocessableEntity, f["name"], f["template"], errs)
 	}
@@ -250,6 +253,15 @@ func (c *Console) organizationSettingsPage(ec echo.Context, s access.Organizatio
 		}
 		if n > 0 {
 			m.ProjectsLeft = "It has " + ui.Count(n, "project. Delete or move it first.", "projects. Delete or move them first.")
+		}
+		if !s.Is().OrgMember {
+			claims, err := tenancy.Claims(tx, s)
+			if err != nil {
+				return err
+			}
+			if claims {
+				m.ProjectsLeft = "A project was moved out of it, and its members may still take it back. Until then only they delete it."
+			}
 		}
 		if o.AutoJoin && m.Decides {
 			in, err := tenancy.Inside(tx, s)
@@ -303,8 +315,8 @@ func (c *Console) organizationSettingsUpdate(ec echo.Context, s access.Organizat
 		return c.done(ec, asBefore, paths.OrganizationSettings(s.ID()))
 	}
 	if was.AutoJoin && !is.AutoJoin {
-		if err := c.app.Tenancy.CloseDoor(ec.Request().Context(), s.Actor(), s.ID()); err != nil {
-			return err
+		if err := c.app.Tenancy.CloseDoor(ec.Request().Context(), s.Actor(), s.ID()); err != nil { // housekeeping goes on
+			c.app.Log.WarnContext(ec.Request().Context(), "not everybody is out of an organization that closed its door", "organization", s.ID(), "error", err)
 		}
 	}
 	back := []ui.Pair{{Name: "seen", Value: seen(is)}, {Name: "name", Value: was.Name}}

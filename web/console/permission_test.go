@@ -102,7 +102,7 @@ func furnishTeams(t *testing.T, s *webtest.Site, p *project) {
 	away, mover := s.Project("Moved away", false)
 	p.moved = away.ID
 	s.Update(func(tx *db.Tx) error {
-		_, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)", away.ID, p.Organization, tx.Now, mover.ID)
+		_, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, CAST($3 AS BIGINT), $4, CAST($3 AS BIGINT) + 2592000000000)", away.ID, p.Organization, tx.Now, mover.ID)
 		return err
 	})
 	invited := tenancy.NewInvitation{Days: 7}

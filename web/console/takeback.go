@@ -21,7 +21,11 @@ func (c *Console) movedAway(s access.Organization, list []tenancy.MovedAway) (ro
 		list, more = list[:tenancy.MovedAwayMost], "And others: those stand here whose time ends first. The mail about each move leads to its project."
 	}
 	for _, p := range list {
-		rows = append(rows, view.AwayProject{Number: itoa(p.Project), Name: p.Name, In: p.In, By: p.By, Moved: c.when(p.At), Until: c.when(p.Until()), URL: paths.TakeBack(s.ID(), p.Project)})
+		row := view.AwayProject{Number: itoa(p.Project), Name: p.Name, In: p.In, By: p.By, Moved: c.when(p.At), Until: c.when(p.Until), Closed: p.Closed, URL: paths.TakeBack(s.ID(), p.Project)}
+		if row.Closed != "" {
+			row.URL = ""
+		}
+		rows = append(rows, row)
 	}
 	return rows, more
 }
@@ -40,7 +44,12 @@ func (c *Console) takeBackPage(ec echo.Context, s access.Organization, status in
 	if err := c.view(ec, func(tx *db.Tx) error { x, err = tenancy.FindTakingBack(tx, s, id); return err }); err != nil {
 		return err
 	}
+	notices, err := c.organizationNotices(ec, s)
+	if err != nil {
+		return err
+	}
 	m := c.asksMove(ec, s, x, x.Project.Role != "")
+	m.Shell.Notices = notices
 	m.Action, m.FromID, m.Errors = paths.TakeBack(s.ID(), id), itoa(x.From.ID), errs
 	m.Organization, m.Back = ui.Link{Label: x.To.Name, URL: paths.Organization(s.ID())}, paths.Organization(s.ID())
 	return page(ec, status, view.MovePage(m))
@@ -64,8 +73,8 @@ func (c *Console) takeBackSubmit(ec echo.Context, s access.Organization) error {
 		m, err = c.app.Tenancy.TakeBack(tx, s, id, from, f["confirm"])
 		return err
 	})
-	if fault.Is(err, fault.TooMany) {
-		return c.takeBackPage(ec, s, http.StatusTooManyRequests, ui.Errors{"": fault.Of(err).Message})
+	if errs, ok := limitMet(ec, err, ""); ok {
+		return c.takeBackPage(ec, s, http.StatusTooManyRequests, errs)
 	}
 	if errs, ok := fieldErrors(err); ok {
 		return c.takeBackPage(ec, s, takeBackStatus(err), errs)

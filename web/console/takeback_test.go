@@ -189,7 +189,7 @@ func TestTakeBack(t *testing.T) {
 	}
 
 	page := lea.Get(l.away).Want(http.StatusOK)
-	for _, want := range []string{"Take Mover back?", "From Target to Organization of Mover.", "They came in by a right that they do not hold in Organization of Mover", "1 person", "1 of 2 invitations that wait will end", "Members of Target cannot take it back in their turn."} {
+	for _, want := range []string{"Take Mover back?", "From Target to Organization of Mover.", "They came in since it was moved away, and do not belong to Organization of Mover, or by a right", "1 person", "1 of 2 invitations that wait will end", "Members of Target cannot take it back in their turn."} {
 		if !strings.Contains(words(page.Page().Find("main")), want) {
 			t.Errorf("the page does not say %q: %q", want, words(page.Page().Find("main")))
 		}
@@ -325,12 +325,16 @@ func TestTakeBackMovedOn(t *testing.T) {
 		}
 	}
 
-	// A member who moves it away loses it to nobody; it is lost to who is none, also a super admin.
+	// A member who moves it away loses it to nobody, and a super admin has the last word: nobody takes
+	// back what they return to whose it is.
 	l.moves(l.boss, l.to)
 	l.takesBack(l.lea, l.from).Want(http.StatusNotFound)
-	l.moves(l.boss, l.from)
-	l.moves(l.SuperAdmin("Root"), l.to)
-	l.takesBack(l.lea, l.from).Want(http.StatusSeeOther)
+	root := l.SuperAdmin("Root")
+	l.moves(root, l.from)
+	l.takesBack(only, l.to).Want(http.StatusNotFound)
+	l.moves(root, l.to)
+	l.takesBack(l.lea, l.from).Want(http.StatusNotFound)
+	l.moves(root, l.from)
 }
 
 // TestTakeBackEnds: an organization takes back within 30 days what is open, by who belongs to it then
@@ -339,12 +343,12 @@ func TestTakeBackEnds(t *testing.T) {
 	t.Parallel()
 	l := newLoss(t, webtest.Options{})
 	l.moves(l.mina, l.to)
-	for _, state := range []string{"disabled", "deleted", "purged"} {
+	for state, says := range map[string]string{"disabled": "Disabled", "deleted": "Deleted", "purged": ""} {
 		l.Update(func(tx *db.Tx) error { return tx.Must("UPDATE projects SET state = $2 WHERE id = $1", l.p.ID, state) })
 		l.SignIn(l.lea).Get(l.away).Want(http.StatusNotFound)
 		l.takesBack(l.lea, l.from).Want(http.StatusNotFound)
-		if l.listed(l.lea, l.from) != "" {
-			t.Errorf("it is listed though it is %s", state)
+		if got := l.listed(l.lea, l.from); !strings.Contains(got, says) || says == "" && got != "" || strings.Contains(got, "Take back") {
+			t.Errorf("while it is %s the list says %q", state, got)
 		}
 	}
 	l.Update(func(tx *db.Tx) error {
@@ -471,7 +475,7 @@ func TestMovedAwayIsBounded(t *testing.T) {
 			if _, err := tx.Exec("INSERT INTO projects (id, organization_id, name, name_search, description, governed, state, created_at, created_by, changed_at) SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), name, name_search, '', governed, 'active', created_at, created_by, changed_at FROM projects WHERE id = $3", id, l.to, l.p.ID); err != nil {
 				return err
 			}
-			if _, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by) VALUES ($1, $2, $3, $4)", id, l.from, tx.Now.Add(-time.Duration(i)*time.Hour), l.mina.ID); err != nil {
+			if _, err := tx.Exec("INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, CAST($3 AS BIGINT), $4, CAST($3 AS BIGINT) + 2592000000000)", id, l.from, tx.Now.Add(-time.Duration(i)*time.Hour), l.mina.ID); err != nil {
 				return err
 			}
 		}
@@ -481,4 +485,82 @@ func TestMovedAwayIsBounded(t *testing.T) {
 	if n := page.Find(`a[href$="/take-back"]`).Length(); n != tenancy.MovedAwayMost || !strings.Contains(words(page.Find("main")), "And others") {
 		t.Errorf("%d are listed", n)
 	}
+}
+
+// TestTakeBackPutsOut: who came into a project since it was lost, and does not belong to the
+// organization that takes it back, is out of it, and what they sent does not count; the page says so
+// before. Who was in it before stays, and so does who belongs to the organization.
+func TestTakeBackPutsOut(t *testing.T) {
+	t.Parallel()
+	l := newLoss(t, webtest.Options{})
+	before := l.Member(l.p, access.Guest)
+	l.Clock.Forward(time.Second)
+	l.moves(l.mina, l.to)
+	since, later, own := l.Member(l.p, access.Admin), l.User("Later"), l.User("Own")
+	ofOrganization(l.Site, tenancy.Project{Organization: l.from}, own)
+	l.Update(func(tx *db.Tx) error { return tenancy.Join(tx, own.Actor(), l.p, own, access.Guest) })
+	l.SignIn(since).Post(users(l.p), inviting(access.Admin, later.Email)).Want(http.StatusOK)
+	if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "1 of 1 invitation that waits will end") {
+		t.Errorf("the page says %q", text)
+	}
+	l.takesBack(l.lea, l.from).Want(http.StatusSeeOther)
+	l.SignIn(since).Get(l.path2()).Want(http.StatusNotFound)
+	c := l.SignIn(later)
+	if at := asked(c); at != "" {
+		t.Errorf("an invitation waits at %s", at)
+	}
+	for _, u := range []accounts.User{before, own} {
+		l.SignIn(u).Get(l.path2() + "/storage").Want(http.StatusOK)
+	}
+}
+
+func (l *loss) path2() string { return "/projects/" + num(l.p.ID) }
+
+// TestClaimsLast: a claim to a project waits while nobody can enter it, and while there is one only the
+// members of the organization delete it.
+func TestClaimsLast(t *testing.T) {
+	t.Parallel()
+	l := newLoss(t, webtest.Options{})
+	l.moves(l.mina, l.to)
+	home := "/organizations/" + num(l.from)
+	name := l.SignIn(l.lea).Get(home + "/settings").Page().Find("h1").Text()
+	for _, u := range []accounts.User{l.mina, l.SuperAdmin("Root")} {
+		if text := words(l.SignIn(u).Post(home+"/delete", url.Values{"confirm": {name}}).Want(http.StatusUnprocessableEntity).Page().Find("main")); !strings.Contains(text, "its members may still take it back") {
+			t.Errorf("%s reads %q", u.Name, text)
+		}
+	}
+	root := l.SuperAdmin("Second root")
+	l.Update(func(tx *db.Tx) error { return tenancy.Join(tx, l.boss.Actor(), l.p, l.boss, access.Admin) })
+	l.Clock.Forward(20 * 24 * time.Hour)
+	for _, way := range [][2]string{{"/disable", "/enable"}, {"/delete", "/undelete"}} {
+		if way[0] == "/delete" {
+			l.Update(func(tx *db.Tx) error {
+				s, err := tenancy.Enter(tx, l.boss.Actor(), l.p.ID, access.ProjectDelete)
+				if err == nil {
+					err = l.App.Tenancy.Delete(tx, s, l.p.Name)
+				}
+				return err
+			})
+		} else {
+			l.SignIn(root).Post("/admin/projects/"+num(l.p.ID)+way[0], url.Values{"reason": {"A look"}}).Want(http.StatusSeeOther)
+		}
+		l.Clock.Forward(25 * 24 * time.Hour)
+		if got := l.listed(l.lea, l.from); !strings.Contains(got, "A super admin can open it again; the days go on then.") {
+			t.Errorf("after %s the list says %q", way[0], got)
+		}
+		l.SignIn(root).Post("/admin/projects/"+num(l.p.ID)+way[1], nil).Want(http.StatusSeeOther)
+	}
+	l.Update(tenancy.SweepClaims)
+	l.Clock.Forward(9 * 24 * time.Hour)
+	l.SignIn(l.lea).Get(l.away).Want(http.StatusOK)
+	l.Clock.Forward(2 * 24 * time.Hour)
+	l.SignIn(l.lea).Get(l.away).Want(http.StatusNotFound)
+	l.Update(tenancy.SweepClaims)
+	l.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM project_losses")
+		if n != 0 {
+			t.Errorf("%d claims are kept", n)
+		}
+		return err
+	})
 }

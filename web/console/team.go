@@ -207,7 +207,7 @@ func (c *Console) teamMember(ec echo.Context, at teamAt) error {
 // they are a member no more.
 func (c *Console) teamPlaces(ec echo.Context, at teamAt, t tenancy.Team, p tenancy.Member, m *view.Member) error {
 	var list []tenancy.Place
-	var loss tenancy.Loss
+	var loss tenancy.Forfeit
 	err := c.view(ec, func(tx *db.Tx) (err error) {
 		if list, err = tenancy.Places(tx, t, p); err == nil {
 			loss, err = tenancy.Foregone(tx, t, p)
@@ -245,7 +245,7 @@ func ofMaintainers(p access.Permission) bool {
 }
 
 // lossesOf tells what somebody may no longer who is out of a team.
-func lossesOf(t tenancy.Team, x tenancy.Loss) (out []ui.Item) {
+func lossesOf(t tenancy.Team, x tenancy.Forfeit) (out []ui.Item) {
 	for _, p := range x.Above {
 		item := ui.Item{Tone: "bad", Icon: "x", Text: capital(p.Describe()) + "."}
 		if t.Kind == tenancy.OfMaintainer && !ofMaintainers(p) {

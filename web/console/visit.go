@@ -30,7 +30,11 @@ func (c *Console) visitPage(ec echo.Context, s access.Organization, status int, 
 		return err
 	}
 	home := paths.Organization(s.ID())
-	m.Shell, m.Project, m.Organization, m.Key, m.Verb = c.shell(ec, s.Actor()), o.Name, ui.Link{Label: o.Name, URL: home}, key(), "Join organization"
+	var err error
+	if m.Shell, err = c.organizationShell(ec, s); err != nil {
+		return err
+	}
+	m.Project, m.Organization, m.Key, m.Verb = o.Name, ui.Link{Label: o.Name, URL: home}, key(), "Join organization"
 	m.Action, m.Back, m.Stays = paths.OrganizationJoin(s.ID()), paths.TeamMembers(home), stays()
 	m.Lede = "You are in it at once, for a time. It is recorded, its members are mailed, and everybody in it sees it."
 	m.RoleText = "You see who is in it and read its audit log. You let nobody in or out, and come into its projects one by one, as without it."
