@@ -426,9 +426,20 @@ func jobScope(tx *db.Tx, j jobs.Job) (access.Project, error) {
 		if f == nil {
 			return access.Project{}, err
 		}
-		return access.Project{}, fault.Wrap(err, f.Kind, "storage.jobs.notAllowed", j.ActorName+" may not do this any more: "+f.Message)
+		return access.Project{}, fault.Wrap(err, f.Kind, "storage.jobs.notAllowed", j.ActorName+" may not do this any more: "+lost(f))
 	}
 	return scope, nil
+}
+
+// lost is a refusal to somebody as others are told of it: whoever reads of a job may be anybody.
+func lost(f *fault.Error) string {
+	switch f.Code {
+	case "access.role", "access.visitor":
+		return "their role in the project does not let them."
+	case "notFound", access.JoinFirst, tenancy.AskFirst, tenancy.Invited:
+		return "they are not in the project any more."
+	}
+	return f.Message
 }
 
 func userOf(tx *db.Tx, j jobs.Job) (access.Actor, error) {

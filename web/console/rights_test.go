@@ -344,8 +344,11 @@ func TestASVS_8_3_3(t *testing.T) {
 	for _, x := range []struct {
 		u    accounts.User
 		lose string
+		says string
 	}{
-		{out, "UPDATE memberships SET role = 'readOnly' WHERE user_id = $1"}, {gone, "DELETE FROM memberships WHERE user_id = $1"}, {off, "UPDATE users SET state = 'disabled' WHERE id = $1"},
+		{out, "UPDATE memberships SET role = 'readOnly' WHERE user_id = $1", "may not do this any more: their role in the project does not let them."},
+		{gone, "DELETE FROM memberships WHERE user_id = $1", "may not do this any more: they are not in the project any more."},
+		{off, "UPDATE users SET state = 'disabled' WHERE id = $1", "is disabled."},
 	} {
 		j := ask(x.u, "of-"+num(x.u.ID))
 		s.Update(func(tx *db.Tx) error { return tx.Must(x.lose, x.u.ID) })
@@ -354,8 +357,8 @@ func TestASVS_8_3_3(t *testing.T) {
 		}
 		s.View(func(tx *db.Tx) error {
 			got, err := s.App.Jobs.Get(tx, s.Scope(admin, p), j.ID)
-			if got.State != jobs.Failed || got.ErrorCode != "storage.jobs.notAllowed" {
-				t.Errorf("%s: the job is %s, %q", x.lose, got.State, got.ErrorCode)
+			if got.State != jobs.Failed || got.ErrorCode != "storage.jobs.notAllowed" || !strings.HasSuffix(got.ErrorMessage, x.says) {
+				t.Errorf("%s: the job is %s, %q: %s", x.lose, got.State, got.ErrorCode, got.ErrorMessage)
 			}
 			return err
 		})
