@@ -51,6 +51,8 @@ func (b *bench) peoplePages(ctx context.Context, br *browser, w world, organizat
 		{"users of a project, one found by name", paths.With(of, "q", "Person 7777")},
 		{"users of a project, by role", paths.With(of, "role", "readOnly")},
 		{"users of a project, the newest", paths.With(of, "sort", "newest")},
+		{"users of a project, in order of role", paths.With(of, "sort", "role")},
+		{"users of a project, in order of end", paths.With(of, "sort", "expires")},
 		{"who can get in", paths.ProjectAccess(w.project)},
 		{"who can get in, one found by name", paths.With(paths.ProjectAccess(w.project), "q", "Person 7777")},
 		{"members of an organization", among},
