@@ -54,7 +54,7 @@ const (
 	FactorDemanded    Kind = "factorDemanded"    // by, organization, at
 	RoleChanged       Kind = "roleChanged"       // by, project, from, role, at
 	LastDayChanged    Kind = "lastDayChanged"    // by, project, from, until, at
-	MemberRemoved     Kind = "memberRemoved"     // by, project, at, back; cause, with organization or to
+	MemberRemoved     Kind = "memberRemoved"     // by, project, at, back; cause (door, moved, returned), with organization or to
 	MembershipEnded   Kind = "membershipEnded"   // project, at, back
 	TeamWelcome       Kind = "teamWelcome"       // inviter, address, organization or maintainer, reason, expires, twoStep; has a link
 	TeamInvitation    Kind = "teamInvitation"    // the same, to who has an account; has a link
@@ -70,7 +70,7 @@ const (
 	ProjectRestored   Kind = "projectRestored"   // by, project, organization, expires, at; has a link
 	ProjectDisabled   Kind = "projectDisabled"   // by, project, organization, reason, back, at
 	ProjectEnabled    Kind = "projectEnabled"    // by, project, organization, at; has a link
-	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, back when it was taken back, at; until and a link to who may take it back
+	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, back when it was taken back, returns when others are out by that, at; until and a link to who may take it back
 	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
 	MoreWanted        Kind = "moreWanted"        // by, address, project, for, text; has a link
 )

@@ -16,7 +16,7 @@ import (
 // letIn is the condition of who is in a project p of the organization $1, at $2, by a membership m
 // that they made themselves by a right from above: by joining it, or by making the project, which super
 // admins may whether it lets them in or not. Who has come to belong to the organization since is none of them.
-const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND (m.approver_id = m.user_id OR m.approver_id IS NULL AND m.through = 'maintainer') AND (m.expires_at IS NULL OR m.expires_at > $2)" +
+const letIn = "p.organization_id = $1 AND m.through IN ('maintainer', 'support') AND (m.approver_id = m.user_id OR m.approver_id IS NULL AND NOT EXISTS (SELECT 1 FROM users s WHERE s.id = m.user_id AND s.is_super_admin)) AND (m.expires_at IS NULL OR m.expires_at > $2)" +
 	" AND NOT EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = p.organization_id AND b.user_id = m.user_id AND b.through = '')"
 
 // Inside tells how many people are in an organization and its projects because it lets its

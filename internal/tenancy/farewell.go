@@ -28,6 +28,8 @@ func back(tx *db.Tx, user, organization int64) (Step, error) {
 const (
 	outByDoor = "door" // the organization lets nobody in by themselves any more
 	outByTime = "time" // of an organization: their time is over
+
+	outByReturn = "returned" // the project came back to an organization that had lost it
 )
 
 // farewell mails a person that they are out of a project, and why. The values of the letter are

@@ -358,7 +358,7 @@ func (v *Service) Undelete(tx *db.Tx, by access.Actor, project int64, expires ti
 	if err := resume(tx, p.ID, l.DeletedAt); err != nil {
 		return err
 	}
-	if err := prolongClaims(tx, p.ID, l.DeletedAt); err != nil {
+	if err := prolongClaims(tx, p.ID, l.DeletedAt, l.ExpiresAt); err != nil {
 		return err
 	}
 	err = tx.Must("UPDATE projects SET state = 'active', expires_at = $2, warned_at = NULL, deleted_at = NULL, deleted_by = '', purge_at = NULL, purge_job = NULL WHERE id = $1 AND state = 'deleted'", p.ID, expires)
@@ -437,6 +437,11 @@ func (v *Service) SetExpiry(tx *db.Tx, by access.Actor, project int64, expires t
 	if err := tx.Must("UPDATE projects SET expires_at = $2, warned_at = NULL WHERE id = $1", p.ID, expires); err != nil {
 		return was, err
 	}
+	if l.State == Active { // else it waits until it is enabled
+		if err := prolongClaims(tx, p.ID, time.Time{}, l.ExpiresAt); err != nil {
+			return was, err
+		}
+	}
 	e, err := lifeEvent(tx, by, p, "project.expiryChanged")
 	if err != nil {
 		return was, err
@@ -510,7 +515,7 @@ func (v *Service) Enable(tx *db.Tx, by access.Actor, project int64) error {
 	if err := resume(tx, p.ID, l.DisabledAt); err != nil {
 		return err
 	}
-	if err := prolongClaims(tx, p.ID, l.DisabledAt); err != nil {
+	if err := prolongClaims(tx, p.ID, l.DisabledAt, time.Time{}); err != nil {
 		return err
 	}
 	if err := tx.Must("UPDATE projects SET state = 'active', disabled_at = NULL, disabled_reason = '', expected_at = NULL WHERE id = $1 AND state = 'disabled'", p.ID); err != nil {

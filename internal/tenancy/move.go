@@ -110,7 +110,7 @@ type Moving struct {
 	Invitations int64        // which wait
 	Ending      int64        // how many of them end, as who sent them could not give them there
 	Back        bool         // From lost it to nobody of its own, and takes it back: it is To
-	Since       time.Time    // when it was lost that is taken back; zero of other moves
+	Since       time.Time    // when To lost it, to which it returns while that may take it back; zero of other moves
 	Lost        bool         // From may take it back: who moves it is no lasting member of it, and no super admin, and does not return it
 }
 
@@ -148,12 +148,6 @@ func concerned(tx *db.Tx, m *Moving) (err error) {
 		return err
 	}
 	m.Ending = int64(len(ending))
-	if m.Lost {
-		home, err := comesHome(tx, *m)
-		if m.Lost = !home; err != nil {
-			return err
-		}
-	}
 	m.Alone, err = alone(tx, *m)
 	return err
 }
@@ -164,18 +158,22 @@ func alone(tx *db.Tx, m Moving) (bool, error) {
 		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+m.stays("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
 }
 
-// stays is staysIn of this move. Who came into a project since it was lost that is taken back, and does
-// not belong to the organization that takes it, does not stay in it.
+// Returns reports whether the move returns the project to an organization that may take it back,
+// whoever moves it.
+func (m Moving) Returns() bool { return !m.Since.IsZero() }
+
+// stays is staysIn of this move. Who came into a project since an organization lost it to which it
+// returns, and does not belong to that, does not stay in it.
 func (m Moving) stays(x, u string) string {
-	if !m.Back {
+	if !m.Returns() {
 		return staysIn(x, u)
 	}
 	return "(" + staysIn(x, u) + fmt.Sprintf(" AND (%s.joined_at < %d OR EXISTS (SELECT 1 FROM organization_members b WHERE b.organization_id = $2 AND b.user_id = %s.user_id AND b.through = '')))", x, m.Since.UnixMicro(), x)
 }
 
-// hanging narrows memberships x to those that a move can end: all, when it takes back.
+// hanging narrows memberships x to those that a move can end: all, when the project returns.
 func (m Moving) hanging() string {
-	if m.Back {
+	if m.Returns() {
 		return ""
 	}
 	return " AND x.through <> ''"
@@ -208,8 +206,11 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if m, err = findMoving(tx, s.Actor(), project, s.ID(), to); err != nil {
 		return m, err
 	}
-	m.Lost = !s.Is().OrgMember && !s.Is().SuperAdmin // whose word is final
-	if FromAbove(s.Is()) && there.Is().OrgMember {   // in which they would let themselves in for good
+	if m.Since, err = claimedSince(tx, m); err != nil {
+		return m, err
+	}
+	m.Lost = !m.Returns() && !s.Is().OrgMember && !s.Is().SuperAdmin // whose word is final
+	if FromAbove(s.Is()) && there.Is().OrgMember {                   // in which they would let themselves in for good
 		return m, fault.Newf(fault.Conflict, "tenancy.moveToOwn", "You belong to the organization %q, and not to %q, out of which you would move the project for its maintainer. Nobody does that into an organization of their own. Ask a member of %q, or a super admin, to move it.", m.To.Name, m.From.Name, m.From.Name)
 	}
 	return m, nil
@@ -339,6 +340,9 @@ func (v *Service) tellMoved(tx *db.Tx, by access.Actor, m Moving) error {
 	if m.Back {
 		told["back"] = "yes"
 	}
+	if m.Returns() {
+		told["returns"] = "yes"
+	}
 	all := tellParams{Project: m.Project.ID, Kind: mail.ProjectMoved, Values: told, But: by.UserID}
 	if m.Lost {
 		told["until"] = moment(tx.Now.Add(TakeBackFor))
@@ -393,12 +397,13 @@ func recordMove(tx *db.Tx, by access.Actor, m Moving, results map[string]any) er
 // movedOutMost is how many places a move ends, in its transaction.
 const movedOutMost = 1000
 
-// takenOutMost is the same of a project that is taken back, by who cannot remove anybody first.
+// takenOutMost is the same of a project that returns, from where nobody of those who take it back can
+// remove anybody first.
 const takenOutMost = 20_000
 
 // most is how many places the move ends.
 func (m Moving) most() int {
-	if m.Back {
+	if m.Returns() {
 		return takenOutMost
 	}
 	return movedOutMost
@@ -411,7 +416,7 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 		return 0, err
 	}
 	if len(list) > m.most() {
-		return 0, fault.Newf(fault.Conflict, "tenancy.moveMany", "More than %d people would lose their place in the project at once. Remove some of them first.", m.most())
+		return 0, fault.Newf(fault.Conflict, "tenancy.moveMany", "More than %d people would lose their place in the project at once. Some of them have to be removed first.", m.most())
 	}
 	for _, x := range list {
 		p, err := endMembership(tx, x, m.Project.ID)
@@ -420,7 +425,11 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 		}
 		there := p
 		there.Organization = m.To.ID // where they may come in again, or not
-		if err := v.farewell(tx, by, x.Who, mail.MemberRemoved, there, map[string]string{"cause": string(CauseMoved), "to": m.To.Name}); err != nil {
+		cause := string(CauseMoved)
+		if m.Returns() {
+			cause = outByReturn
+		}
+		if err := v.farewell(tx, by, x.Who, mail.MemberRemoved, there, map[string]string{"cause": cause, "to": m.To.Name}); err != nil {
 			return 0, err
 		}
 		e, err := inDefault(tx, audit.By(by, "project.memberRemoved", "user", x.Who.Email, x.Who.Name), p)
@@ -428,8 +437,8 @@ func (v *Service) endPlaces(tx *db.Tx, by access.Actor, m Moving) (int, error) {
 			return 0, err
 		}
 		says := "%s moved %q to the organization %q, where %s (%s) does not have the right by which they were in it."
-		if m.Back {
-			says = "%s took %q back into the organization %q; %s (%s), who came in meanwhile or by a right that they do not have there, is out of it."
+		if m.Returns() {
+			says = "%s brought %q back into the organization %q; %s (%s), who came in meanwhile or by a right that they do not have there, is out of it."
 		}
 		if err := audit.Record(tx, e.Says(says, by.Name, p.Name, m.To.Name, x.Who.Name, x.Who.Email)); err != nil {
 			return 0, err

@@ -106,6 +106,9 @@ func (v *Service) TakeBack(tx *db.Tx, s access.Organization, project, from int64
 	if s, err = EnterOrganization(tx, s.Actor(), s.ID(), access.ProjectsMove); err != nil {
 		return Moving{}, err
 	}
+	if p.Organization == s.ID() && from != 0 && from != s.ID() {
+		return Moving{}, fault.Newf(fault.Conflict, "tenancy.moved", "Somebody else has just brought %q back.", p.Name)
+	}
 	m, err := takingBack(tx, s, project)
 	if err != nil {
 		return m, err
@@ -126,35 +129,42 @@ func (v *Service) TakeBack(tx *db.Tx, s access.Organization, project, from int64
 // one that it has left may. One that it comes back to has nothing to take back any more, and those have
 // not that lost it since: they had it by a move that is undone.
 func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
-	home, err := comesHome(tx, m)
-	if err != nil {
-		return false, err
-	}
 	if _, err := tx.Exec(`DELETE FROM project_losses WHERE project_id = $1 AND (organization_id = $2 OR ends_at <= $3
 		OR moved_at >= (SELECT l.moved_at FROM project_losses l WHERE l.project_id = $1 AND l.organization_id = $2 AND l.ends_at > $3))`, m.Project.ID, m.To.ID, tx.Now); err != nil {
 		return false, err
 	}
-	if home || !m.Lost {
+	if !m.Lost {
 		return false, nil
 	}
-	_, err = tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
+	_, err := tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID, tx.Now.Add(TakeBackFor))
 	return err == nil, err
 }
 
-// comesHome reports whether a move returns a project to an organization that may take it back.
-func comesHome(tx *db.Tx, m Moving) (bool, error) {
-	return db.Value[bool](tx, "SELECT EXISTS (SELECT 1 FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND ends_at > $3)", m.Project.ID, m.To.ID, tx.Now)
+// claimedSince is since when the organization into which a project moves may take it back; zero when it
+// may not.
+func claimedSince(tx *db.Tx, m Moving) (at time.Time, err error) {
+	_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(db.Time(&at)) },
+		"SELECT moved_at FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND ends_at > $3", m.Project.ID, m.To.ID, tx.Now)
+	if fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return at, err
 }
 
 // SweepClaims removes the claims to open projects whose time is over.
 func SweepClaims(tx *db.Tx) error {
-	_, err := tx.Exec("DELETE FROM project_losses WHERE ends_at <= $1 AND project_id IN (SELECT p.id FROM projects p WHERE p.state = 'active')", tx.Now)
+	_, err := tx.Exec("DELETE FROM project_losses WHERE ends_at <= $1 AND project_id IN (SELECT p.id FROM projects p WHERE p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $1))", tx.Now)
 	return err
 }
 
-// prolongClaims lets the claims to a project go on that waited while nobody could enter it, since a time.
-func prolongClaims(tx *db.Tx, project int64, since time.Time) error {
+// prolongClaims lets the claims to a project go on that waited while nobody could enter it, since a time
+// at which it was closed, or since its own was over if that was before.
+func prolongClaims(tx *db.Tx, project int64, closed, expired time.Time) error {
+	since := sooner(closed, expired)
+	if since.IsZero() || since.After(tx.Now) {
+		return nil
+	}
 	_, err := tx.Exec("UPDATE project_losses SET ends_at = ends_at + CAST($3 AS BIGINT) WHERE project_id = $1 AND ends_at > $2", project, since, tx.Now.Sub(since).Microseconds())
 	return err
 }

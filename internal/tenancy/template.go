@@ -340,6 +340,11 @@ func (v *Service) SetType(tx *db.Tx, by access.Actor, project int64, template st
 	if err := tx.Must("UPDATE projects SET template = $2, expires_at = $3, warned_at = NULL WHERE id = $1", p.ID, to.ID, is.Expires); err != nil {
 		return was, is, err
 	}
+	if l.State == Active {
+		if err := prolongClaims(tx, p.ID, time.Time{}, l.ExpiresAt); err != nil {
+			return was, is, err
+		}
+	}
 	e, err := lifeEvent(tx, by, p, "project.typeChanged")
 	if err != nil {
 		return was, is, err

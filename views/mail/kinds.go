@@ -428,6 +428,8 @@ func MemberRemoved(t Told) Letter {
 		said = by + " decided that people of the maintainer and of support have to ask before they come into projects of the organization " + t.named("organization", "of it") + " at " + t.host() + ". You were in " + t.project() + " by such a right, and are out of it."
 	case "moved":
 		said = by + " moved " + t.project() + " at " + t.host() + " to the organization " + t.named("to", "of somebody else") + ". You do not have the right there by which you were in it, and are out of it."
+	case "returned":
+		said = by + " brought " + t.project() + " at " + t.host() + " back to the organization " + t.named("to", "that had lost it") + ", out of which it had been moved. Whoever came into it since, and does not belong to that organization, is out of it."
 	}
 	return t.happened(t.letter("You were removed from "+t.named("project", "a project"), said+" What you did there stays."),
 		do("If you did not expect this, ask them. "+t.wayBack()))
@@ -668,7 +670,11 @@ func ProjectMoved(t Told) Letter {
 	if t.value("back") != "" {
 		title, said = " was taken back", t.named("by", "Somebody")+" took "+t.project()+" at "+t.host()+" back into the organization out of which it had been moved."
 	}
-	m := t.happened(t.letter(t.named("project", "A project")+title, said+" Its data, and the roles in it that people were given, are as they were. The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
+	kept := " Its data, and the roles in it that people were given, are as they were."
+	if t.value("returns") != "" {
+		kept = " Its data is as it was. Who came into it since that organization had lost it, and does not belong to it, is out of it; everybody else keeps their role."
+	}
+	m := t.happened(t.letter(t.named("project", "A project")+title, said+kept+" The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
 	if until := t.moment("until", time.Time{}); until != "" {
 		m.Said = append(m.Said, "It was moved by somebody who does not belong to the organization that it was in, as you do. You can take it back until "+until+".")
 		m.Button = ui.Link{Label: "See what taking it back means", URL: t.Link}

@@ -569,6 +569,14 @@ func TestManyInside(t *testing.T) {
 	// Who makes a project as a super admin is in it by no open door, and stays.
 	root := s.SuperAdmin("Root")
 	made := strings.TrimPrefix(s.SignIn(root).Post(organization+"/projects", url.Values{"name": {"Made"}, "template": {"production"}}).Want(http.StatusSeeOther).Location, "/projects/")
+	// So does who is of the maintainer, too; who is a super admin no more is out by the next round.
+	both, former := s.SuperAdmin("Both"), s.SuperAdmin("Former")
+	ofMaintainer(s, p, both)
+	theirs := strings.TrimPrefix(s.SignIn(both).Post(organization+"/projects", url.Values{"name": {"Theirs"}, "template": {"production"}}).Want(http.StatusSeeOther).Location, "/projects/")
+	s.SignIn(former).Post(organization+"/projects", url.Values{"name": {"Formerly"}, "template": {"production"}}).Want(http.StatusSeeOther)
+	s.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE users SET is_super_admin = FALSE, support_until = $2 WHERE id = $1", former.ID, tx.Now.AddDate(0, 0, 90))
+	})
 	fill() // as a process leaves it that ends after the first transaction
 	nora := s.User("Nora")
 	s.Update(func(tx *db.Tx) error {
@@ -577,7 +585,8 @@ func TestManyInside(t *testing.T) {
 	if err := s.App.Tenancy.EndMemberships(t.Context(), s.App.DB); err != nil {
 		t.Fatal(err)
 	}
-	if n := inside(); n != 1 {
+	s.SignIn(both).Get("/projects/" + theirs + "/storage").Want(http.StatusOK)
+	if n := inside(); n != 2 {
 		t.Errorf("%d are in it after the sweep", n)
 	}
 	s.SignIn(root).Get("/projects/" + made + "/storage").Want(http.StatusOK)

@@ -225,7 +225,7 @@ func TestTakeBack(t *testing.T) {
 	if text := words(l.mailed(mail.ProjectMoved, l.admin.Email)); !strings.Contains(text, "Lea took the project") || strings.Contains(text, "You can take it back") {
 		t.Errorf("of its way back they read %q", text)
 	}
-	for at, want := range map[string]string{"cause": "moved", "to": "Organization of Mover"} {
+	for at, want := range map[string]string{"cause": "returned", "to": "Organization of Mover"} {
 		if got := l.letter(mail.MemberRemoved, theirs.Email).Values[at]; got != want {
 			t.Errorf("the mail of an end has %s %q", at, got)
 		}
@@ -406,7 +406,7 @@ func TestTakeBackEnds(t *testing.T) {
 		}()
 	}
 	all.Wait()
-	if (errs[0] == nil) == (errs[1] == nil) || !fault.Is(errs[0], fault.NotFound) && !fault.Is(errs[1], fault.NotFound) || l.where() != l.from {
+	if (errs[0] == nil) == (errs[1] == nil) || !fault.Is(errs[0], fault.Conflict) && !fault.Is(errs[1], fault.Conflict) || l.where() != l.from {
 		t.Errorf("two at once: %v; %v; it is in %d", errs[0], errs[1], l.where())
 	}
 }
@@ -492,7 +492,21 @@ func TestMovedAwayIsBounded(t *testing.T) {
 // before. Who was in it before stays, and so does who belongs to the organization.
 func TestTakeBackPutsOut(t *testing.T) {
 	t.Parallel()
-	l := newLoss(t, webtest.Options{})
+	for name, returns := range map[string]func(l *loss){
+		"taken back":         func(l *loss) { l.takesBack(l.lea, l.from).Want(http.StatusSeeOther) },
+		"moved by the same":  func(l *loss) { l.moves(l.mina, l.from) },
+		"moved by root":      func(l *loss) { l.moves(l.SuperAdmin("Root"), l.from) },
+		"moved by one of it": func(l *loss) { l.moves(l.boss, l.from) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			putsOut(t, name, returns)
+		})
+	}
+}
+
+func putsOut(t *testing.T, name string, returns func(*loss)) {
+	l := newLoss(t, webtest.Options{Config: withMailbox})
 	before := l.Member(l.p, access.Guest)
 	l.Clock.Forward(time.Second)
 	l.moves(l.mina, l.to)
@@ -500,11 +514,19 @@ func TestTakeBackPutsOut(t *testing.T) {
 	ofOrganization(l.Site, tenancy.Project{Organization: l.from}, own)
 	l.Update(func(tx *db.Tx) error { return tenancy.Join(tx, own.Actor(), l.p, own, access.Guest) })
 	l.SignIn(since).Post(users(l.p), inviting(access.Admin, later.Email)).Want(http.StatusOK)
-	if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "1 of 1 invitation that waits will end") {
+	if name != "taken back" {
+		l.Clock.Forward(time.Second)
+	} else if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "1 of 1 invitation that waits will end") {
 		t.Errorf("the page says %q", text)
 	}
-	l.takesBack(l.lea, l.from).Want(http.StatusSeeOther)
+	returns(l)
 	l.SignIn(since).Get(l.path2()).Want(http.StatusNotFound)
+	if told := strings.Join(lettersTo(t, l.Site, since.Email), "\n"); !strings.Contains(told, "Whoever came into it since, and does not belong to that organization, is out of it.") {
+		t.Errorf("who is out is told %q", told)
+	}
+	if told := strings.Join(lettersTo(t, l.Site, before.Email), "\n"); !strings.Contains(told, "Who came into it since that organization had lost it") {
+		t.Errorf("who stays is told %q", told)
+	}
 	c := l.SignIn(later)
 	if at := asked(c); at != "" {
 		t.Errorf("an invitation waits at %s", at)
@@ -550,6 +572,16 @@ func TestClaimsLast(t *testing.T) {
 		}
 		l.SignIn(root).Post("/admin/projects/"+num(l.p.ID)+way[1], nil).Want(http.StatusSeeOther)
 	}
+	// So it is when its own time is over, whether housekeeping has come by or not.
+	l.Update(func(tx *db.Tx) error {
+		return tx.Must("UPDATE projects SET expires_at = $2 WHERE id = $1", l.p.ID, tx.Now.Add(time.Hour))
+	})
+	l.Clock.Forward(20 * 24 * time.Hour)
+	l.Update(tenancy.SweepClaims)
+	if got := l.listed(l.lea, l.from); !strings.Contains(got, "Expired") {
+		t.Errorf("of an expired one the list says %q", got)
+	}
+	l.SignIn(root).Post("/admin/projects/"+num(l.p.ID)+"/expiry", url.Values{"expires": {""}}).Want(http.StatusSeeOther)
 	l.Update(tenancy.SweepClaims)
 	l.Clock.Forward(9 * 24 * time.Hour)
 	l.SignIn(l.lea).Get(l.away).Want(http.StatusOK)
