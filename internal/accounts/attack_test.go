@@ -326,6 +326,9 @@ func TestHostileHosts(t *testing.T) {
 			})
 			lie(super, evil, fmt.Sprintf("/organizations/%d/join", project.Organization), url.Values{"reason": {"To look"}, "hours": {"1"}}, spoofs...).Want(http.StatusSeeOther)
 
+			seen, host := s.Project("Seen", false)
+			lie(super, evil, fmt.Sprintf("/projects/%d/join", seen.ID), url.Values{"reason": {"To look"}, "hours": {"1"}}, spoofs...).Want(http.StatusSeeOther)
+
 			lie(s.SignIn(admin), evil, fmt.Sprintf("/projects/%d/settings/limits/ask", project.ID), url.Values{"for": {"time"}, "text": {"Two weeks"}}, spoofs...).Want(http.StatusSeeOther)
 			above := fmt.Sprintf("/admin/projects/%d/", project.ID)
 			lie(super, evil, above+"disable", url.Values{"reason": {"Moved"}, "back": {""}}, spoofs...).Want(http.StatusSeeOther)
@@ -340,14 +343,14 @@ func TestHostileHosts(t *testing.T) {
 			}
 
 			links := map[string][]string{}
-			for _, to := range []string{u.Email, v.Email, admin.Email, root.Email, "new@example.com", "newcomer@example.com", "another@example.com"} {
+			for _, to := range []string{u.Email, v.Email, admin.Email, host.Email, root.Email, "new@example.com", "newcomer@example.com", "another@example.com"} {
 				mailed(s, to, links)
 			}
 			begins := map[string]string{"activate": accounts.ActivatePath, "resetPassword": accounts.ResetPath, "resetByAdmin": accounts.ResetPath, "factorLost": accounts.DropFactorPath, "identityConfirm": accounts.ConfirmPath,
 				"projectWelcome": accounts.ActivatePath, "teamWelcome": accounts.ActivatePath}
 			pages := map[string]string{"projectInvitation": tenancy.InvitationsPath, "teamInvitation": tenancy.InvitationsPath, "joinRequested": tenancy.RequestPath(project.ID, 1), "joinApproved": fmt.Sprintf("/projects/%d", project.ID),
 				"moreWanted": fmt.Sprintf("/admin/projects/%d", project.ID), "projectExpires": fmt.Sprintf("/projects/%d", project.ID), "projectRestored": fmt.Sprintf("/projects/%d", project.ID), "projectEnabled": fmt.Sprintf("/projects/%d", project.ID),
-				"teamJoined": fmt.Sprintf("/organizations/%d/members", project.Organization)} // others lead to where one gets a new password
+				"teamJoined": fmt.Sprintf("/organizations/%d/members", project.Organization), "projectVisited": fmt.Sprintf("/projects/%d/settings/users", seen.ID)} // others lead to where one gets a new password
 			for _, kind := range append(linking(t), "passwordChanged", "newDevice") { // which tell where to get a new password
 				if len(links[kind]) == 0 {
 					t.Errorf("no mail of the kind %s has a link", kind)

@@ -140,7 +140,7 @@ func TestLetters(t *testing.T) {
 			note = "You can accept or decline it until 21 November 2026, 23:41 UTC."
 		case mail.JoinRequested:
 			note = "The request ends by itself on 21 November 2026, 23:41 UTC."
-		case mail.JoinApproved, mail.MoreWanted, mail.ProjectExpires, mail.ProjectRestored, mail.ProjectEnabled, mail.ProjectMoved: // they lead to a project, as often as one may
+		case mail.JoinApproved, mail.MoreWanted, mail.ProjectExpires, mail.ProjectRestored, mail.ProjectEnabled, mail.ProjectMoved, mail.ProjectVisited: // they lead to a project, as often as one may
 			note = ""
 		}
 		if m.Button.URL != "" && m.Note != note {

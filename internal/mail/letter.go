@@ -71,7 +71,7 @@ const (
 	ProjectDisabled   Kind = "projectDisabled"   // by, project, organization, reason, back, at
 	ProjectEnabled    Kind = "projectEnabled"    // by, project, organization, at; has a link
 	ProjectMoved      Kind = "projectMoved"      // by, project, from, to, back when it was taken back, returns when others are out by that, at; until and a link to who may take it back
-	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at
+	ProjectVisited    Kind = "projectVisited"    // by, address, who, project, reason, until, at; organization when it goes to its members; has a link
 	MoreWanted        Kind = "moreWanted"        // by, address, project, for, text; has a link
 )
 

@@ -62,8 +62,11 @@ func (v *Service) closeDoor(tx *db.Tx, by access.Actor, t Team) (more bool, err 
 
 // putOutOf ends one membership of the organization, and tells its person.
 func (v *Service) putOutOf(tx *db.Tx, by access.Actor, t Team, m Member) error {
-	if ended, err := t.over(tx, m.Who); err != nil || ended { // its time was over before
+	switch ended, err := t.over(tx, m.Who); {
+	case err != nil:
 		return err
+	case ended: // its time was over before
+		return v.farewellOf(tx, t, steward(), m.Who, outByTime, 0)
 	}
 	if err := tx.Must("DELETE FROM organization_members WHERE organization_id = $1 AND user_id = $2", t.ID, m.Who.ID); err != nil {
 		return err
@@ -79,7 +82,7 @@ func decided(by access.Actor, t Team) string {
 	if by.UserID == 0 {
 		return fmt.Sprintf("The maintainer and support of %q have to ask", t.Name)
 	}
-	return fmt.Sprintf("%s decided that the maintainer and support of %q have to ask", by.Name, t.Name)
+	return fmt.Sprintf("%q decided that the maintainer and support of %q have to ask", by.Name, t.Name)
 }
 
 // putOut ends one membership of a project, and tells its person.

@@ -206,9 +206,6 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 	if m, err = findMoving(tx, s.Actor(), project, s.ID(), to); err != nil {
 		return m, err
 	}
-	if m.Since, err = claimedSince(tx, m); err != nil {
-		return m, err
-	}
 	m.Lost = !m.Returns() && !s.Is().OrgMember && !s.Is().SuperAdmin // whose word is final
 	if FromAbove(s.Is()) && there.Is().OrgMember {                   // in which they would let themselves in for good
 		return m, fault.Newf(fault.Conflict, "tenancy.moveToOwn", "You belong to the organization %q, and not to %q, out of which you would move the project for its maintainer. Nobody does that into an organization of their own. Ask a member of %q, or a super admin, to move it.", m.To.Name, m.From.Name, m.From.Name)
@@ -221,11 +218,12 @@ func moving(tx *db.Tx, s access.Organization, project, to int64) (m Moving, err 
 func findMoving(tx *db.Tx, a access.Actor, project, from, to int64) (m Moving, err error) {
 	p := &m.Project
 	return db.One(tx, func(r db.Row) (Moving, error) {
-		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, db.Null(&p.Role), &m.From.ID, &m.From.Name, &m.To.ID, &m.To.Maintainer, &m.To.MaintainerName, &m.To.Name, &m.To.AutoJoin, &m.To.FactorRequired, &m.Requests, &m.Invitations)
+		err := r.Scan(&p.ID, &p.Organization, &p.Name, &p.Governed, db.Null(&p.Role), &m.From.ID, &m.From.Name, &m.To.ID, &m.To.Maintainer, &m.To.MaintainerName, &m.To.Name, &m.To.AutoJoin, &m.To.FactorRequired, &m.Requests, &m.Invitations, db.Time(&m.Since))
 		return m, err
 	}, `SELECT p.id, p.organization_id, p.name, p.governed, m.role, f.id, f.name, t.id, t.maintainer_id, x.name, t.name, t.allow_auto_join, t.mfa_required,
 			(SELECT count(*) FROM join_requests r WHERE r.project_id = p.id AND r.state = 'pending' AND r.expires_at > $5),
-			(SELECT count(*) FROM invitations i WHERE i.project_id = p.id AND i.state = 'pending' AND i.expires_at > $5)
+			(SELECT count(*) FROM invitations i WHERE i.project_id = p.id AND i.state = 'pending' AND i.expires_at > $5),
+			(SELECT l.moved_at FROM project_losses l WHERE l.project_id = p.id AND l.organization_id = t.id AND l.ends_at > $5)
 		FROM projects p JOIN organizations f ON f.id = p.organization_id JOIN organizations t ON t.id = $3 JOIN maintainers x ON x.id = t.maintainer_id
 		LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $4 AND (m.expires_at IS NULL OR m.expires_at > $5)
 		WHERE p.id = $1 AND p.organization_id = $2 AND p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $5)`, project, from, to, a.UserID, tx.Now)

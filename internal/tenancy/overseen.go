@@ -75,8 +75,8 @@ func (v *Service) Oversee(tx *db.Tx, by access.Actor, project int64) (Overseen, 
 	o, err := db.One(tx, func(r db.Row) (Overseen, error) {
 		var o Overseen
 		return o, r.Scan(append(append(o.overseenScans(), &o.Branch, &o.Members), o.Terms.scans()...)...)
-	}, "SELECT "+overseenColumns+`, b.id, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id), `+columnsOf("p")+`
-		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND b.is_default WHERE p.id = $1`, project)
+	}, "SELECT "+overseenColumns+`, b.id, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND (m.expires_at IS NULL OR m.expires_at > $2)), `+columnsOf("p")+`
+		FROM projects p JOIN organizations o ON o.id = p.organization_id JOIN branches b ON b.project_id = p.id AND b.is_default WHERE p.id = $1`, project, tx.Now)
 	if err != nil {
 		return o, err
 	}

@@ -307,7 +307,7 @@ func Approach(tx *db.Tx, a access.Actor, project int64, p access.Permission) (ac
 	}
 	s, err := enterOrganization(tx, a, organization, p)
 	inside, is := false, s.Is()
-	if !roams(is) { // or nothing is known, as they may not
+	if err != nil || !roams(is) {
 		var other error
 		if inside, is, other = tied(tx, a, project, organization); other != nil {
 			return access.Organization{}, other
@@ -408,7 +408,7 @@ func Describe(tx *db.Tx, s access.Project) (Project, error) {
 		p := Project{Role: s.Role()}
 		return p, r.Scan(&p.ID, &p.Organization, &p.OrganizationName, &p.Name, &p.Description, &p.Governed, &p.State, db.Time(&p.ExpiresAt), db.Time(&p.CreatedAt), db.Null(&p.CreatedBy), &p.Members, &p.Retention, &p.ExternalRoles, &p.Type, &p.Visitors.Count, db.Null(&p.Visitors.Name), db.Null(&p.Visitors.Through), db.Null(&p.Visitors.Reason), db.Time(&p.Visitors.Until), &p.Visitors.Own)
 	}, `SELECT p.id, p.organization_id, o.name, p.name, p.description, p.governed, p.state, p.expires_at, p.created_at, c.name,
-			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
+			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND (m.expires_at IS NULL OR m.expires_at > $2)), p.retention_days, p.external_roles, COALESCE(k.name, 'None'),
 			(SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND `+visiting+`), u.name, `+strings.ReplaceAll(rightOf, "x.", "v.")+`, v.reason, v.expires_at, CASE WHEN v.user_id = $3 THEN v.id ELSE 0 END
 		FROM projects p JOIN organizations o ON o.id = p.organization_id LEFT JOIN project_templates k ON k.id = p.template
 		LEFT JOIN memberships v ON v.id = COALESCE((SELECT m.id FROM memberships m WHERE m.project_id = p.id AND m.user_id = $3 AND `+visiting+`),

@@ -72,14 +72,12 @@ func takingBack(tx *db.Tx, s access.Organization, project int64) (m Moving, err 
 	if !s.Is().OrgMember {
 		return m, fault.New(fault.NotFound, "notFound", "Not found.")
 	}
-	var from int64
-	var since time.Time
-	if _, err := db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(&from, db.Time(&since)) },
-		"SELECT p.organization_id, l.moved_at FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE l.project_id = $3 AND "+claimed+" AND "+isOpen, s.ID(), tx.Now, project); err != nil {
+	from, err := db.Value[int64](tx, "SELECT p.organization_id FROM project_losses l JOIN projects p ON p.id = l.project_id WHERE l.project_id = $3 AND "+claimed+" AND "+isOpen, s.ID(), tx.Now, project)
+	if err != nil {
 		return m, err
 	}
 	m, err = findMoving(tx, s.Actor(), project, from, s.ID())
-	m.Back, m.Since = true, since
+	m.Back = true
 	return m, err
 }
 
@@ -139,17 +137,6 @@ func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
 	_, err := tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID, tx.Now.Add(TakeBackFor))
 	return err == nil, err
-}
-
-// claimedSince is since when the organization into which a project moves may take it back; zero when it
-// may not.
-func claimedSince(tx *db.Tx, m Moving) (at time.Time, err error) {
-	_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(db.Time(&at)) },
-		"SELECT moved_at FROM project_losses WHERE project_id = $1 AND organization_id = $2 AND ends_at > $3", m.Project.ID, m.To.ID, tx.Now)
-	if fault.Is(err, fault.NotFound) {
-		err = nil
-	}
-	return at, err
 }
 
 // SweepClaims removes the claims to open projects whose time is over.

@@ -141,6 +141,6 @@ func Used(tx *db.Tx, s access.Project) (Use, error) {
 	return db.One(tx, func(r db.Row) (Use, error) {
 		var u Use
 		return u, r.Scan(append(u.Terms.scans(), &u.Users)...)
-	}, "SELECT "+columnsOf("p")+`, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND m.through NOT IN ('maintainer', 'support'))
-		FROM projects p WHERE p.id = $1`, s.ID())
+	}, "SELECT "+columnsOf("p")+`, (SELECT count(*) FROM memberships m WHERE m.project_id = p.id AND (m.expires_at IS NULL OR m.expires_at > $2) AND m.through NOT IN ('maintainer', 'support'))
+		FROM projects p WHERE p.id = $1`, s.ID(), tx.Now)
 }

@@ -190,7 +190,7 @@ func (v *Service) JoinProject(tx *db.Tx, s access.Organization, project int64, j
 		return e.Project, err
 	}
 	told := map[string]string{"by": w.Name, "address": w.Email, "who": e.Through.Text(), "project": e.Project.Name, "reason": m.Reason, "until": moment(m.Until), "at": moment(tx.Now)}
-	return e.Project, v.tellDeciders(tx, e.Project, mail.Letter{Kind: mail.ProjectVisited, Values: told})
+	return e.Project, v.tellDeciders(tx, e.Project, mail.Letter{Kind: mail.ProjectVisited, Path: fmt.Sprintf("/projects/%d/settings/users", e.Project.ID), Values: told})
 }
 
 // endVisits ends the memberships of a person that hang on a right which they have lost. The
@@ -332,9 +332,8 @@ func (v *Service) tellDeciders(tx *db.Tx, p Project, l mail.Letter) error {
 	list, err := db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $2 AND m.through NOT IN ('maintainer', 'support'))
 		AND m.role IN ('share', 'admin', 'productionManager') AND u.state = 'active' ORDER BY m.email, m.id`+fmt.Sprintf(" LIMIT %d", decidersMost), p.ID, tx.Now)
 	if err == nil && len(list) == 0 {
-		if l.Path != "" {
+		if l.Values["organization"] = p.OrganizationName; l.Kind == mail.JoinRequested { // the people of the project they manage from outside
 			l.Path = JoinPath(p.ID)
-			l.Values["organization"] = p.OrganizationName
 		}
 		list, err = db.All(tx, scanReader, `SELECT u.id, u.email, u.name FROM organization_members m JOIN users u ON u.id = m.user_id
 			WHERE m.organization_id = $1 AND m.through = '' AND u.state = 'active' ORDER BY m.email`+fmt.Sprintf(" LIMIT %d", decidersMost), p.Organization)

@@ -696,6 +696,10 @@ func ProjectVisited(t Told) Letter {
 	}
 	m := t.happened(t.letter(t.named("by", "Somebody")+" is in "+t.named("project", "a project"), who+" joined "+t.project()+" at "+t.host()+" by themselves, as its organization lets them."),
 		do("If this should not be, remove them, and have the members of the organization switch off that others join by themselves."))
+	m.Button = ui.Link{Label: "See who is in it", URL: t.Link}
+	if of := t.value("organization"); of != "" {
+		m.Said = append(m.Said, "Nobody in it manages its people at present; as a member of its organization, "+of+", you do.")
+	}
 	for _, f := range []ui.Pair{{Name: "Address", Value: t.value("address")}, {Name: "Reason", Value: t.value("reason")}, {Name: "Until", Value: t.moment("until", time.Time{})}} {
 		if f.Value != "" {
 			m.Facts = append(m.Facts, f)

@@ -521,6 +521,11 @@ func TestOfTheOrganizationSince(t *testing.T) {
 	}
 	m.Post(organization+"/settings", url.Values{"name": {"Organization of Since"}}).Want(http.StatusSeeOther)
 	m.Get(path + "/storage").Want(http.StatusOK)
+	for _, at := range []string{"/request", "/join"} { // who is in it is in it
+		if r := m.Get(path + at); r.Status == http.StatusForbidden && !strings.Contains(words(r.Page().Find("main")), "You are in this project already.") {
+			t.Errorf("%s says %q", at, words(r.Page().Find("main")))
+		}
+	}
 }
 
 // TestManyInside: a door closes at once however many are in by it, and what one transaction left is

@@ -107,6 +107,16 @@ func TestFarewells(t *testing.T) {
 	r.Post("/admin/users/"+num(second.ID)+"/no-super-admin", nil).Want(http.StatusSeeOther)
 	says(second.Email, "as somebody of support", "You are not a super admin any more", "Root took the rights of a super admin from you")
 
+	// What was over before the door closed, and nothing had cleared away, is told as that.
+	late := s.User("Late")
+	ofMaintainer(s, p, late)
+	s.SignIn(late).Post(organization+"/join", hour).Want(http.StatusSeeOther)
+	s.Clock.Forward(61 * time.Minute)
+	b, r = s.SignIn(boss), s.SignIn(root)
+	b.Post(organization+"/settings", url.Values{"name": {"Organization of Left"}}).Want(http.StatusSeeOther)
+	says(late.Email, "have to ask before", "Your time in Organization of Left is over")
+	lets(s, p, true)
+
 	// Nobody is told who cannot sign in.
 	nora := s.User("Nora")
 	ofMaintainer(s, p, nora)
