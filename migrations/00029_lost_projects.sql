@@ -11,3 +11,14 @@ CREATE TABLE project_losses (
   PRIMARY KEY (project_id, organization_id)
 );
 CREATE INDEX project_losses_organization ON project_losses (organization_id, ends_at, project_id);
+
+-- Which roles and last days people had in it then: they get them back when it returns.
+CREATE TABLE project_loss_roles (
+  project_id      BIGINT NOT NULL,
+  organization_id BIGINT NOT NULL,
+  membership_id   BIGINT NOT NULL,
+  role            TEXT NOT NULL,
+  expires_at      BIGINT,
+  PRIMARY KEY (project_id, organization_id, membership_id),
+  FOREIGN KEY (project_id, organization_id) REFERENCES project_losses (project_id, organization_id) ON DELETE CASCADE
+);

@@ -85,7 +85,7 @@ func teamScreens() []Screen {
 	stricter.Requests, stricter.Invitations, stricter.Ending, stricter.Errors = "2 requests to join", "3 invitations that wait", "2", ui.Errors{"confirm": "This is not the name of the project. Nothing was changed."}
 	back := move
 	back.Organization, back.Here, back.To, back.ToID, back.FromID, back.Other, back.Maintainer = moveTo.Organization, "Contoso Data", "Northwind Foods", "", "8", "", "North EU"
-	back.Action, back.Out = "/organizations/7/projects/1042/take-back", tenancy.MovePeople{Count: "3 people"}
+	back.Action, back.Out, back.Returns, back.Restored = "/organizations/7/projects/1042/take-back", tenancy.MovePeople{Count: "3 people"}, true, "2 people get back"
 	overtakenBack := back
 	overtakenBack.Here, overtakenBack.Errors = longest[:200], ui.Errors{"": "The project has moved on to “Third” meanwhile. Nothing was changed. Look at what taking it back means now."}
 	request := people.Request{Shell: inside(), In: people.InProject("/projects/1042/settings/users"), Hours: "1 day", Role: "Admin", Open: ago(-5 * day), ApproveURL: "/projects/1042/settings/requests/4/approve", ApproveKey: "k70", RejectURL: "/projects/1042/settings/requests/4/reject", RejectKey: "k71",

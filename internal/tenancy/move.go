@@ -109,6 +109,7 @@ type Moving struct {
 	Requests    int64        // to join, which wait: they end
 	Invitations int64        // which wait
 	Ending      int64        // how many of them end, as who sent them could not give them there
+	Restored    int64        // how many get back the role and last day that they had when To lost it
 	Back        bool         // From lost it to nobody of its own, and takes it back: it is To
 	Since       time.Time    // when To lost it, to which it returns while that may take it back; zero of other moves
 	Lost        bool         // From may take it back: who moves it is no lasting member of it, and no super admin, and does not return it
@@ -148,14 +149,18 @@ func concerned(tx *db.Tx, m *Moving) (err error) {
 		return err
 	}
 	m.Ending = int64(len(ending))
-	m.Alone, err = alone(tx, *m)
+	m.Alone, m.Restored, err = after(tx, *m)
 	return err
 }
 
-// alone reports whether nobody in a project will manage its people after it has moved.
-func alone(tx *db.Tx, m Moving) (bool, error) {
-	return db.Value[bool](tx, `SELECT NOT EXISTS (SELECT 1 FROM memberships x JOIN users u ON u.id = x.user_id WHERE x.project_id = $1 AND x.role IN ('share', 'admin', 'productionManager')
-		AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+m.stays("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
+// after tells whether nobody in a project will manage its people after it has moved, and how many who
+// stay get back what they had when it was lost that returns.
+func after(tx *db.Tx, m Moving) (alone bool, restored int64, err error) {
+	_, err = db.One(tx, func(r db.Row) (bool, error) { return true, r.Scan(&alone, &restored) },
+		`SELECT NOT EXISTS (SELECT 1 FROM memberships x JOIN users u ON u.id = x.user_id WHERE x.project_id = $1 AND x.role IN ('share', 'admin', 'productionManager')
+			AND (x.expires_at IS NULL OR x.expires_at > $3) AND x.through NOT IN ('maintainer', 'support') AND u.state = 'active' AND `+m.stays("x", "u")+`),
+			(SELECT count(*) `+changedSince+" AND "+m.stays("x", "u")+")", m.Project.ID, m.To.ID, tx.Now)
+	return alone, restored, err
 }
 
 // Returns reports whether the move returns the project to an organization that may take it back,
@@ -300,7 +305,7 @@ func lockMoved(tx *db.Tx, project, from, to int64) error {
 // carry does what a move is, once it is decided.
 func (v *Service) carry(tx *db.Tx, by access.Actor, m Moving) (Moving, error) {
 	var err error
-	if m.Alone, err = alone(tx, m); err != nil {
+	if m.Alone, _, err = after(tx, m); err != nil {
 		return m, err
 	}
 	ending, err := unvouched(tx, m)
@@ -310,6 +315,12 @@ func (v *Service) carry(tx *db.Tx, by access.Actor, m Moving) (Moving, error) {
 	out, err := v.endPlaces(tx, by, m)
 	if err != nil {
 		return m, err
+	}
+	if m.Returns() {
+		restored, err := v.restoreRoles(tx, by, m)
+		if m.Restored = int64(restored); err != nil {
+			return m, err
+		}
 	}
 	asking, err := v.closeRequests(tx, by, m.Project, CauseMoved)
 	if err != nil {
@@ -327,7 +338,7 @@ func (v *Service) carry(tx *db.Tx, by access.Actor, m Moving) (Moving, error) {
 	if err := v.tellMoved(tx, by, m); err != nil {
 		return m, err
 	}
-	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": len(ending), "nobodyManages": m.Alone, "takenBack": m.Back}
+	results := map[string]any{"placesEnded": out, "requestsClosed": asking, "invitationsClosed": len(ending), "nobodyManages": m.Alone, "takenBack": m.Back, "rolesRestored": m.Restored}
 	return m, recordMove(tx, by, m, results)
 }
 
@@ -451,14 +462,15 @@ func unvouched(tx *db.Tx, m Moving) ([]waiting, error) {
 	at := access.Place{Project: m.Project.ID, Org: m.To.ID, Governed: m.Project.Governed}
 	type given struct {
 		waiting
+		sent time.Time
 		ends bool
 	}
 	list, err := db.All(tx, func(r db.Row) (x given, err error) {
 		var g voucher
-		err = r.Scan(append([]any{&x.id, &x.email, &x.role}, g.scans()...)...)
-		x.ends = !g.invites(at, x.role)
+		err = r.Scan(append([]any{&x.id, &x.email, &x.role, db.Time(&x.sent)}, g.scans()...)...)
+		x.ends = !g.invites(at, x.role) || m.Returns() && !x.sent.Before(m.Since) && !g.is.OrgMember
 		return x, err
-	}, "SELECT x.id, x.email, x.role, "+vouchers("$2", "$3")+` FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by
+	}, "SELECT x.id, x.email, x.role, x.created_at, "+vouchers("$2", "$3")+` FROM invitations x JOIN users u ON u.id = x.user_id LEFT JOIN users a ON a.id = x.created_by
 		LEFT JOIN memberships v ON v.project_id = x.project_id AND v.user_id = x.created_by AND `+m.stays("v", "a")+`
 		WHERE x.project_id = $1 AND x.state = 'pending' AND x.expires_at > $3 ORDER BY x.id`, m.Project.ID, m.To.ID, tx.Now)
 	var out []waiting

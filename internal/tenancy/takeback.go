@@ -6,8 +6,10 @@ import (
 
 	"steward/internal/access"
 	"steward/internal/accounts"
+	"steward/internal/audit"
 	"steward/internal/db"
 	"steward/internal/fault"
+	"steward/internal/mail"
 )
 
 // TakeBackFor is for how long an organization may take a project back that was moved out of it by
@@ -34,7 +36,7 @@ type MovedAway struct {
 
 // claimed is the condition of a loss l, and its project p, that an organization has a claim to: $1 is
 // the organization, and $2 the time. While nobody can enter the project, the time does not go on.
-const claimed = "l.organization_id = $1 AND p.organization_id <> $1 AND p.state IN ('active', 'disabled', 'deleted') AND p.purge_begun_at IS NULL AND l.ends_at > COALESCE(p.deleted_at, p.disabled_at, CASE WHEN p.expires_at < $2 THEN p.expires_at ELSE CAST($2 AS BIGINT) END)"
+const claimed = "l.organization_id = $1 AND p.organization_id <> $1 AND p.state IN ('active', 'disabled', 'deleted') AND p.purge_begun_at IS NULL AND (l.ends_at > COALESCE(p.deleted_at, p.disabled_at, CAST($2 AS BIGINT)) OR p.expires_at <= $2 AND l.ends_at > p.expires_at)"
 
 // isOpen is the condition of a project p that it can be entered at $2.
 const isOpen = "p.state = 'active' AND (p.expires_at IS NULL OR p.expires_at > $2)"
@@ -134,9 +136,58 @@ func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
 	if !m.Lost {
 		return false, nil
 	}
-	_, err := tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
+	n, err := tx.Exec(`INSERT INTO project_losses (project_id, organization_id, moved_at, moved_by, ends_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (project_id, organization_id) DO NOTHING`, m.Project.ID, m.From.ID, tx.Now, by.UserID, tx.Now.Add(TakeBackFor))
+	if err == nil && n > 0 {
+		_, err = tx.Exec(`INSERT INTO project_loss_roles (project_id, organization_id, membership_id, role, expires_at)
+			SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), m.id, m.role, m.expires_at FROM memberships m WHERE m.project_id = $1 AND (m.expires_at IS NULL OR m.expires_at > $3)`, m.Project.ID, m.From.ID, tx.Now)
+	}
 	return err == nil, err
+}
+
+// changedSince is the condition of a membership x whose role or last day is not the one k that it had
+// when the organization $2 lost the project $1.
+const changedSince = "FROM project_loss_roles k JOIN memberships x ON x.id = k.membership_id JOIN users u ON u.id = x.user_id WHERE k.project_id = $1 AND k.organization_id = $2 AND (x.role <> k.role OR COALESCE(x.expires_at, 0) <> COALESCE(k.expires_at, 0))"
+
+// restoreRoles gives people back the roles and last days that they had when an organization lost the
+// project that returns to it, mails it to them, and tells how many there are.
+func (v *Service) restoreRoles(tx *db.Tx, by access.Actor, m Moving) (int, error) {
+	type kept struct {
+		membership int64
+		role       access.Role
+		until      time.Time
+	}
+	list, err := db.All(tx, func(r db.Row) (kept, error) {
+		var k kept
+		return k, r.Scan(&k.membership, &k.role, db.Time(&k.until))
+	}, "SELECT k.membership_id, k.role, k.expires_at "+changedSince+fmt.Sprintf(" ORDER BY x.email, x.id LIMIT %d", takenOutMost), m.Project.ID, m.To.ID)
+	for _, k := range list {
+		was, err := db.One(tx, scanMember, inProject.sql+"x.project_id = $1 AND x.id = $2", m.Project.ID, k.membership)
+		if err != nil {
+			return 0, err
+		}
+		if err := tx.Must("UPDATE memberships SET role = $3, expires_at = $4 WHERE id = $1 AND project_id = $2", k.membership, m.Project.ID, string(k.role), k.until); err != nil {
+			return 0, err
+		}
+		kind, values := mail.RoleChanged, map[string]string{"from": was.Role.Label(), "role": k.role.Label()}
+		if k.role == was.Role {
+			kind, values = mail.LastDayChanged, map[string]string{"from": expiryWords(was.Until), "until": expiryWords(k.until)}
+		}
+		if was.Who.State == accounts.Active && was.Who.ID != by.UserID {
+			if err := v.tell(tx, by, was.Who, kind, m.Project, values); err != nil {
+				return 0, err
+			}
+		}
+		e, err := inDefault(tx, audit.By(by, "project.roleChanged", "user", was.Who.Email, was.Who.Name), m.Project)
+		if err != nil {
+			return 0, err
+		}
+		e.Params = map[string]any{"from": was.Role, "to": k.role, "expires": []any{expiryOf(was.Until), expiryOf(k.until)}}
+		if err := audit.Record(tx, e.Says("%s brought %q back into the organization %q; %s (%s) is %s again until %s, as before, and was %s until %s.", by.Name, m.Project.Name, m.To.Name, was.Who.Name, was.Who.Email, k.role.Label(), expiryWords(k.until), was.Role.Label(), expiryWords(was.Until))); err != nil {
+			return 0, err
+		}
+	}
+	return len(list), err
 }
 
 // SweepClaims removes the claims to open projects whose time is over.

@@ -672,7 +672,7 @@ func ProjectMoved(t Told) Letter {
 	}
 	kept := " Its data, and the roles in it that people were given, are as they were."
 	if t.value("returns") != "" {
-		kept = " Its data is as it was. Who came into it since that organization had lost it, and does not belong to it, is out of it; everybody else keeps their role."
+		kept = " Its data is as it was. Who came into it since that organization had lost it, and does not belong to it, is out of it; everybody else has the role that they had then."
 	}
 	m := t.happened(t.letter(t.named("project", "A project")+title, said+kept+" The members of the organization that it is in now may join it, and manage its people."), do("If you did not expect this, ask them."))
 	if until := t.moment("until", time.Time{}); until != "" {

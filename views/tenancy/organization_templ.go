@@ -583,7 +583,7 @@ func awayTable(list []AwayProject) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = ui.Stamp(p.Until).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.StampOr(p.Until, "Waits").Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

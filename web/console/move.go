@@ -98,6 +98,9 @@ func (c *Console) movePage(ec echo.Context, s access.Organization, status int, t
 func (c *Console) asksMove(ec echo.Context, s access.Organization, x tenancy.Moving, named bool) view.Move {
 	m := view.Move{Shell: c.shell(ec, s.Actor()), Project: x.Project.Name, Here: x.From.Name, To: x.To.Name, Maintainer: x.To.MaintainerName, AutoJoin: x.To.AutoJoin, Factor: x.To.FactorRequired, Alone: x.Alone, Returns: x.Returns(), Key: key()}
 	m.Out, m.Locked = movePeople(x.Out, named), movePeople(x.Locked, named)
+	if x.Restored > 0 {
+		m.Restored = ui.Count(x.Restored, "person gets back", "people get back")
+	}
 	if x.Requests > 0 {
 		m.Requests = ui.Count(x.Requests, "request to join", "requests to join")
 	}

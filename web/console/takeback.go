@@ -23,7 +23,7 @@ func (c *Console) movedAway(s access.Organization, list []tenancy.MovedAway) (ro
 	for _, p := range list {
 		row := view.AwayProject{Number: itoa(p.Project), Name: p.Name, In: p.In, By: p.By, Moved: c.when(p.At), Until: c.when(p.Until), Closed: p.Closed, URL: paths.TakeBack(s.ID(), p.Project)}
 		if row.Closed != "" {
-			row.URL = ""
+			row.URL, row.Until = "", ui.Time{} // the days do not go on
 		}
 		rows = append(rows, row)
 	}

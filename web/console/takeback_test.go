@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -189,7 +190,7 @@ func TestTakeBack(t *testing.T) {
 	}
 
 	page := lea.Get(l.away).Want(http.StatusOK)
-	for _, want := range []string{"Take Mover back?", "From Target to Organization of Mover.", "They came in since it was moved away, and do not belong to Organization of Mover, or by a right", "1 person", "1 of 2 invitations that wait will end", "Members of Target cannot take it back in their turn."} {
+	for _, want := range []string{"Take Mover back?", "From Target to Organization of Mover.", "They came in since it was moved away, and do not belong to Organization of Mover, or by a right", "1 person", "2 of 2 invitations that wait will end", "Members of Target cannot take it back in their turn."} {
 		if !strings.Contains(words(page.Page().Find("main")), want) {
 			t.Errorf("the page does not say %q: %q", want, words(page.Page().Find("main")))
 		}
@@ -514,9 +515,16 @@ func putsOut(t *testing.T, name string, returns func(*loss)) {
 	ofOrganization(l.Site, tenancy.Project{Organization: l.from}, own)
 	l.Update(func(tx *db.Tx) error { return tenancy.Join(tx, own.Actor(), l.p, own, access.Guest) })
 	l.SignIn(since).Post(users(l.p), inviting(access.Admin, later.Email)).Want(http.StatusOK)
+	// One from before is given more, and sends an invitation by that.
+	other := l.User("Other")
+	c := l.SignIn(since)
+	at := rowOf(c, l.p, before.Email)
+	c.Post(at+"/role", url.Values{"role": {"admin"}}).Want(http.StatusSeeOther)
+	c.Post(at+"/last-day", url.Values{"until": {l.Clock.Now().AddDate(0, 0, 9).UTC().Format(time.DateOnly)}}).Want(http.StatusSeeOther)
+	l.SignIn(before).Post(users(l.p), inviting(access.Admin, other.Email)).Want(http.StatusOK)
 	if name != "taken back" {
 		l.Clock.Forward(time.Second)
-	} else if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "1 of 1 invitation that waits will end") {
+	} else if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "2 of 2 invitations that wait will end") || !strings.Contains(text, "1 person gets back the role and last day") {
 		t.Errorf("the page says %q", text)
 	}
 	returns(l)
@@ -524,13 +532,25 @@ func putsOut(t *testing.T, name string, returns func(*loss)) {
 	if told := strings.Join(lettersTo(t, l.Site, since.Email), "\n"); !strings.Contains(told, "Whoever came into it since, and does not belong to that organization, is out of it.") {
 		t.Errorf("who is out is told %q", told)
 	}
-	if told := strings.Join(lettersTo(t, l.Site, before.Email), "\n"); !strings.Contains(told, "Who came into it since that organization had lost it") {
+	if told := strings.Join(lettersTo(t, l.Site, before.Email), "\n"); !strings.Contains(told, "Who came into it since that organization had lost it, and does not belong to it, is out of it; everybody else has the role that they had then.") {
 		t.Errorf("who stays is told %q", told)
 	}
-	c := l.SignIn(later)
-	if at := asked(c); at != "" {
-		t.Errorf("an invitation waits at %s", at)
+	for _, u := range []accounts.User{later, other} {
+		if at := asked(l.SignIn(u)); at != "" {
+			t.Errorf("an invitation waits at %s", at)
+		}
 	}
+	l.View(func(tx *db.Tx) error {
+		n, err := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1 AND user_id = $2 AND role = 'guest' AND expires_at IS NULL", l.p.ID, before.ID)
+		if n != 1 {
+			t.Error("who was in it before has not the role of then, without a last day")
+		}
+		left, other := db.Value[int64](tx, "SELECT count(*) FROM project_loss_roles")
+		if left != 0 {
+			t.Errorf("%d roles are kept on", left)
+		}
+		return errors.Join(err, other)
+	})
 	for _, u := range []accounts.User{before, own} {
 		l.SignIn(u).Get(l.path2() + "/storage").Want(http.StatusOK)
 	}
