@@ -145,9 +145,9 @@ func noteLoss(tx *db.Tx, by access.Actor, m Moving) (bool, error) {
 	return err == nil, err
 }
 
-// changedSince is the condition of a membership x whose role or last day is not the one k that it had
-// when the organization $2 lost the project $1.
-const changedSince = "FROM project_loss_roles k JOIN memberships x ON x.id = k.membership_id JOIN users u ON u.id = x.user_id WHERE k.project_id = $1 AND k.organization_id = $2 AND (x.role <> k.role OR COALESCE(x.expires_at, 0) <> COALESCE(k.expires_at, 0))"
+// changedSince is from where memberships x are read whose role or last day is not the one, of k, that
+// they had when the organization $2 lost the project $1. A visit ends as the right does by which it is.
+const changedSince = "FROM project_loss_roles k JOIN memberships x ON x.id = k.membership_id JOIN users u ON u.id = x.user_id WHERE k.project_id = $1 AND k.organization_id = $2 AND (x.role <> k.role OR x.through NOT IN ('maintainer', 'support') AND COALESCE(x.expires_at, 0) <> COALESCE(k.expires_at, 0))"
 
 // restoreRoles gives people back the roles and last days that they had when an organization lost the
 // project that returns to it, mails it to them, and tells how many there are.
@@ -166,6 +166,9 @@ func (v *Service) restoreRoles(tx *db.Tx, by access.Actor, m Moving) (int, error
 		if err != nil {
 			return 0, err
 		}
+		if was.Through.Visits() {
+			k.until = was.Until
+		}
 		if err := tx.Must("UPDATE memberships SET role = $3, expires_at = $4 WHERE id = $1 AND project_id = $2", k.membership, m.Project.ID, string(k.role), k.until); err != nil {
 			return 0, err
 		}
@@ -183,7 +186,7 @@ func (v *Service) restoreRoles(tx *db.Tx, by access.Actor, m Moving) (int, error
 			return 0, err
 		}
 		e.Params = map[string]any{"from": was.Role, "to": k.role, "expires": []any{expiryOf(was.Until), expiryOf(k.until)}}
-		if err := audit.Record(tx, e.Says("%s brought %q back into the organization %q; %s (%s) is %s again until %s, as before, and was %s until %s.", by.Name, m.Project.Name, m.To.Name, was.Who.Name, was.Who.Email, k.role.Label(), expiryWords(k.until), was.Role.Label(), expiryWords(was.Until))); err != nil {
+		if err := audit.Record(tx, e.Says("%s brought %q back into the organization %q; %s (%s) is %s again, as before, and was %s. The membership expires: %s, and did: %s.", by.Name, m.Project.Name, m.To.Name, was.Who.Name, was.Who.Email, k.role.Label(), was.Role.Label(), expiryWords(k.until), expiryWords(was.Until))); err != nil {
 			return 0, err
 		}
 	}

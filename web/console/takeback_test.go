@@ -509,6 +509,13 @@ func TestTakeBackPutsOut(t *testing.T) {
 func putsOut(t *testing.T, name string, returns func(*loss)) {
 	l := newLoss(t, webtest.Options{Config: withMailbox})
 	before := l.Member(l.p, access.Guest)
+	visitor := l.Member(l.p, access.Admin) // by a right that will end sooner than the visit
+	l.Update(func(tx *db.Tx) error {
+		if err := tx.Must("UPDATE users SET support_until = $2 WHERE id = $1", visitor.ID, tx.Now.AddDate(0, 0, 90)); err != nil {
+			return err
+		}
+		return tx.Must("UPDATE memberships SET through = 'support', approver_id = user_id, expires_at = $3 WHERE project_id = $1 AND user_id = $2", l.p.ID, visitor.ID, tx.Now.AddDate(0, 0, 7))
+	})
 	l.Clock.Forward(time.Second)
 	l.moves(l.mina, l.to)
 	since, later, own := l.Member(l.p, access.Admin), l.User("Later"), l.User("Own")
@@ -522,9 +529,15 @@ func putsOut(t *testing.T, name string, returns func(*loss)) {
 	c.Post(at+"/role", url.Values{"role": {"admin"}}).Want(http.StatusSeeOther)
 	c.Post(at+"/last-day", url.Values{"until": {l.Clock.Now().AddDate(0, 0, 9).UTC().Format(time.DateOnly)}}).Want(http.StatusSeeOther)
 	l.SignIn(before).Post(users(l.p), inviting(access.Admin, other.Email)).Want(http.StatusOK)
+	c.Post(rowOf(c, l.p, visitor.Email)+"/role", url.Values{"role": {"guest"}}).Want(http.StatusSeeOther)
+	var ends time.Time
+	l.Update(func(tx *db.Tx) error {
+		ends = tx.Now.AddDate(0, 0, 1)
+		return tx.Must("UPDATE memberships SET expires_at = $3 WHERE project_id = $1 AND user_id = $2", l.p.ID, visitor.ID, ends)
+	})
 	if name != "taken back" {
 		l.Clock.Forward(time.Second)
-	} else if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "2 of 2 invitations that wait will end") || !strings.Contains(text, "1 person gets back the role and last day") {
+	} else if text := words(l.SignIn(l.lea).Get(l.away).Want(http.StatusOK).Page().Find("main")); !strings.Contains(text, "1 person") || !strings.Contains(text, "2 of 2 invitations that wait will end") || !strings.Contains(text, "2 people get back the role and last day") {
 		t.Errorf("the page says %q", text)
 	}
 	returns(l)
@@ -544,6 +557,10 @@ func putsOut(t *testing.T, name string, returns func(*loss)) {
 		n, err := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1 AND user_id = $2 AND role = 'guest' AND expires_at IS NULL", l.p.ID, before.ID)
 		if n != 1 {
 			t.Error("who was in it before has not the role of then, without a last day")
+		}
+		n, lost := db.Value[int64](tx, "SELECT count(*) FROM memberships WHERE project_id = $1 AND user_id = $2 AND role = 'admin' AND expires_at = $3", l.p.ID, visitor.ID, ends)
+		if err = errors.Join(err, lost); n != 1 {
+			t.Error("a visit has not the role of then, or lasts longer than its right")
 		}
 		left, other := db.Value[int64](tx, "SELECT count(*) FROM project_loss_roles")
 		if left != 0 {
